@@ -1,0 +1,8 @@
+"""mmkd: distil a small MMDetection detector from a large one."""
+
+from . import compat  # noqa: F401  first: it makes the host importable
+
+from . import datasets, detectors, engine, evaluation, losses, methods, modules  # noqa: F401, isort: skip
+from .version import __version__
+
+__all__ = ['__version__']
