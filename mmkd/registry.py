@@ -8,6 +8,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -16,3 +17,4 @@ DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmkd')
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='mmkd')
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='mmkd')
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmkd')
+TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='mmkd')

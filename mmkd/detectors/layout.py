@@ -1,0 +1,82 @@
+"""Channels, strides and levels of a detector, read off one dry run."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.observation import Layout
+
+from .recorder import dense_head, offered_fields
+from .spec import class_count
+
+_SIDE = 256
+"""Side of the dry run's image, pixels: two cells at the coarsest stride in use, 128."""
+
+
+@torch.no_grad()
+def read_layout(detector: nn.Module, role: str) -> Layout:
+    """Runs the feature extractor once on a small noise image.
+
+    Noise and not a blank image, so that a signed map shows negative values. The detector's mode,
+    buffers and the global random state are as before afterwards.
+
+    Args:
+        detector: A detector of MMDetection.
+        role: ``'student'`` or ``'teacher'``, for the error.
+
+    Raises:
+        ValueError: The detector has no ``extract_feat`` that takes an image of 256 x 256.
+    """
+    parameter = next(detector.parameters())
+    noise = torch.randn(1, 3, _SIDE, _SIDE, generator=torch.Generator().manual_seed(0))
+    training = {module: module.training for module in detector.modules()}
+    detector.eval()
+    try:
+        maps: Iterable[Tensor] = detector.extract_feat(noise.to(parameter))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{role}: the dry run on a {_SIDE} x {_SIDE} image failed, so its feature levels are '
+            f'unknown ({error}).'
+        ) from error
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+    maps = tuple(maps)
+    return Layout(
+        channels=tuple(level.shape[1] for level in maps),
+        strides=tuple(round(_SIDE / level.shape[-1]) for level in maps),
+        rectified=tuple(bool((level >= 0).all()) for level in maps),
+        fields=offered_fields(detector),
+    )
+
+
+def check_comparable(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) -> None:
+    """Refuses pairs that cannot answer the same question.
+
+    Args:
+        student: The student.
+        teacher: The teacher.
+        fields: What the methods read of the teacher.
+
+    Raises:
+        ValueError: Names the setting that differs, with both values.
+    """
+    ours, theirs = class_count(student), class_count(teacher)
+    if ours != theirs:
+        raise ValueError(
+            f'num_classes is {ours} for the student and {theirs} for the teacher: both must be '
+            'trained on the same class list.'
+        )
+    if 'rpn' in fields:
+        first, second = _anchor_shapes(student), _anchor_shapes(teacher)
+        if first != second:
+            raise ValueError(
+                f'rpn_head.anchor_generator differs: base anchors {first} for the student, '
+                f'{second} for the teacher; RPN outputs can only be compared on the same anchors.'
+            )
+
+
+def _anchor_shapes(detector: nn.Module) -> list:
+    generator = dense_head(detector).prior_generator
+    return [level.round(decimals=2).tolist() for level in generator.base_anchors]

@@ -1,0 +1,153 @@
+"""Records what a detector computes anyway, during its own ``loss`` call.
+
+Forward hooks and wrapped bound methods live only inside the ``with`` block: a deep copy of the
+detector carries none of them, no method of the host is copied, and nothing is computed twice.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.observation import Observation, Priors, RoIOutput, RPNOutput
+
+
+def dense_head(detector: nn.Module) -> nn.Module | None:
+    """The head that answers on every cell: the RPN, or a one-stage detector's head."""
+    return getattr(detector, 'rpn_head', None) or getattr(detector, 'bbox_head', None)
+
+
+def offered_fields(detector: nn.Module) -> frozenset[str]:
+    """The :class:`Observation` fields that can be had from a detector."""
+    fields = {'backbone', 'features'}
+    generator = getattr(dense_head(detector), 'prior_generator', None)
+    if hasattr(generator, 'base_anchors'):
+        fields.add('priors')
+    if getattr(detector, 'rpn_head', None) is not None:
+        fields |= {'rpn', 'proposals', 'rpn_bbox_coder'}
+    if _has_plain_roi_head(detector):
+        fields |= {'rois', 'bbox_coder'}
+    return frozenset(fields)
+
+
+def _has_plain_roi_head(detector: nn.Module) -> bool:
+    head = getattr(getattr(detector, 'roi_head', None), 'bbox_head', None)
+    return isinstance(head, nn.Module) and not isinstance(head, nn.ModuleList)
+
+
+@contextmanager
+def record(detector: nn.Module) -> Iterator[dict[str, Any]]:
+    """Yields a dict that fills while the detector's ``loss`` runs; only references are kept."""
+    seen: dict[str, Any] = {}
+    with ExitStack() as stack:
+        _hook(stack, detector.backbone, lambda args, out: _first(seen, 'backbone', _as_tuple(out)))
+        if getattr(detector, 'with_neck', False):
+            _hook(stack, detector.neck, lambda args, out: _first(seen, 'neck', _as_tuple(out)))
+        if hasattr(dense_head(detector), 'get_anchors'):
+            _tap(stack, dense_head(detector), 'get_anchors', lambda a, out: _anchors(seen, out))
+        if getattr(detector, 'rpn_head', None) is not None:
+            _record_rpn(stack, detector.rpn_head, seen)
+        if _has_plain_roi_head(detector):
+            _record_rois(stack, detector.roi_head, seen)
+        yield seen
+
+
+def _record_rpn(stack: ExitStack, head: nn.Module, seen: dict[str, Any]) -> None:
+    _hook(stack, head, lambda args, out: _first(seen, 'rpn', out))
+    _tap(stack, head, 'get_targets', lambda args, out: _first(seen, 'rpn_targets', out))
+    # The RoI head empties the proposals that it is given, so their boxes are kept now.
+    _tap(
+        stack,
+        head,
+        'predict_by_feat',
+        lambda args, out: _first(seen, 'proposals', [_tensor(result.bboxes) for result in out]),
+    )
+
+
+def _record_rois(stack: ExitStack, roi_head: nn.Module, seen: dict[str, Any]) -> None:
+    _hook(stack, roi_head.bbox_roi_extractor, lambda args, out: _first(seen, 'rois', args[1]))
+    _hook(
+        stack,
+        roi_head.bbox_head,
+        lambda args, out: _first(seen, 'bbox', (args[0], *out)),
+    )
+    _tap(
+        stack,
+        roi_head.bbox_head,
+        'get_targets',
+        lambda args, out: _first(seen, 'bbox_targets', out),
+    )
+
+
+def student_observation(detector: nn.Module, seen: dict[str, Any]) -> Observation:
+    """The student's side: fields return what :func:`record` kept."""
+    sources: dict[str, Callable[[], Any]] = {
+        'backbone': lambda: seen['backbone'],
+        'features': lambda: seen.get('neck', seen['backbone']),
+    }
+    fields = offered_fields(detector)
+    if 'priors' in fields:
+        sources['priors'] = lambda: _priors(detector, seen)
+    if 'rpn' in fields:
+        sources['rpn'] = lambda: RPNOutput(
+            *seen['rpn'][:2], seen['anchors'][0], seen['rpn_targets']
+        )
+        sources['proposals'] = lambda: seen['proposals']
+        sources['rpn_bbox_coder'] = lambda: detector.rpn_head.bbox_coder
+    if 'rois' in fields:
+        sources['rois'] = lambda: RoIOutput(seen['rois'], *seen['bbox'][:3], seen['bbox_targets'])
+        sources['bbox_coder'] = lambda: detector.roi_head.bbox_head.bbox_coder
+    return Observation(**sources)
+
+
+def _priors(detector: nn.Module, seen: dict[str, Any]) -> Priors:
+    if 'anchors' in seen:
+        anchors, valid = seen['anchors']
+        return Priors(anchors[0], [torch.stack(level) for level in zip(*valid, strict=True)])
+    generator = dense_head(detector).prior_generator
+    features = seen.get('neck', seen['backbone'])
+    sizes = [tuple(level.shape[-2:]) for level in features]
+    anchors = [_tensor(a) for a in generator.grid_priors(sizes, device=features[0].device)]
+    everywhere = [a.new_ones(len(features[0]), len(a), dtype=torch.bool) for a in anchors]
+    return Priors(anchors, everywhere)
+
+
+def _anchors(seen: dict[str, Any], out: tuple) -> None:
+    anchor_list, valid_list = out
+    # New outer and inner lists: some heads overwrite the entries of those that they are given.
+    anchors = [[_tensor(level) for level in image] for image in anchor_list]
+    _first(seen, 'anchors', (anchors, [list(image) for image in valid_list]))
+
+
+def _first(seen: dict[str, Any], key: str, value: Any) -> None:
+    """Keeps the first call: a mask head may use the same extractor again."""
+    seen.setdefault(key, value)
+
+
+def _tensor(boxes: Any) -> Tensor:
+    return boxes if isinstance(boxes, Tensor) else boxes.tensor
+
+
+def _as_tuple(maps: Any) -> tuple[Tensor, ...]:
+    return tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
+
+
+def _hook(stack: ExitStack, module: nn.Module, keep: Callable[[tuple, Any], None]) -> None:
+    handle = module.register_forward_hook(lambda module, args, out: keep(args, out))
+    stack.callback(handle.remove)
+
+
+def _tap(
+    stack: ExitStack, module: nn.Module, name: str, keep: Callable[[tuple, Any], None]
+) -> None:
+    method = getattr(module, name)
+
+    def tapped(*args: Any, **kwargs: Any) -> Any:
+        out = method(*args, **kwargs)
+        keep(args, out)
+        return out
+
+    module.__dict__[name] = tapped
+    stack.callback(module.__dict__.pop, name)

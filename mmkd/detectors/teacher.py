@@ -1,0 +1,111 @@
+"""The frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.compat import load_checkpoint_file
+from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
+
+from .pixels import PixelConverter
+from .recorder import offered_fields
+from .spec import ResolvedSpec, build_detector
+from .weights import load_strictly, student_keys
+
+
+class Teacher:
+    """A detector that answers on the student's terms, and only what it is asked.
+
+    It is no ``nn.Module``, so that a detector that holds it does not own its weights; a deep copy
+    (as EMA makes) shares it.
+
+    Args:
+        spec: Config and checkpoint.
+
+    Attributes:
+        model: The frozen detector, in eval mode.
+        checkpoint: Path or URL of its weights, or None for a teacher given without any.
+        classes: Class names that its checkpoint holds, or None; known after :meth:`load`.
+        fields: Names of the :class:`Observation` fields that it offers.
+    """
+
+    def __init__(self, spec: ResolvedSpec) -> None:
+        self.model = build_detector(spec).eval().requires_grad_(False)
+        self.source = spec.source
+        self.checkpoint = spec.checkpoint
+        self.classes: tuple[str, ...] | None = None
+        self.fields = offered_fields(self.model) - {'priors', 'proposals'}
+        self.to_pixels: PixelConverter | None = None
+
+    def __deepcopy__(self, memo: dict) -> 'Teacher':
+        return self
+
+    def apply_to_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
+        """Follows the student's ``.to()``, ``.cuda()`` or ``.half()``."""
+        self.model._apply(function)
+        if self.to_pixels is not None:
+            self.to_pixels._apply(function)
+
+    def load(self) -> None:
+        """Reads the checkpoint; a file that holds a distilled student serves as well.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: No checkpoint is set, it cannot be read, or its weights do not fit; names
+                the file and the keys.
+        """
+        if self.checkpoint is None:
+            raise ValueError(
+                f'teacher: {self.source} comes without weights, and an untrained teacher teaches '
+                'noise. Set teacher=dict(config=..., checkpoint=...).'
+            )
+        checkpoint = load_checkpoint_file(self.checkpoint, map_location='cpu')
+        state = student_keys(checkpoint.get('state_dict', checkpoint))
+        load_strictly(self.model, state, f'teacher checkpoint {self.checkpoint}', self.source)
+        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        self.classes = tuple(meta['classes']) if meta.get('classes') else None
+
+    def observe(self, inputs: Tensor, batch: Batch, student: Observation) -> Observation:
+        """What the teacher says on the same images, and on the student's anchors and RoIs.
+
+        Args:
+            inputs: (B, 3, H, W) as the student's data preprocessor made them.
+            batch: The same batch; its metas say where the padding is.
+            student: The student's observation, whose RoIs and anchors the teacher answers on.
+
+        Returns:
+            Fields are computed, without gradient and in eval mode, when they are first read.
+        """
+        model = self.model
+
+        def quietly(compute: Callable[[], Any]) -> Callable[[], Any]:
+            # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
+            return torch.no_grad()(compute)
+
+        def stages() -> tuple[Tensor, ...]:
+            pixels = inputs if self.to_pixels is None else self.to_pixels(inputs, batch.metas)
+            maps = model.backbone(pixels)
+            return tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
+
+        def levels() -> tuple[Tensor, ...]:
+            return tuple(model.neck(seen.backbone)) if model.with_neck else seen.backbone
+
+        def rpn() -> RPNOutput:
+            return RPNOutput(*model.rpn_head(seen.features)[:2], student.rpn.anchors)
+
+        def rois() -> RoIOutput:
+            boxes = student.rois.rois
+            out = model.roi_head._bbox_forward(seen.features, boxes)
+            return RoIOutput(boxes, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
+
+        sources = {'backbone': quietly(stages), 'features': quietly(levels)}
+        if 'rpn' in self.fields:
+            sources['rpn'] = quietly(rpn)
+            sources['rpn_bbox_coder'] = lambda: model.rpn_head.bbox_coder
+        if 'rois' in self.fields:
+            sources['rois'] = quietly(rois)
+            sources['bbox_coder'] = lambda: model.roi_head.bbox_head.bbox_coder
+        seen = Observation(**sources)
+        return seen

@@ -1,0 +1,59 @@
+"""Keys of checkpoints: what is the student's, what is an adapter's, what does not fit."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+ADAPTER_PREFIX = 'distill.'
+"""Prefix of adapter keys in a checkpoint; the student's keys have none."""
+
+_SHOWN = 8
+
+
+def student_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a plain detector: adapters left out, the ``module.`` of DDP taken off."""
+    plain = {key.removeprefix('module.'): value for key, value in state.items()}
+    return {key: value for key, value in plain.items() if not key.startswith(ADAPTER_PREFIX)}
+
+
+def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, config: str) -> None:
+    """Loads weights that fit exactly.
+
+    Args:
+        model: The detector that takes them.
+        state: Its weights by key.
+        what: What is loaded, for the error, e.g. ``'teacher checkpoint r101.pth'``.
+        config: Where the detector comes from, for the error.
+
+    Raises:
+        ValueError: Lists missing, unexpected and differently shaped keys.
+    """
+    report = misfit_report(model.state_dict(), state)
+    if report:
+        raise ValueError(
+            f'{what} does not fit {config}:\n{report}\n'
+            'Give the config that the checkpoint was trained with, or the checkpoint of this config.'
+        )
+    # Strictness is checked above; batch norm counters may be missing in old files.
+    model.load_state_dict(state, strict=False)
+
+
+def misfit_report(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """Lines that say how two sets of weights differ; empty where they agree.
+
+    ``num_batches_tracked`` of batch norm may be absent: old checkpoints have none.
+    """
+    missing = [k for k in expected if k not in given and not k.endswith('num_batches_tracked')]
+    unexpected = [k for k in given if k not in expected]
+    shapes = [
+        f'{k}: checkpoint {tuple(given[k].shape)}, model {tuple(expected[k].shape)}'
+        for k in expected
+        if k in given and given[k].shape != expected[k].shape
+    ]
+    parts = {'missing': missing, 'unexpected': unexpected, 'of another shape': shapes}
+    return '\n'.join(_listed(name, keys) for name, keys in parts.items() if keys)
+
+
+def _listed(name: str, keys: list[str]) -> str:
+    more = f'\n    ... and {len(keys) - _SHOWN} more' if len(keys) > _SHOWN else ''
+    return f'  {len(keys)} keys {name}:\n    ' + '\n    '.join(keys[:_SHOWN]) + more

@@ -1,0 +1,98 @@
+"""Near-object imitation: Wang et al., CVPR 2019 (FGFI), section 3.
+
+Letters: G ground-truth boxes of one image, L levels, A anchors a cell, H x W cells of a level,
+N = sum over levels of H * W * A anchors, B images, C channels of the teacher's map.
+Boxes are xyxy in pixels of the padded network input, without "+1".
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+MAX_OVER = ('all', 'level', 'assigned')
+
+
+def assigned_levels(boxes: Tensor, strides: Sequence[int]) -> Tensor:
+    """The pyramid level of each box by the FPN rule (Lin et al. 2017, equation 1).
+
+    A box of side sqrt(w * h) goes to the coarsest level of which it spans 14 strides, else to the
+    finest: a side of 224 goes to stride 16.
+
+    Args:
+        boxes: (G, 4) xyxy, pixels.
+        strides: Stride of each level, pixels, finest first.
+
+    Returns:
+        (G,) long, index into ``strides``.
+    """
+    sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
+    # Level i begins where the side is 14 of its strides; strides need not double.
+    levels = torch.zeros_like(sides, dtype=torch.long)
+    for stride in strides[1:]:
+        levels += sides >= 14.0 * stride
+    return levels
+
+
+def imitation_mask(
+    gt_bboxes: Tensor,
+    anchors: Sequence[Tensor],
+    valid: Sequence[Tensor],
+    grid_sizes: Sequence[tuple[int, int]],
+    *,
+    psi: float,
+    max_over: str,
+    strides: Sequence[int],
+) -> list[Tensor]:
+    """Cells near objects: those with an anchor whose IoU with a box exceeds psi times the best.
+
+    For box k with IoU map m_k the threshold is F_k = psi * M_k, M_k the largest IoU of k with any
+    anchor; a cell is kept if one of its anchors has m_k > F_k (strictly) for at least one k.
+
+    Args:
+        gt_bboxes: (G, 4) boxes to imitate around; G may be 0.
+        anchors: Per level (H * W * A, 4), row-major over cells, the A anchors of a cell adjacent.
+        valid: Per level (H * W * A,) bool; False takes an anchor out of masks and maxima.
+        grid_sizes: Per level (H, W).
+        psi: Threshold factor in [0, 1]; 0 keeps every overlapped cell, 1 none.
+        max_over: Which anchors define M_k: ``'all'`` levels together, each ``'level'`` for itself,
+            or ``'assigned'``: only the one level that the FPN rule assigns the box to.
+        strides: Per level stride, pixels; read by ``'assigned'`` only.
+
+    Returns:
+        Per level (H, W) bool.
+    """
+    per_level = [len(boxes) for boxes in anchors]
+    ious = box_iou(gt_bboxes, torch.cat(list(anchors)))  # (G, N)
+    ious = ious * torch.cat(list(valid)).to(ious.dtype)
+    if max_over == 'all':
+        best = ious.amax(dim=1, keepdim=True)  # (G, 1)
+    else:
+        parts = ious.split(per_level, dim=1)
+        if max_over == 'assigned':
+            levels = assigned_levels(gt_bboxes, strides)
+            parts = tuple(part * (levels == i)[:, None] for i, part in enumerate(parts))
+            ious = torch.cat(parts, dim=1)
+        best = torch.cat([part.amax(1, keepdim=True).expand_as(part) for part in parts], dim=1)
+    kept = (ious > psi * best).any(dim=0)  # (N,)
+    return [
+        level.view(*size, -1).any(dim=-1)
+        for level, size in zip(kept.split(per_level), grid_sizes, strict=True)
+    ]
+
+
+def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """Sum over kept cells and all channels of (student - teacher)^2.
+
+    Args:
+        student: (B, C, H, W) adapted student map.
+        teacher: (B, C, H, W) teacher map.
+        mask: (B, H, W) bool or weights >= 0.
+
+    Returns:
+        Scalar in float32 or wider; the numerator of L_imitation.
+    """
+    wide = torch.promote_types(student.dtype, torch.float32)
+    error = (student.to(wide) - teacher.to(wide)).square().sum(dim=1)  # (B, H, W)
+    return (error * mask.to(wide)).sum()

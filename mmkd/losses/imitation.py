@@ -1,0 +1,56 @@
+"""The imitation loss of Wang et al. as a registered module."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+
+from .functional import check_same_shape, count_over_ranks, masked_squared_error
+
+
+@MODELS.register_module()
+class ImitationLoss(nn.Module):
+    """Half the squared feature error over kept cells, divided by their number.
+
+    Source: Wang et al., Distilling Object Detectors with Fine-grained Feature Imitation, CVPR
+    2019, L_imitation: ``loss_weight / (2 N_p) * sum_ij I_ij ||s_ij - t_ij||^2``, summed over
+    channels (not averaged), N_p the kept cells of all maps and images of all processes.
+
+    Args:
+        loss_weight: Their lambda, >= 0.
+
+    Raises:
+        ValueError: ``loss_weight`` is negative.
+    """
+
+    def __init__(self, loss_weight: float = 0.01) -> None:
+        super().__init__()
+        if loss_weight < 0:
+            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        *,
+        student: Sequence[Tensor],
+        teacher: Sequence[Tensor],
+        mask: Sequence[Tensor],
+    ) -> Tensor:
+        """Maps and masks of all levels to a scalar; 0 with a graph where no cell is kept.
+
+        Args:
+            student: Per level (B, C, H, W), adapted to the teacher's channels.
+            teacher: Per level (B, C, H, W); no gradient flows into it.
+            mask: Per level (B, H, W) bool.
+
+        Raises:
+            ValueError: Two maps of a level differ in shape.
+        """
+        total = student[0].new_zeros(())
+        cells = student[0].new_zeros(())
+        for student_map, teacher_map, level_mask in zip(student, teacher, mask, strict=True):
+            check_same_shape(student=student_map, teacher=teacher_map)
+            total = total + masked_squared_error(student_map, teacher_map.detach(), level_mask)
+            cells = cells + level_mask.sum()
+        return self.loss_weight * total / (2 * count_over_ranks(cells))

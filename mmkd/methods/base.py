@@ -1,0 +1,87 @@
+"""The seam between detectors and methods."""
+
+import re
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from mmkd.observation import Batch, Layout, Observation
+
+
+class DistillMethod(nn.Module):
+    """One published idea: which outputs it compares, through which adapter, with which formula.
+
+    A subclass names the fields that it reads, builds its adapters in :meth:`setup`, and returns
+    named losses from :meth:`forward`. It sees observations only, never a detector.
+
+    Args:
+        loss_weight: Factor on the method's loss, >= 0. With 0 the method is not run and its
+            adapters are not trained.
+        name: Name in the log and in the checkpoint; the class's name in snake case by default.
+            Two methods of one class need two names.
+
+    Raises:
+        ValueError: ``loss_weight`` is negative or ``name`` is no identifier.
+    """
+
+    student_reads: ClassVar[frozenset[str]] = frozenset({'features'})
+    """Fields of the student's :class:`Observation` that the method reads."""
+
+    teacher_reads: ClassVar[frozenset[str]] = frozenset({'features'})
+    """Fields of the teacher's; only these parts of the teacher are run."""
+
+    def __init__(self, loss_weight: float = 1.0, name: str | None = None) -> None:
+        super().__init__()
+        if loss_weight < 0:
+            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        name = _snake_case(type(self).__name__) if name is None else name
+        if not name.isidentifier():
+            raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
+        self.loss_weight = loss_weight
+        self.name = name
+
+    @property
+    def active(self) -> bool:
+        """Whether the method can ever change the training."""
+        return self.loss_weight > 0
+
+    def setup(self, student: Layout, teacher: Layout) -> None:
+        """Builds what depends on the two detectors; called once, before training.
+
+        Args:
+            student: Channels, strides and fields of the student.
+            teacher: The same of the teacher.
+
+        Raises:
+            ValueError: The two cannot be compared; names the setting that differs.
+        """
+
+    def init_weights(self) -> None:
+        """Initialises the adapters; called once before training, under a forked random state."""
+        for module in self.children():
+            for part in module if isinstance(module, nn.ModuleList) else [module]:
+                if hasattr(part, 'init_weights'):
+                    part.init_weights()
+
+    def task_loss_scale(self, name: str) -> float:
+        """Factor on one of the student's own losses, e.g. Chen's mu on ``loss_cls``; 1 by default.
+
+        Args:
+            name: Key in the student's loss dict.
+        """
+        return 1.0
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Compares the two on one batch.
+
+        Returns:
+            Scalars for the log. Those whose key contains ``loss`` are trained on, and weighted
+            already; the others are only watched.
+        """
+        raise NotImplementedError(f'{type(self).__name__} must define forward.')
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()

@@ -1,0 +1,7 @@
+"""Parts that methods plug in: adapters, level pairing, regions."""
+
+from .adapters import ConvAdapter
+from .pairing import pair_levels, resize_like
+from .regions import ImitationRegion, move_priors
+
+__all__ = ['ConvAdapter', 'ImitationRegion', 'move_priors', 'pair_levels', 'resize_like']

@@ -1,0 +1,65 @@
+"""Which student level is compared with which teacher level."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn import functional
+
+LevelPairs = list[tuple[int, int]]
+
+
+def pair_levels(
+    student_strides: Sequence[int],
+    teacher_strides: Sequence[int],
+    levels: Sequence[Sequence[int]] | None = None,
+) -> LevelPairs:
+    """Pairs feature levels by stride, or as told.
+
+    Args:
+        student_strides: Stride of each student level, pixels.
+        teacher_strides: Stride of each teacher level, pixels.
+        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
+
+    Returns:
+        (student index, teacher index) of each pair.
+
+    Raises:
+        ValueError: The stride lists differ and ``levels`` is not given, or an index does not exist.
+    """
+    lists = f'student strides {list(student_strides)}, teacher strides {list(teacher_strides)}'
+    if levels is None:
+        if list(student_strides) != list(teacher_strides):
+            raise ValueError(
+                f'The feature levels differ: {lists}. Give both detectors the same levels, or '
+                'pair them by hand with levels=[[student index, teacher index], ...].'
+            )
+        return [(i, i) for i in range(len(student_strides))]
+    pairs = []
+    for pair in levels:
+        if len(pair) != 2 or not (
+            0 <= pair[0] < len(student_strides) and 0 <= pair[1] < len(teacher_strides)
+        ):
+            raise ValueError(
+                f'levels has {list(pair)}, which is no [student index, teacher index] of {lists}.'
+            )
+        pairs.append((int(pair[0]), int(pair[1])))
+    if not pairs:
+        raise ValueError('levels is empty: name at least one [student index, teacher index].')
+    return pairs
+
+
+def resize_like(student: Tensor, teacher: Tensor) -> Tensor:
+    """The student's map on the teacher's grid, bilinear; itself where the grids agree.
+
+    Args:
+        student: (B, C_S, H_S, W_S).
+        teacher: (B, C_T, H_T, W_T).
+
+    Returns:
+        (B, C_S, H_T, W_T).
+    """
+    if student.shape[-2:] == teacher.shape[-2:]:
+        return student
+    return functional.interpolate(
+        student, size=teacher.shape[-2:], mode='bilinear', align_corners=False
+    )

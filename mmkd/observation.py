@@ -1,0 +1,162 @@
+"""What a detector saw and said on one batch: the record that methods compare.
+
+Letters: B images of one padded size, L levels, C channels, H x W cells of a level, A anchors a
+cell, R sampled RoIs of the batch, K classes, P proposals of an image. Boxes are xyxy pixels of the
+padded network input; encoded deltas are in the units of the head's own ``bbox_coder``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The part of a batch that does not depend on a detector.
+
+    Attributes:
+        gt_bboxes: Per image (G, 4), ignored ones left out.
+        gt_labels: Per image (G,) long, 0 .. K-1.
+        gt_ignored: Per image (I, 4): crowd, difficult or ignored boxes.
+        metas: Per image the metainfo of its data sample (``img_shape``, ``pad_shape``, ...).
+        step: Iterations trained so far; 0 in the first one, also outside a runner.
+    """
+
+    gt_bboxes: list[Tensor]
+    gt_labels: list[Tensor]
+    gt_ignored: list[Tensor]
+    metas: list[dict]
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The anchors of a dense head or RPN on the feature maps of this batch.
+
+    Attributes:
+        anchors: Per level (H * W * A, 4), the A anchors of a cell adjacent, cells row-major.
+        valid: Per level (B, H * W * A) bool; False in the padding of an image.
+    """
+
+    anchors: list[Tensor]
+    valid: list[Tensor]
+
+
+@dataclass(frozen=True)
+class RPNOutput:
+    """Outputs of the region proposal network, and on the student's side its targets.
+
+    Attributes:
+        cls_score: Per level (B, A, H, W) objectness logits.
+        bbox_pred: Per level (B, 4 * A, H, W) encoded deltas.
+        anchors: Per image and level (H * W * A, 4); the teacher's are the student's.
+        targets: ``(labels, label_weights, bbox_targets, bbox_weights, avg_factor)`` as
+            MMDetection's ``get_targets`` gives them, per level (B, H * W * A[, 4]); None for the
+            teacher.
+    """
+
+    cls_score: list[Tensor]
+    bbox_pred: list[Tensor]
+    anchors: list[list[Tensor]]
+    targets: tuple | None = None
+
+
+@dataclass(frozen=True)
+class RoIOutput:
+    """Outputs of the RoI head on the RoIs that the student sampled.
+
+    Attributes:
+        rois: (R, 5) image index and xyxy; the same tensor on both sides.
+        bbox_feats: (R, C, h, w) pooled features, what the box head reads.
+        cls_score: (R, K + 1) logits, background last.
+        bbox_pred: (R, 4 * K) or (R, 4) encoded deltas.
+        targets: ``(labels, label_weights, bbox_targets, bbox_weights)``, labels (R,) with
+            background K, weights (R,) and (R, 4), targets (R, 4); None for the teacher.
+    """
+
+    rois: Tensor
+    bbox_feats: Tensor
+    cls_score: Tensor
+    bbox_pred: Tensor
+    targets: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+
+
+class Observation:
+    """One detector on one batch; a field is computed when it is first read.
+
+    Args:
+        sources: For each field a function without arguments that returns it. The student's return
+            what was recorded; the teacher's run the part of it that the field needs.
+    """
+
+    def __init__(self, **sources: Callable[[], Any]) -> None:
+        self._sources = sources
+        self._values: dict[str, Any] = {}
+
+    def _read(self, field: str) -> Any:
+        if field not in self._values:
+            if field not in self._sources:
+                raise AttributeError(
+                    f'This detector has no {field!r} to observe; it offers {sorted(self._sources)}.'
+                )
+            self._values[field] = self._sources[field]()
+        return self._values[field]
+
+    @property
+    def backbone(self) -> Sequence[Tensor]:
+        """Per stage (B, C, H, W)."""
+        return self._read('backbone')
+
+    @property
+    def features(self) -> Sequence[Tensor]:
+        """Per level (B, C, H, W): neck outputs, or the backbone's where there is no neck."""
+        return self._read('features')
+
+    @property
+    def priors(self) -> Priors:
+        """Anchors on ``features``, for detectors that have any."""
+        return self._read('priors')
+
+    @property
+    def rpn(self) -> RPNOutput:
+        """Region proposal network, for two-stage detectors."""
+        return self._read('rpn')
+
+    @property
+    def proposals(self) -> list[Tensor]:
+        """Per image (P, 4): the student's proposals after NMS, before sampling."""
+        return self._read('proposals')
+
+    @property
+    def rois(self) -> RoIOutput:
+        """RoI head on the student's sampled RoIs, for two-stage detectors."""
+        return self._read('rois')
+
+    @property
+    def rpn_bbox_coder(self) -> Any:
+        """The coder that encodes ``rpn`` deltas."""
+        return self._read('rpn_bbox_coder')
+
+    @property
+    def bbox_coder(self) -> Any:
+        """The coder that encodes ``rois`` deltas."""
+        return self._read('bbox_coder')
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is known of a detector when it is built, read off one dry run.
+
+    Attributes:
+        channels: Channels of each level of ``features``.
+        strides: Stride of each level of ``features``, pixels.
+        rectified: For each level whether the map is >= 0 everywhere (the output of a ReLU).
+        fields: Names of the fields of :class:`Observation` that the detector offers.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    rectified: tuple[bool, ...]
+    fields: frozenset[str]
