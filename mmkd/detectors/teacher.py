@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmkd.compat import load_checkpoint_file
 from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
