@@ -1,0 +1,5 @@
+"""Around the training loop: hooks, checks before it starts, command lines, export."""
+
+from .hooks import AdapterResumeHook, CheckpointHook, PlainCheckpointHook, ReproducibleHook
+
+__all__ = ['AdapterResumeHook', 'CheckpointHook', 'PlainCheckpointHook', 'ReproducibleHook']

@@ -1,0 +1,8 @@
+"""Hooks for MMEngine's runner."""
+
+from .adapter_resume import AdapterResumeHook
+from .checkpoint import CheckpointHook
+from .plain_checkpoint import PlainCheckpointHook
+from .reproducible import ReproducibleHook
+
+__all__ = ['AdapterResumeHook', 'CheckpointHook', 'PlainCheckpointHook', 'ReproducibleHook']
