@@ -3,6 +3,18 @@
 Imported first by ``mmkd``. One file a gap; each says what makes it removable.
 """
 
-from . import ops
+from . import requirements
+
+requirements.check()
+
+from . import checkpoints, ops, scope  # noqa: E402  they import the host, which is now known to be there
+from .checkpoints import load_checkpoint_file  # noqa: E402
+from .safe_pickle import DamagedCheckpointError, UnsafeCheckpointError  # noqa: E402
+from .scope import resolve_config_path  # noqa: E402
+
+__all__ = ['DamagedCheckpointError', 'UnsafeCheckpointError', 'load_checkpoint_file',
+           'resolve_config_path']
 
 ops.install()
+checkpoints.install()
+scope.install()

@@ -51,6 +51,7 @@ class TorchvisionExtension(ModuleType):
     get_compiling_cuda_version = get_compiler_version
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        """A function in the place of an operation that has no counterpart."""
         if name.startswith('_'):
             raise AttributeError(name)
 

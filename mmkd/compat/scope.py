@@ -1,0 +1,85 @@
+"""Makes ``mmkd::name.py`` mean a config that ships with mmkd, as ``mmdet::`` does for MMDetection.
+
+Gap: MMEngine resolves ``package::path`` for a fixed list of packages and refuses names without
+a folder, while mmkd's configs are flat. Everything but ``mmkd::`` reaches MMEngine unchanged.
+
+Removable when MMEngine looks packages up instead of listing them.
+"""
+
+import difflib
+import functools
+from pathlib import Path
+from typing import Any
+
+import mmengine.hub
+from mmengine.config import Config
+
+PREFIX = 'mmkd::'
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def config_folder() -> Path:
+    """Where the configs are: in the installed package, or beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: Where neither folder exists.
+    """
+    installed, checkout = _PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs'
+    if installed.is_dir():
+        return installed
+    # site-packages may hold a foreign folder named configs; a checkout has our setup.py.
+    if checkout.is_dir() and (_PACKAGE.parent / 'setup.py').is_file():
+        return checkout
+    raise FileNotFoundError(
+        f'The configs of mmkd are neither at {installed} nor at {checkout}: reinstall mmkd.')
+
+
+def resolve_config_path(name: str | Path) -> str:
+    """The path that ``mmkd::relative/name.py`` stands for; any other name as it is.
+
+    Raises:
+        FileNotFoundError: Naming the config and those that resemble it.
+    """
+    name = str(name)
+    if not name.startswith(PREFIX):
+        return name
+    folder = config_folder()
+    relative = name.removeprefix(PREFIX)
+    path = folder / relative
+    if path.is_file():
+        return str(path)
+    known = [str(file.relative_to(folder)) for file in folder.rglob('*.py')]
+    close = difflib.get_close_matches(relative, known, n=3)
+    hint = f' Did you mean {" or ".join(close)}?' if close else ''
+    raise FileNotFoundError(f'mmkd has no config {relative} in {folder}.{hint}')
+
+
+def install() -> None:
+    """Teaches ``_base_``, ``Config.fromfile`` and ``mmengine.hub.get_config`` the prefix."""
+    host_base, host_file, host_hub = (
+        Config._get_cfg_path, Config.fromfile, mmengine.hub.get_config)
+    if hasattr(host_base, '__wrapped__'):
+        return
+
+    @functools.wraps(host_base)
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        if cfg_path.startswith(PREFIX):
+            # No scope: the configs' default scope is mmdet's and their mmkd types are written out.
+            return resolve_config_path(cfg_path), None
+        return host_base(cfg_path, filename)
+
+    @functools.wraps(host_file)
+    def fromfile(filename: str | Path, *args: Any, **kwargs: Any) -> Config:
+        return host_file(resolve_config_path(filename), *args, **kwargs)
+
+    @functools.wraps(host_hub)
+    def get_config(cfg_path: str, pretrained: bool = False) -> Config:
+        if not cfg_path.startswith(PREFIX):
+            return host_hub(cfg_path, pretrained)
+        if pretrained:
+            raise ValueError(f'pretrained=True: mmkd publishes no weights for {cfg_path}.')
+        return Config.fromfile(cfg_path)
+
+    Config._get_cfg_path = staticmethod(get_cfg_path)
+    Config.fromfile = staticmethod(fromfile)
+    mmengine.hub.get_config = mmengine.hub.hub.get_config = get_config
