@@ -1,0 +1,7 @@
+"""COCO 2017 detection: MMDetection's."""
+
+_base_ = 'mmdet::_base_/datasets/coco_detection.py'
+# Workers are started anew every epoch, so that their random state is a function of seed and epoch.
+train_dataloader = dict(persistent_workers=False)
+val_dataloader = dict(persistent_workers=False)
+test_dataloader = dict(persistent_workers=False)

@@ -1,0 +1,3 @@
+"""MMDetection's twelve epochs of COCO."""
+
+_base_ = 'mmdet::_base_/schedules/schedule_1x.py'

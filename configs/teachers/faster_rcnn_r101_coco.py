@@ -1,0 +1,6 @@
+"""Teacher on COCO: Faster R-CNN R-101-FPN."""
+
+_base_ = '../students/faster_rcnn_r50_coco.py'
+model = dict(
+    backbone=dict(depth=101, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101'))
+)

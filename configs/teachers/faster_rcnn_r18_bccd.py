@@ -1,0 +1,8 @@
+"""Teacher of the thin Faster R-CNN on bccd: the same detector, 3.4 M parameters."""
+
+_base_ = [
+    '../_base_/models/faster_rcnn_r18half_fpn.py',
+    '../_base_/datasets/bccd.py',
+    '../_base_/schedules/schedule_thin.py',
+    '../_base_/default_runtime.py',
+]

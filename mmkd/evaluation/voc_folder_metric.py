@@ -1,0 +1,111 @@
+"""Pascal VOC's average precision for any list of classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.evaluation.functional import average_precision, eval_map
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from ..registry import METRICS
+
+# The devkit's rule of VOC 2010 and later, and that of VOC 2007.
+EVAL_MODES = ('area', '11points')
+
+
+@METRICS.register_module()
+class VOCFolderMetric(BaseMetric):
+    """mAP by both of the devkit's rules, and the AP of every class.
+
+    MMDetection's ``VOCMetric`` computes one rule at a time, rounds, and logs no class; matching and
+    AP are its own here (``eval_map``), so the numbers are equal. Boxes are 0-based inclusive, as
+    :class:`mmkd.datasets.VOCFolderDataset` gives them: widths are ``x2 - x1 + 1``. Ignored boxes
+    (``difficult``) count neither as hit nor as miss. A class without a box in the split is left
+    out of the mean.
+
+    Logged under ``pascal_voc/``: ``mAP`` (by ``eval_mode``), ``mAP_area``, ``mAP_11points``, and
+    ``AP_{class}`` (by ``eval_mode``).
+
+    Args:
+        iou_thr: IoU from which a detection is a hit, in (0, 1].
+        eval_mode: Rule of the headline ``mAP``: ``'area'`` under the interpolated precision-recall
+            curve (VOC 2010 on) or ``'11points'`` of recall (VOC 2007).
+        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
+        prefix: Replaces ``pascal_voc`` in the names.
+
+    Raises:
+        ValueError: ``iou_thr`` or ``eval_mode`` has no such value.
+    """
+
+    default_prefix = 'pascal_voc'
+
+    def __init__(
+        self,
+        *,
+        iou_thr: float = 0.5,
+        eval_mode: str = 'area',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not 0 < iou_thr <= 1:
+            raise ValueError(f'iou_thr must be in (0, 1], got {iou_thr}.')
+        if eval_mode not in EVAL_MODES:
+            raise ValueError(f'eval_mode must be one of {EVAL_MODES}, got {eval_mode!r}.')
+        self.iou_thr, self.eval_mode = iou_thr, eval_mode
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the boxes of one batch; ``data_batch`` is not read."""
+        for sample in data_samples:
+            truth, ignored = sample['gt_instances'], sample['ignored_instances']
+            annotation = dict(
+                bboxes=_to_numpy(truth['bboxes']),
+                labels=_to_numpy(truth['labels']),
+                bboxes_ignore=_to_numpy(ignored['bboxes']),
+                labels_ignore=_to_numpy(ignored['labels']),
+            )
+            self.results.append((annotation, self._by_class(sample['pred_instances'])))
+
+    def _by_class(self, predicted: dict) -> list[np.ndarray]:
+        """Detections of one image, one (D, 5) array of x1, y1, x2, y2, score a class."""
+        labels = _to_numpy(predicted['labels'])
+        scored = np.hstack(
+            [_to_numpy(predicted['bboxes']), _to_numpy(predicted['scores'])[:, None]]
+        )
+        return [scored[labels == label] for label in range(len(self.dataset_meta['classes']))]
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The numbers of the whole split, each in [0, 1]."""
+        annotations, detections = zip(*results, strict=True)
+        classes = tuple(self.dataset_meta['classes'])
+        _, per_class = eval_map(
+            list(detections),
+            list(annotations),
+            iou_thr=self.iou_thr,
+            dataset=classes,
+            logger=MMLogger.get_current_instance(),
+            eval_mode=self.eval_mode,
+            use_legacy_coordinate=True,
+        )
+        present = [i for i, found in enumerate(per_class) if found['num_gts'] > 0]
+        average = {
+            mode: {
+                classes[i]: float(
+                    average_precision(per_class[i]['recall'], per_class[i]['precision'], mode)
+                )
+                for i in present
+            }
+            for mode in EVAL_MODES
+        }
+        means = {mode: float(np.mean(list(ap.values()) or [0.0])) for mode, ap in average.items()}
+        return {
+            'mAP': means[self.eval_mode],
+            **{f'mAP_{mode}': mean for mode, mean in means.items()},
+            **{f'AP_{name}': ap for name, ap in average[self.eval_mode].items()},
+        }
+
+
+def _to_numpy(value: Any) -> np.ndarray:
+    """Array of a tensor on any device, or of MMDetection's box wrapper around one."""
+    return getattr(value, 'tensor', value).cpu().numpy()
