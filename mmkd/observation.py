@@ -87,11 +87,12 @@ class Observation:
     """One detector on one batch; a field is computed when it is first read.
 
     Args:
-        sources: For each field a function without arguments that returns it. The student's return
-            what was recorded; the teacher's run the part of it that the field needs.
+        sources: For each field a function of the observation that returns it. The student's return
+            what was recorded; the teacher's run the part of it that the field needs. They must not
+            hold the observation otherwise: in a cycle activations would outlive the step.
     """
 
-    def __init__(self, **sources: Callable[[], Any]) -> None:
+    def __init__(self, **sources: Callable[['Observation'], Any]) -> None:
         self._sources = sources
         self._values: dict[str, Any] = {}
 
@@ -101,7 +102,7 @@ class Observation:
                 raise AttributeError(
                     f'This detector has no {field!r} to observe; it offers {sorted(self._sources)}.'
                 )
-            self._values[field] = self._sources[field]()
+            self._values[field] = self._sources[field](self)
         return self._values[field]
 
     @property
@@ -153,10 +154,12 @@ class Layout:
         channels: Channels of each level of ``features``.
         strides: Stride of each level of ``features``, pixels.
         rectified: For each level whether the map is >= 0 everywhere (the output of a ReLU).
+        finest_scale: Side of a box, pixels, below twice which it belongs to the finest level.
         fields: Names of the fields of :class:`Observation` that the detector offers.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     rectified: tuple[bool, ...]
+    finest_scale: float
     fields: frozenset[str]

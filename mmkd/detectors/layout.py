@@ -43,12 +43,20 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
         for module, mode in training.items():
             module.training = mode
     maps = tuple(maps)
+    strides = tuple(round(_SIDE / level.shape[-1]) for level in maps)
     return Layout(
         channels=tuple(level.shape[1] for level in maps),
-        strides=tuple(round(_SIDE / level.shape[-1]) for level in maps),
+        strides=strides,
         rectified=tuple(bool((level >= 0).all()) for level in maps),
+        finest_scale=_finest_scale(detector, strides[0]),
         fields=offered_fields(detector),
     )
+
+
+def _finest_scale(detector: nn.Module, stride: int) -> float:
+    extractor = getattr(getattr(detector, 'roi_head', None), 'bbox_roi_extractor', None)
+    # Without an RoI extractor: a side of 224 belongs to stride 16 (Lin et al. 2017).
+    return float(getattr(extractor, 'finest_scale', 14 * stride))
 
 
 def check_comparable(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) -> None:

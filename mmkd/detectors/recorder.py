@@ -83,22 +83,22 @@ def _record_rois(stack: ExitStack, roi_head: nn.Module, seen: dict[str, Any]) ->
 
 def student_observation(detector: nn.Module, seen: dict[str, Any]) -> Observation:
     """The student's side: fields return what :func:`record` kept."""
-    sources: dict[str, Callable[[], Any]] = {
-        'backbone': lambda: seen['backbone'],
-        'features': lambda: seen.get('neck', seen['backbone']),
+    sources: dict[str, Callable[[Observation], Any]] = {
+        'backbone': lambda _: seen['backbone'],
+        'features': lambda _: seen.get('neck', seen['backbone']),
     }
     fields = offered_fields(detector)
     if 'priors' in fields:
-        sources['priors'] = lambda: _priors(detector, seen)
+        sources['priors'] = lambda _: _priors(detector, seen)
     if 'rpn' in fields:
-        sources['rpn'] = lambda: RPNOutput(
+        sources['rpn'] = lambda _: RPNOutput(
             *seen['rpn'][:2], seen['anchors'][0], seen['rpn_targets']
         )
-        sources['proposals'] = lambda: seen['proposals']
-        sources['rpn_bbox_coder'] = lambda: detector.rpn_head.bbox_coder
+        sources['proposals'] = lambda _: seen['proposals']
+        sources['rpn_bbox_coder'] = lambda _: detector.rpn_head.bbox_coder
     if 'rois' in fields:
-        sources['rois'] = lambda: RoIOutput(seen['rois'], *seen['bbox'][:3], seen['bbox_targets'])
-        sources['bbox_coder'] = lambda: detector.roi_head.bbox_head.bbox_coder
+        sources['rois'] = lambda _: RoIOutput(seen['rois'], *seen['bbox'][:3], seen['bbox_targets'])
+        sources['bbox_coder'] = lambda _: detector.roi_head.bbox_head.bbox_coder
     return Observation(**sources)
 
 

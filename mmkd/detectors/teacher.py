@@ -1,6 +1,6 @@
 """The frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -80,32 +80,32 @@ class Teacher:
         """
         model = self.model
 
-        def quietly(compute: Callable[[], Any]) -> Callable[[], Any]:
-            # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
-            return torch.no_grad()(compute)
-
-        def stages() -> tuple[Tensor, ...]:
+        def stages(_: Observation) -> tuple[Tensor, ...]:
             pixels = inputs if self.to_pixels is None else self.to_pixels(inputs, batch.metas)
             maps = model.backbone(pixels)
             return tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
 
-        def levels() -> tuple[Tensor, ...]:
+        def levels(seen: Observation) -> Sequence[Tensor]:
             return tuple(model.neck(seen.backbone)) if model.with_neck else seen.backbone
 
-        def rpn() -> RPNOutput:
+        def rpn(seen: Observation) -> RPNOutput:
             return RPNOutput(*model.rpn_head(seen.features)[:2], student.rpn.anchors)
 
-        def rois() -> RoIOutput:
+        def rois(seen: Observation) -> RoIOutput:
             boxes = student.rois.rois
             out = model.roi_head._bbox_forward(seen.features, boxes)
             return RoIOutput(boxes, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
 
-        sources = {'backbone': quietly(stages), 'features': quietly(levels)}
+        # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
+        quietly = torch.no_grad()
+        sources: dict[str, Callable[[Observation], Any]] = {
+            'backbone': quietly(stages),
+            'features': quietly(levels),
+        }
         if 'rpn' in self.fields:
             sources['rpn'] = quietly(rpn)
-            sources['rpn_bbox_coder'] = lambda: model.rpn_head.bbox_coder
+            sources['rpn_bbox_coder'] = lambda _: model.rpn_head.bbox_coder
         if 'rois' in self.fields:
             sources['rois'] = quietly(rois)
-            sources['bbox_coder'] = lambda: model.roi_head.bbox_head.bbox_coder
-        seen = Observation(**sources)
-        return seen
+            sources['bbox_coder'] = lambda _: model.roi_head.bbox_head.bbox_coder
+        return Observation(**sources)

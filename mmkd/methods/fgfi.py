@@ -70,6 +70,7 @@ class FGFI(DistillMethod):
         """Pairs the levels and builds one 3x3 adaptation layer a pair."""
         self.pairs = pair_levels(student.strides, teacher.strides, self.levels)
         self.strides = (student.strides, teacher.strides)
+        self.finest_scale = student.finest_scale
         self.generator = self._build_generator(student)
         self.adapters = nn.ModuleList(
             ConvAdapter(
@@ -120,7 +121,8 @@ class FGFI(DistillMethod):
             sizes.append(tuple(target))
         anchors, valid = zip(*moved, strict=True)
         strides = [teacher_strides[j] for _, j in self.pairs]
-        return self.region(batch.gt_bboxes, anchors, valid, sizes, strides)
+        finest_scale = self.finest_scale * strides[0] / student_strides[0]
+        return self.region(batch.gt_bboxes, anchors, valid, sizes, strides, finest_scale)
 
     def _build_generator(self, student: Layout) -> Any:
         if self.anchor_generator is None and 'priors' in student.fields:

@@ -41,6 +41,7 @@ class ImitationRegion:
         valid: Sequence[Tensor],
         grid_sizes: Sequence[tuple[int, int]],
         strides: Sequence[int],
+        finest_scale: float,
     ) -> list[Tensor]:
         """Masks of a batch.
 
@@ -50,6 +51,7 @@ class ImitationRegion:
             valid: Per level (B, H * W * A) bool.
             grid_sizes: Per level (H, W).
             strides: Per level, pixels.
+            finest_scale: Side, pixels, below twice which a box is assigned to the finest level.
 
         Returns:
             Per level (B, H, W) bool.
@@ -63,6 +65,7 @@ class ImitationRegion:
                 psi=self.psi,
                 max_over=self.max_over,
                 strides=strides,
+                finest_scale=finest_scale,
             )
             for i, boxes in enumerate(gt_bboxes)
         ]

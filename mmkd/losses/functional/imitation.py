@@ -14,24 +14,24 @@ from torchvision.ops import box_iou
 MAX_OVER = ('all', 'level', 'assigned')
 
 
-def assigned_levels(boxes: Tensor, strides: Sequence[int]) -> Tensor:
+def assigned_levels(boxes: Tensor, strides: Sequence[int], finest_scale: float) -> Tensor:
     """The pyramid level of each box by the FPN rule (Lin et al. 2017, equation 1).
 
-    A box of side sqrt(w * h) goes to the coarsest level of which it spans 14 strides, else to the
-    finest: a side of 224 goes to stride 16.
+    A box of side sqrt(w * h) goes to the coarsest level i with side >= finest_scale * stride_i /
+    stride_0, else to the finest: with 56 and strides 4, 8, 16, ... a side of 224 goes to stride 16.
 
     Args:
         boxes: (G, 4) xyxy, pixels.
         strides: Stride of each level, pixels, finest first.
+        finest_scale: Side up to twice which a box stays on the finest of levels that double.
 
     Returns:
         (G,) long, index into ``strides``.
     """
     sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
-    # Level i begins where the side is 14 of its strides; strides need not double.
     levels = torch.zeros_like(sides, dtype=torch.long)
     for stride in strides[1:]:
-        levels += sides >= 14.0 * stride
+        levels += sides >= finest_scale * stride / strides[0]
     return levels
 
 
@@ -44,6 +44,7 @@ def imitation_mask(
     psi: float,
     max_over: str,
     strides: Sequence[int],
+    finest_scale: float,
 ) -> list[Tensor]:
     """Cells near objects: those with an anchor whose IoU with a box exceeds psi times the best.
 
@@ -59,6 +60,7 @@ def imitation_mask(
         max_over: Which anchors define M_k: ``'all'`` levels together, each ``'level'`` for itself,
             or ``'assigned'``: only the one level that the FPN rule assigns the box to.
         strides: Per level stride, pixels; read by ``'assigned'`` only.
+        finest_scale: See :func:`assigned_levels`; read by ``'assigned'`` only.
 
     Returns:
         Per level (H, W) bool.
@@ -71,7 +73,7 @@ def imitation_mask(
     else:
         parts = ious.split(per_level, dim=1)
         if max_over == 'assigned':
-            levels = assigned_levels(gt_bboxes, strides)
+            levels = assigned_levels(gt_bboxes, strides, finest_scale)
             parts = tuple(part * (levels == i)[:, None] for i, part in enumerate(parts))
             ious = torch.cat(parts, dim=1)
         best = torch.cat([part.amax(1, keepdim=True).expand_as(part) for part in parts], dim=1)

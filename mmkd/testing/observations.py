@@ -1,0 +1,52 @@
+"""Observations made by hand, so that a method can be tested without a detector."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mmkd.observation import Batch, Layout, Observation, Priors
+
+
+def layout_of(maps: Sequence[Tensor], strides: Sequence[int], **changes: object) -> Layout:
+    """A layout with the channels of ``maps`` and priors; ``changes`` replace entries."""
+    entries: dict = dict(
+        channels=tuple(level.shape[1] for level in maps),
+        strides=tuple(strides),
+        rectified=tuple(bool((level >= 0).all()) for level in maps),
+        finest_scale=14.0 * strides[0],
+        fields=frozenset({'features', 'priors'}),
+    )
+    return Layout(**{**entries, **changes})
+
+
+def square_priors(
+    sizes: Sequence[tuple[int, int]], strides: Sequence[int], images: int, side: float = 2.0
+) -> Priors:
+    """One anchor a cell, centred on (j, i) * stride, of ``side`` strides; all valid."""
+    anchors = []
+    for (height, width), stride in zip(sizes, strides, strict=True):
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing='ij')
+        centre = torch.stack([x, y, x, y], dim=-1).double() * stride
+        half = torch.tensor([-1, -1, 1, 1]) * side * stride / 2
+        anchors.append((centre + half).view(-1, 4))
+    valid = [torch.ones(images, len(level), dtype=torch.bool) for level in anchors]
+    return Priors(anchors, valid)
+
+
+def observe_maps(maps: Sequence[Tensor], strides: Sequence[int]) -> Observation:
+    """An observation of given features, with one square anchor a cell."""
+    sizes = [tuple(level.shape[-2:]) for level in maps]
+    priors = square_priors(sizes, strides, len(maps[0]))
+    return Observation(features=lambda _: maps, priors=lambda _: priors)
+
+
+def batch_of(boxes: Sequence[Tensor], shape: tuple[int, int], step: int = 0) -> Batch:
+    """Ground truth of class 0 in images that fill ``shape``."""
+    return Batch(
+        gt_bboxes=list(boxes),
+        gt_labels=[torch.zeros(len(image), dtype=torch.long) for image in boxes],
+        gt_ignored=[image[:0] for image in boxes],
+        metas=[dict(img_shape=shape, pad_shape=shape) for _ in boxes],
+        step=step,
+    )

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from mmkd.modules import pair_levels, resize_like
+
+
+def test_equal_strides_pair_one_to_one():
+    assert pair_levels([4, 8], [4, 8]) == [(0, 0), (1, 1)]
+
+
+def test_differing_strides_are_refused_with_both_lists():
+    with pytest.raises(ValueError, match=r'student strides \[4, 8\], teacher strides \[8, 16\]'):
+        pair_levels([4, 8], [8, 16])
+
+
+def test_levels_pair_by_hand():
+    assert pair_levels([4, 8], [8, 16], levels=[[1, 0]]) == [(1, 0)]
+
+
+@pytest.mark.parametrize('levels', [[[0, 2]], [[-1, 0]], [[0]]])
+def test_a_pair_that_does_not_exist_is_refused(levels):
+    with pytest.raises(ValueError, match='no \\[student index, teacher index\\]'):
+        pair_levels([4, 8], [8, 16], levels=levels)
+
+
+def test_no_pair_at_all_is_refused():
+    with pytest.raises(ValueError, match='levels is empty'):
+        pair_levels([4], [4], levels=[])
+
+
+def test_a_map_on_the_same_grid_is_returned_as_it_is():
+    maps = torch.rand(1, 2, 3, 4)
+    assert resize_like(maps, torch.rand(1, 5, 3, 4)) is maps
+
+
+def test_a_coarser_teacher_gets_the_mean_of_two_by_two_cells():
+    maps = torch.arange(16.0).view(1, 1, 4, 4)
+    resized = resize_like(maps, torch.rand(1, 1, 2, 2))
+    # Bilinear without corner alignment: (0 + 1 + 4 + 5) / 4 = 2.5, two further 4.5, ...
+    torch.testing.assert_close(resized, torch.tensor([[[[2.5, 4.5], [10.5, 12.5]]]]))
