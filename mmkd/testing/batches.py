@@ -56,7 +56,7 @@ def demo_batch(
         )
 
     inputs, samples = [], []
-    for index, ((height, width), num) in enumerate(zip(sizes, num_boxes)):
+    for index, ((height, width), num) in enumerate(zip(sizes, num_boxes, strict=True)):
         shape = (3, height, width)
         inputs.append(torch.randint(256, shape, generator=generator, dtype=torch.uint8))
         sample = DetDataSample(

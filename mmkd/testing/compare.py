@@ -1,0 +1,34 @@
+"""Bitwise comparison of checkpoints."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+
+def differences(expected: Any, got: Any, place: str = '') -> list[str]:
+    """Places at which two nested structures differ in type, keys, length, or a single bit.
+
+    Args:
+        expected: Containers of tensors and plain values.
+        got: What should equal it.
+        place: Name of the whole, the start of every name in the result.
+    """
+    return list(_walk(expected, got, place))
+
+
+def _walk(expected: Any, got: Any, place: str) -> Iterator[str]:
+    if isinstance(expected, torch.Tensor) and isinstance(got, torch.Tensor):
+        if expected.dtype != got.dtype or not torch.equal(expected, got):
+            yield place
+    elif isinstance(expected, Mapping) and isinstance(got, Mapping):
+        yield from (f'{place}.{key} (only in one)' for key in expected.keys() ^ got.keys())
+        for key in expected.keys() & got.keys():
+            yield from _walk(expected[key], got[key], f'{place}.{key}')
+    elif isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)):
+        if len(expected) != len(got):
+            yield f'{place} (lengths {len(expected)} and {len(got)})'
+        for index, pair in enumerate(zip(expected, got, strict=False)):
+            yield from _walk(*pair, f'{place}[{index}]')
+    elif expected != got:
+        yield place

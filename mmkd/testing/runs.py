@@ -1,0 +1,151 @@
+"""Whole training runs of tiny models, in processes of their own."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmkd.registry import HOOKS
+
+_PIPELINE = (
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackDetInputs'),
+)
+
+
+@HOOKS.register_module()
+class KillHook(Hook):
+    """Ends the process with SIGKILL before iteration ``at_iter`` (0-based) is run."""
+
+    def __init__(self, at_iter: int) -> None:
+        self.at_iter = at_iter
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Kills, when it is time."""
+        if runner.iter == self.at_iter:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _loader(data_root: Path, pipeline: tuple, num_workers: int, shuffle: bool, **kw: Any) -> dict:
+    return dict(
+        batch_size=2,
+        num_workers=num_workers,
+        persistent_workers=False,
+        sampler=dict(type='DefaultSampler', shuffle=shuffle),
+        dataset=dict(
+            type='CocoDataset',
+            data_root=str(data_root),
+            ann_file='annotations.json',
+            data_prefix=dict(img='images/'),
+            metainfo=dict(classes=('class0', 'class1', 'class2')),
+            pipeline=list(pipeline),
+            **kw,
+        ),
+    )
+
+
+def tiny_run_cfg(
+    data_root: str | Path,
+    work_dir: str | Path,
+    model: dict,
+    epochs: int = 3,
+    num_workers: int = 2,
+    validate: bool = False,
+    hooks: tuple[dict, ...] = (),
+    **kw: Any,
+) -> Config:
+    """A runner's whole config on the data of :func:`write_tiny_coco`, with every hook of ours.
+
+    Args:
+        data_root: Folder of the data.
+        work_dir: Folder of the run.
+        model: Model config with three classes.
+        epochs: Of three steps of two images, for six images.
+        num_workers: Of the training data loader.
+        validate: Whether to compute COCO's bbox mAP on the same images after every epoch.
+        hooks: More custom hooks.
+        **kw: Entries that replace others at the top level.
+    """
+    root = Path(data_root)
+    cfg = dict(
+        default_scope='mmdet',
+        custom_imports=dict(imports=['mmkd', 'mmkd.testing.runs'], allow_failed_imports=False),
+        model=model,
+        work_dir=str(work_dir),
+        train_dataloader=_loader(root, _PIPELINE, num_workers, shuffle=True),
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=1),
+        optim_wrapper=dict(
+            type='OptimWrapper',
+            optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
+            clip_grad=dict(max_norm=10.0),
+        ),
+        param_scheduler=[dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=5)],
+        default_hooks=dict(
+            checkpoint=dict(type='mmkd.CheckpointHook', interval=1),
+            logger=dict(type='LoggerHook', interval=1),
+        ),
+        custom_hooks=[
+            dict(type='mmkd.PlainCheckpointHook'),
+            dict(type='mmkd.ReproducibleHook'),
+            dict(type='mmkd.AdapterResumeHook'),
+            *hooks,
+        ],
+        randomness=dict(seed=3),
+        env_cfg=dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
+        log_level='WARNING',
+    )
+    if validate:
+        pipeline = (*_PIPELINE[:2], _PIPELINE[-1])
+        evaluator = dict(type='CocoMetric', ann_file=str(root / 'annotations.json'), metric='bbox')
+        cfg.update(
+            val_dataloader=_loader(root, pipeline, 0, shuffle=False, test_mode=True),
+            val_cfg=dict(type='ValLoop'),
+            val_evaluator=evaluator,
+        )
+    return Config({**cfg, **kw})
+
+
+def train(cfg: Config) -> None:
+    """Builds the runner and trains."""
+    Runner.from_cfg(cfg).train()
+
+
+def in_process(function: Callable, *args: Any, log: str | Path | None = None) -> int:
+    """Calls a module's function in a fresh process and waits for it.
+
+    The process comes from a server that has mmkd imported, so that it starts in a moment.
+
+    Args:
+        function: To call; it and ``args`` are pickled.
+        args: Its arguments.
+        log: File for what the process prints; None throws it away.
+
+    Returns:
+        The exit status; minus the signal's number where one ended the process.
+    """
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['mmkd', 'mmkd.testing.runs'])
+    target = str(log) if log is not None else os.devnull
+    process = context.Process(target=_redirected, args=(target, function, *args))
+    process.start()
+    process.join()
+    return process.exitcode or 0
+
+
+def _redirected(log: str, function: Callable, *args: Any) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+    np.random.seed()  # the server's processes would all start with its random state
+    function(*args)

@@ -1,0 +1,80 @@
+"""Promise 4: killed and resumed, a run ends as an uninterrupted one does."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmkd.testing import (
+    differences,
+    in_process,
+    tiny_faster_rcnn_cfg,
+    tiny_run_cfg,
+    train,
+    write_tiny_coco,
+)
+
+EMA = dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.1, priority=49)
+CLOCKS = ('time', 'data_time', 'memory')  # log entries that measure the machine
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    return write_tiny_coco(tmp_path_factory.mktemp('data'))
+
+
+def last_checkpoint(work_dir: Path) -> dict:
+    return torch.load((work_dir / 'last_checkpoint').read_text(), weights_only=True)
+
+
+def log_history(checkpoint: dict) -> dict:
+    scalars = checkpoint['message_hub']['log_scalars']
+    return {name: value for name, value in scalars.items() if not name.endswith(CLOCKS)}
+
+
+def run(log: Path, *args, killed: bool = False, **kw) -> None:
+    status = in_process(train, tiny_run_cfg(*args, **kw), log=log)
+    assert status == (-signal.SIGKILL if killed else 0), log.read_text()[-3000:]
+
+
+@pytest.mark.parametrize(
+    'num_workers, hooks, randomness',
+    [
+        (2, (), dict(seed=3)),
+        (0, (EMA,), dict(seed=3)),
+        (2, (EMA,), dict(seed=3, diff_rank_seed=True)),
+    ],
+    ids=['workers', 'no workers, EMA', 'workers, EMA, a seed a rank'],
+)
+def test_a_killed_and_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
+    data_root, tmp_path, num_workers, hooks, randomness
+):
+    common = dict(model=tiny_faster_rcnn_cfg(), num_workers=num_workers, randomness=randomness)
+    log, whole, cut = tmp_path / 'log', tmp_path / 'whole', tmp_path / 'cut'
+    run(log, data_root, whole, hooks=hooks, **common)
+    # Three steps an epoch: the kill falls into the second epoch, after one of its steps.
+    kill = dict(type='mmkd.KillHook', at_iter=4)
+    run(log, data_root, cut, hooks=(*hooks, kill), killed=True, **common)
+    assert (cut / 'last_checkpoint').read_text().endswith('epoch_1.pth')
+    run(log, data_root, cut, hooks=hooks, resume=True, **common)
+
+    expected, got = last_checkpoint(whole), last_checkpoint(cut)
+    assert got['meta']['epoch'] == 3
+    kinds = ['state_dict', 'optimizer', 'param_schedulers'] + ['ema_state_dict'] * bool(hooks)
+    assert [d for kind in kinds for d in differences(expected[kind], got[kind], kind)] == []
+    assert differences(log_history(expected), log_history(got), 'log') == []
+
+
+def test_without_a_configured_seed_a_resumed_run_takes_the_one_in_the_checkpoint(
+    data_root, tmp_path
+):
+    common = dict(model=tiny_faster_rcnn_cfg(), epochs=2, num_workers=0, randomness=dict(seed=None))
+    log, work_dir = tmp_path / 'log', tmp_path / 'run'
+    run(log, data_root, work_dir, **common)
+    expected = last_checkpoint(work_dir)
+    first = str(work_dir / 'epoch_1.pth')
+    run(log, data_root, work_dir, resume=True, load_from=first, **common)
+    got = last_checkpoint(work_dir)
+    assert got['meta']['seed'] == expected['meta']['seed']
+    assert differences(expected['state_dict'], got['state_dict']) == []
