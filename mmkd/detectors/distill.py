@@ -138,7 +138,7 @@ class DistillDetector(BaseDetector):
     def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
         """As in the checkpoint: the student's have no prefix.
 
-        Optimizer constructors that read ``backbone.`` off a name, as layer-wise decay does, find it.
+        Optimizer constructors that read ``backbone.`` off a name, as layer decay does, find it.
         """
         prefix = args[0] if args else kwargs.get('prefix', '')
         prefix += '.' if prefix else ''

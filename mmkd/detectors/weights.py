@@ -32,7 +32,7 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, conf
     if report:
         raise ValueError(
             f'{what} does not fit {config}:\n{report}\n'
-            'Give the config that the checkpoint was trained with, or the checkpoint of this config.'
+            'Give the config that the checkpoint was trained with, or a checkpoint of this config.'
         )
     # Strictness is checked above; batch norm counters may be missing in old files.
     model.load_state_dict(state, strict=False)

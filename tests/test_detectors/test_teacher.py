@@ -1,0 +1,109 @@
+import os
+import pickle
+
+import pytest
+import torch
+
+from mmkd.detectors.weights import misfit_report
+from mmkd.testing import tiny_faster_rcnn_cfg, tiny_fcos_cfg
+from mmkd.testing.distill import build_distill, distill_cfg, save_teacher
+
+
+def train_with(folder, checkpoint, **kwargs):
+    """What the runner does before the first iteration, with the teacher's weights elsewhere."""
+    from mmkd.registry import MODELS
+
+    cfg = distill_cfg(folder, **kwargs)
+    cfg.teacher.checkpoint = checkpoint
+    MODELS.build(cfg).init_weights()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+        train_with(tmp_path, str(tmp_path / 'nowhere.pth'))
+
+
+def test_a_teacher_without_a_checkpoint_is_refused_when_training_starts(tmp_path):
+    with pytest.raises(ValueError, match='comes without weights.*teacher=dict'):
+        train_with(tmp_path, None)
+
+
+def test_a_corrupt_checkpoint_is_named(tmp_path):
+    broken = tmp_path / 'broken.pth'
+    broken.write_bytes(b'no checkpoint at all')
+    with pytest.raises(Exception, match='broken.pth'):
+        train_with(tmp_path, str(broken))
+
+
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
+    class Malice:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'owned'),)
+
+    file = tmp_path / 'malice.pth'
+    torch.save({'state_dict': Malice()}, file, pickle_module=pickle)
+    with pytest.raises(Exception, match='malice.pth'):
+        train_with(tmp_path, str(file))
+    assert not (tmp_path / 'owned').exists()
+
+
+def test_a_checkpoint_of_another_width_is_refused_with_its_keys_and_shapes(tmp_path):
+    other = save_teacher(tiny_faster_rcnn_cfg(base_channels=4), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='other.pth does not fit') as caught:
+        train_with(tmp_path, other)
+    assert 'backbone.conv1.weight: checkpoint (4, 3, 7, 7), model (16, 3, 7, 7)' in str(caught.value)
+
+
+def test_missing_and_unexpected_keys_are_listed():
+    report = misfit_report(
+        {'a': torch.zeros(1), 'bn.num_batches_tracked': torch.zeros(())}, {'b': torch.zeros(1)}
+    )
+    assert report.splitlines() == ['  1 keys missing:', '    a', '  1 keys unexpected:', '    b']
+
+
+def test_a_distilled_checkpoint_teaches_in_its_turn(tmp_path):
+    first = build_distill(tmp_path)
+    torch.save({'state_dict': first.state_dict()}, tmp_path / 'distilled.pth')
+    train_with(tmp_path, str(tmp_path / 'distilled.pth'), teacher=tiny_faster_rcnn_cfg())
+
+
+def test_the_classes_of_the_checkpoint_are_known(tmp_path):
+    model = build_distill(tmp_path)
+    classes = ('a', 'b', 'c')
+    model.teacher.checkpoint = save_teacher(
+        tiny_faster_rcnn_cfg(base_channels=16, out_channels=24), tmp_path / 't.pth', classes
+    )
+    model.init_weights()
+    assert model.teacher.classes == classes
+
+
+@pytest.mark.parametrize('kwargs, message', [
+    (dict(teacher=tiny_faster_rcnn_cfg(num_classes=4)), 'num_classes is 3 .* and 4 for the teacher'),
+    (dict(teacher=tiny_fcos_cfg()), r'student strides \[4, 8, 16, 32, 64\], teacher strides \[8,'),
+    (dict(methods=[]), 'methods is empty'),
+    (dict(methods=[dict(type='mmkd.FGIF')]), "'mmkd.FGIF' is not registered. Did you mean 'mmkd.FGFI'"),
+    (dict(methods=[dict(type='mmkd.FGFI')] * 2), "two entries named 'fgfi'"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused_when_built(tmp_path, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        build_distill(tmp_path, **kwargs)
+
+
+def test_a_method_may_be_named_without_scope(tmp_path):
+    assert 'fgfi' in build_distill(tmp_path, methods=[dict(type='FGFI')]).distill
+
+
+def test_testing_needs_no_teacher_file(tmp_path):
+    from mmkd.registry import MODELS
+
+    cfg = distill_cfg(tmp_path)
+    cfg.teacher.checkpoint = 'nowhere.pth'
+    assert MODELS.build(cfg).teacher.checkpoint == 'nowhere.pth'
+
+
+def test_the_student_starts_from_its_own_checkpoint(tmp_path):
+    student = tiny_faster_rcnn_cfg()
+    start = save_teacher(student, tmp_path / 'start.pth')
+    model = build_distill(tmp_path, student=dict(config=student, checkpoint=start))
+    saved = torch.load(start, weights_only=True)['state_dict']
+    assert torch.equal(model.state_dict()['backbone.conv1.weight'], saved['backbone.conv1.weight'])
