@@ -15,24 +15,32 @@ from packaging.requirements import Requirement
 ROOTS = ('torch', 'torchvision')
 
 
-def required(names: tuple[str, ...]) -> dict[str, Distribution]:
-    """The distributions ``names`` and, again and again, those that they require here."""
+def required(roots: tuple[str, ...]) -> dict[str, Distribution]:
+    """The distributions ``roots`` and, again and again, those that they require here."""
     found: dict[str, Distribution] = {}
-    pending = list(names)
+    seen: set[str] = set()
+    pending = [Requirement(name) for name in roots]
     while pending:
-        name = pending.pop()
-        try:
-            dist = distribution(name)
-        except PackageNotFoundError:
-            continue  # a requirement that does not apply on this platform
-        if dist.metadata['Name'] in found:
+        wanted = pending.pop()
+        if str(wanted) in seen:
             continue
+        seen.add(str(wanted))
+        try:
+            dist = distribution(wanted.name)
+        except PackageNotFoundError:
+            continue  # a requirement that this platform does without
         found[dist.metadata['Name']] = dist
         for line in dist.requires or []:
             requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({'extra': ''}):
-                pending.append(requirement.name)
+            # torch reaches most of CUDA through extras of one package.
+            if any(applies(requirement, extra) for extra in ('', *wanted.extras)):
+                pending.append(requirement)
     return found
+
+
+def applies(requirement: Requirement, extra: str) -> bool:
+    """Whether ``requirement`` holds here when ``extra`` is asked for."""
+    return requirement.marker is None or requirement.marker.evaluate({'extra': extra})
 
 
 def top_level(dist: Distribution) -> set[str]:

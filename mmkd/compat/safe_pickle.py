@@ -22,11 +22,12 @@ _NUMBERS = ('bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint3
             'float16', 'float32', 'float64', 'str', 'bytes')
 _MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
 
-# torch's words for a pickle that names something outside the allow-list, or calls it.
-_REFUSALS = re.compile(r'Unsupported (global|class|operand)|Trying to (call|instantiate)|'
-                       r'Can only|Can not|Cannot|refuses')
+# torch's words for a pickle that names or calls something outside the allow-list, and for the
+# operations 140 to 149, which pickle protocol 4 has and torch.save does not write.
+_REFUSALS = re.compile(r'GLOBAL \S|Trying to|Can only|Unsupported operand 14\d')
 _DAMAGE = re.compile(r'PytorchStreamReader|unexpected pos|magic number|[Cc]orrupt|unexpected EOF')
 _GLOBAL = re.compile(r'GLOBAL (\S+)')
+_BOILERPLATE = ('Weights only load failed', 'Check the documentation', 'Please file an issue')
 
 
 class UnsafeCheckpointError(ValueError):
@@ -89,8 +90,7 @@ class explained_errors:  # noqa: N801  reads as a function in a with statement
         if _is_damage(error):
             raise DamagedCheckpointError(
                 f'The checkpoint {self.name} cannot be read: it is damaged, cut off or was not '
-                f'written by torch.save ({str(error).strip().splitlines()[0][:200]}). Download or '
-                'write it again.') from error
+                f'written by torch.save ({_detail(error)}). Download or write it again.') from error
 
 
 def _refusal(name: str, message: str) -> str:
@@ -101,6 +101,13 @@ def _refusal(name: str, message: str) -> str:
             'and mmkd loads checkpoints as data only (weights_only=True). Nothing of it was run. '
             'Use a file with weights only; if you trust its source, load it yourself with '
             "torch.load(..., weights_only=False) and save {'state_dict': ...} of it.")
+
+
+def _detail(error: BaseException | None) -> str:
+    """The line of torch's message that says something, else the kind of error."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(_BOILERPLATE)]
+    return telling[0][:200] if telling else type(error).__name__
 
 
 def _is_damage(error: BaseException | None) -> bool:
