@@ -18,6 +18,7 @@ from mmkd.registry import HOOKS
 _PIPELINE = (
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale=(96, 64), keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
     dict(type='PackDetInputs'),
@@ -106,7 +107,7 @@ def tiny_run_cfg(
         log_level='WARNING',
     )
     if validate:
-        pipeline = (*_PIPELINE[:2], _PIPELINE[-1])
+        pipeline = (*_PIPELINE[:3], _PIPELINE[-1])
         evaluator = dict(type='CocoMetric', ann_file=str(root / 'annotations.json'), metric='bbox')
         cfg.update(
             val_dataloader=_loader(root, pipeline, 0, shuffle=False, test_mode=True),
