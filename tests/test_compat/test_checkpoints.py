@@ -73,8 +73,9 @@ def make_runner(tmp_path):
         index = next(count)
         return Runner(
             model=Toy(), work_dir=str(tmp_path / f'run{index}'),
-            train_dataloader=dict(dataset=[dict(inputs=torch.ones(2))] * 4, batch_size=2, num_workers=0,
-                                  sampler=dict(type='DefaultSampler', shuffle=False)),
+            train_dataloader=dict(
+                dataset=[dict(inputs=torch.ones(2))] * 4, batch_size=2, num_workers=0,
+                sampler=dict(type='DefaultSampler', shuffle=False)),
             train_cfg=dict(by_epoch=True, max_epochs=epochs),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
             param_scheduler=dict(type='StepLR', step_size=1),
@@ -289,7 +290,8 @@ class TestPlainFiles:
             load_checkpoint_file(weights)
 
     @pytest.mark.parametrize('content', [
-        b'', b'<html>404</html>', b'hello', b'\x00' * 100, b'\xff\xd8\xff\xe0JFIF', b'PK\x03\x04zip'])
+        b'', b'<html>404</html>', b'hello', b'\x00' * 100, b'\xff\xd8\xffJFIF',
+        b'PK\x03\x04zip'])
     def test_a_file_that_is_no_checkpoint_is_named(self, tmp_path, content):
         path = tmp_path / 'other.pth'
         path.write_bytes(content)
