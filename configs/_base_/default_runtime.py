@@ -1,4 +1,11 @@
-"""MMDetection's runtime, with mmkd imported."""
+"""MMDetection's runtime, with mmkd imported and runs that resume as if never stopped."""
 
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmkd'], allow_failed_imports=False)
+default_hooks = dict(checkpoint=dict(type='mmkd.CheckpointHook', max_keep_ckpts=3))
+custom_hooks = [
+    dict(type='mmkd.ReproducibleHook'),
+    dict(type='mmkd.PlainCheckpointHook'),
+    dict(type='mmkd.AdapterResumeHook'),
+]
+randomness = dict(seed=0)

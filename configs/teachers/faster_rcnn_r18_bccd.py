@@ -3,6 +3,6 @@
 _base_ = [
     '../_base_/models/faster_rcnn_r18half_fpn.py',
     '../_base_/datasets/bccd.py',
-    '../_base_/schedules/schedule_thin.py',
+    '../_base_/schedules/schedule_thin_16e.py',
     '../_base_/default_runtime.py',
 ]

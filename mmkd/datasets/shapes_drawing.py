@@ -50,8 +50,8 @@ def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     for _ in range(int(rng.integers(0, 14))):
         start, end = (rng.uniform(-0.1, 1.1, 2) * (width, height) for _ in range(2))
         colour = _nearby_colour(mean, rng, reach=60)
-        points = [tuple(int(v) for v in point) for point in (start, end)]
-        cv2.line(image, *points, colour, int(rng.integers(1, 4)), cv2.LINE_AA)
+        ends = [(int(x), int(y)) for x, y in (start, end)]
+        cv2.line(image, ends[0], ends[1], colour, int(rng.integers(1, 4)), cv2.LINE_AA)
     return image
 
 

@@ -31,7 +31,7 @@ class VOCFolderDataset(XMLDataset):
     Objects marked ``difficult`` become ignored boxes, as in the VOC devkit. A new data set is two
     lines in a config::
 
-        _base_ = './_base_/datasets/shapes.py'
+        _base_ = './_base_/datasets/voc_folder_256x192.py'
         train_dataloader = dict(dataset=dict(data_root='data/mine', metainfo=dict(classes=(...))))
 
     An image whose boxes were all dropped or of ignored classes stays, as background;
@@ -155,6 +155,7 @@ class VOCFolderDataset(XMLDataset):
     def _parse_instance_info(self, raw_ann_info: ET.ElementTree, minus_one: bool = True) -> list:
         """Check the parsed file and take out what the options say, then parse as MMDetection."""
         root = raw_ann_info.getroot()
+        assert root is not None  # a parsed file has one
         check_objects(
             root,
             path=self._parsing['xml_path'],
