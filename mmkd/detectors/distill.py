@@ -12,7 +12,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
-from mmkd.observation import Batch
+from mmkd.observation import Batch, Observation
 from mmkd.registry import MODELS
 
 from .build import build_methods
@@ -97,15 +97,29 @@ class DistillDetector(BaseDetector):
         active = [method for method in self.distill.values() if method.active]
         if not active:
             return self.student.loss(batch_inputs, batch_data_samples)
+        losses, *seen = self.observe(batch_inputs, batch_data_samples)
+        losses = {name: _scaled(name, value, active) for name, value in losses.items()}
+        for method in active:
+            losses.update(method(*seen))
+        return losses
+
+    def observe(
+        self, batch_inputs: Tensor, batch_data_samples: list
+    ) -> tuple[dict[str, Tensor], Observation, Observation, Batch]:
+        """Runs the student's ``loss`` and records it; the teacher runs when its fields are read.
+
+        Args:
+            batch_inputs: (B, 3, H, W), normalised and padded.
+            batch_data_samples: B ``DetDataSample`` with ground truth.
+
+        Returns:
+            The student's own losses, what the student saw, what the teacher sees, the batch.
+        """
         batch = _batch(batch_data_samples)
         with record(self.student) as seen:
             losses = self.student.loss(batch_inputs, batch_data_samples)
         student = student_observation(self.student, seen)
-        teacher = self.teacher.observe(batch_inputs, batch, student)
-        losses = {name: _scaled(name, value, active) for name, value in losses.items()}
-        for method in active:
-            losses.update(method(student, teacher, batch))
-        return losses
+        return losses, student, self.teacher.observe(batch_inputs, batch, student), batch
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """The student's predictions."""

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmkd.losses.functional import assigned_levels, imitation_mask, masked_squared_error
+from torchvision.ops import box_iou
+
+from mmkd.losses.functional import (
+    assigned_levels,
+    imitation_mask,
+    masked_squared_error,
+    pairwise_iou,
+)
 from mmkd.testing.references.imitation import imitation_masks
 
 
@@ -137,3 +144,12 @@ def test_the_fpn_rule_sends_a_side_of_224_to_stride_16():
     sides = torch.tensor([10.0, 111.0, 112.0, 224.0, 1000.0])
     boxes = torch.stack([torch.zeros(5), torch.zeros(5), sides, sides], dim=1)
     assert assigned_levels(boxes, (4, 8, 16, 32), 56.0).tolist() == [0, 0, 1, 2, 3]
+
+
+def test_pairwise_iou_equals_torchvisions():
+    torch.manual_seed(0)
+    boxes, anchors = torch.rand(7, 4) * 50, torch.rand(50, 4) * 50
+    boxes[:, 2:] += boxes[:, :2]
+    anchors[:, 2:] += anchors[:, :2] + 1
+    torch.testing.assert_close(pairwise_iou(boxes, anchors), box_iou(boxes, anchors))
+    assert pairwise_iou(boxes[:0], anchors).shape == (0, 50)
