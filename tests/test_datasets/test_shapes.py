@@ -40,6 +40,7 @@ def test_an_image_depends_on_neither_order_nor_counts(tmp_path):
     for name in ('train_00005', 'val_00002'):
         files = [(tmp_path / s / f'JPEGImages/{name}.jpg').read_bytes() for s in 'ab']
         assert files[0] == files[1]
+    assert not np.array_equal(*(render_shapes_image(s, 2, more)[0] for s in ('train', 'val')))
     late = render_shapes_image('val', 2, more)[0]
     decoded = cv2.imread(str(tmp_path / 'a/JPEGImages/val_00002.jpg'))
     assert np.abs(decoded.astype(int) - late).mean() < 12  # the coding's loss alone
