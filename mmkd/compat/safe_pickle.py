@@ -48,7 +48,8 @@ def _history_statistic(owner: object, name: str) -> Callable[..., Any]:
 def allow_mmengine_checkpoints() -> None:
     """Adds what MMEngine's checkpoints hold to torch's list of safe globals."""
     array = np.zeros(1)
-    reconstruct, scalar = array.__reduce__()[0], array[0].__reduce__()[0]
+    reconstruct: Any = array.__reduce__()[0]
+    scalar: Any = array[0].__reduce__()[0]
     torch.serialization.add_safe_globals([
         HistoryBuffer, np.ndarray, np.dtype,
         *{type(np.dtype(name)) for name in _NUMBERS},
