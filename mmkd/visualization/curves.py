@@ -1,0 +1,180 @@
+"""Learning and loss curves from MMEngine's ``vis_data/scalars.json``."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .style import LINES, new_figure
+
+_SCALARS = 'vis_data/scalars.json'
+# Points of the log over which a loss is averaged: batches of four say little one by one.
+_SMOOTH = 5
+
+
+@dataclass(frozen=True)
+class RunScalars:
+    """What one run logged.
+
+    Attributes:
+        train: Per name (iterations, values) of training, iterations counted from 1.
+        val: Per name (epochs, values) of validation; for iteration-based runs, iterations.
+    """
+
+    train: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
+    val: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
+
+
+def find_scalars(work_dir: str | Path) -> Path | None:
+    """The newest ``scalars.json`` of a run, or None; MMEngine makes one folder a start."""
+    found = sorted(Path(work_dir).glob(f'*/{_SCALARS}'))
+    return found[-1] if found else None
+
+
+def read_run(work_dir: str | Path) -> RunScalars:
+    """Reads a run's newest log.
+
+    Args:
+        work_dir: The run's work directory, or a ``scalars.json``.
+
+    Raises:
+        FileNotFoundError: There is no log.
+        ValueError: A line that is not the last is no JSON; names file and line.
+    """
+    path = Path(work_dir)
+    log = path if path.is_file() else find_scalars(path)
+    if log is None:
+        raise FileNotFoundError(f'no */{_SCALARS} below {path}: has the run started?')
+    lines = log.read_text().splitlines()
+    run = RunScalars()
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):  # being written at this moment
+                break
+            raise ValueError(f'{log}, line {number} is no JSON: {error}.') from error
+        _sort_in(run, entry)
+    return run
+
+
+def _sort_in(run: RunScalars, entry: dict) -> None:
+    """Training entries carry their iteration, validation entries only the step."""
+    part = run.train if 'iter' in entry and 'lr' in entry else run.val
+    step = int(entry.get('iter', entry.get('step', 0)) if part is run.train else entry['step'])
+    for name, value in entry.items():
+        if isinstance(value, (int, float)) and name not in ('step', 'iter'):
+            steps, values = part.setdefault(name, ([], []))
+            steps.append(step)
+            values.append(float(value))
+
+
+def draw_metric_curves(
+    runs: Mapping[str, RunScalars], metric: str, ylabel: str = '', title: str = ''
+) -> Figure:
+    """A metric per epoch, one line a run, its last value beside the line's end.
+
+    Args:
+        runs: By the name for the legend.
+        metric: Name in the log, e.g. ``'pascal_voc/mAP'``.
+        ylabel: Instead of ``metric``.
+        title: Above the plot.
+
+    Raises:
+        ValueError: A run has not logged ``metric``; lists what it has.
+    """
+    figure = new_figure(5.6, 3.6)
+    axes = figure.subplots()
+    for (name, run), (colour, line, marker) in zip(runs.items(), _styles(len(runs)), strict=True):
+        if metric not in run.val:
+            raise ValueError(f'{name} logged no {metric!r}, only {sorted(run.val)}.')
+        steps, values = run.val[metric]
+        axes.plot(steps, values, color=colour, linestyle=line, marker=marker, markersize=4,
+                  label=f'{name} ({values[-1]:.3f})')  # fmt: skip
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(axes, 'epoch', ylabel or metric, title)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def draw_loss_curves(
+    runs: Mapping[str, RunScalars], names: Mapping[str, str] | None = None, title: str = ''
+) -> Figure:
+    """Losses per iteration, one panel a loss, each on a logarithmic scale.
+
+    Args:
+        runs: By the name for the legend.
+        names: Losses to draw and their titles, in order; every one that any run logged by default.
+        title: Above the panels.
+
+    Raises:
+        ValueError: No run has logged any of the losses.
+    """
+    logged = sorted({name for run in runs.values() for name in run.train if 'loss' in name})
+    titles = names or {name: name for name in logged}
+    wanted = {name: label for name, label in titles.items() if name in logged}
+    if not wanted:
+        raise ValueError(f'no run has logged any of {sorted(names or {})}; there are {logged}.')
+    columns = min(len(wanted), 3)
+    rows = -(-len(wanted) // columns)
+    figure = new_figure(3.4 * columns, 2.6 * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (key, label) in zip(panels, wanted.items(), strict=False):
+        for (name, run), (colour, line, _) in zip(runs.items(), _styles(len(runs)), strict=True):
+            if key in run.train:
+                steps, values = run.train[key]
+                marker = '.' if len(steps) == 1 else ''
+                axes.plot(steps, smooth(values, _SMOOTH), color=colour, linestyle=line,
+                          marker=marker, label=name)  # fmt: skip
+        axes.set_yscale('log')
+        axes.yaxis.set_major_formatter(_plain_number)
+        axes.yaxis.set_minor_formatter(_plain_number)
+        _finish(axes, 'iteration', '', label)
+    handles = {
+        name: handle
+        for axes in panels
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=len(handles),
+                  frameon=False, fontsize=8)  # fmt: skip
+    for axes in panels[len(wanted) :]:
+        axes.set_axis_off()
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def smooth(values: list[float], width: int) -> np.ndarray:
+    """Mean over a window of ``width`` around each point, narrower at both ends."""
+    array = np.asarray(values, dtype=float)
+    ones = np.ones(width)
+    counts = np.convolve(np.ones_like(array), ones, mode='full')
+    sums = np.convolve(array, ones, mode='full')
+    start = (width - 1) // 2
+    return (sums / counts)[start : start + len(array)]
+
+
+def _styles(count: int) -> list:
+    return [LINES[i % len(LINES)] for i in range(count)]
+
+
+def _finish(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:
+    axes.set_xlabel(xlabel, fontsize=9)
+    axes.set_ylabel(ylabel, fontsize=9)
+    axes.set_title(title, fontsize=9)
+    axes.tick_params(which='both', labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+
+
+def _plain_number(value: float, _: object) -> str:
+    """Label of a tick of a logarithmic axis: 1, 2 and 5 of each decade, without exponent."""
+    digit = round(value / 10 ** math.floor(math.log10(value)))
+    return f'{value:g}' if digit in (1, 2, 5) else ''

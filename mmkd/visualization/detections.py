@@ -1,0 +1,146 @@
+"""Ground truth and the detections of several models, side by side on the same images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from torchvision.ops import box_iou
+
+from .style import BLUE, GREEN, PURPLE, VERMILION, add_boxes, new_figure, show_image
+
+_HIT_IOU = 0.5
+_DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1))
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of one image, found or annotated.
+
+    Attributes:
+        bboxes: (N, 4) xyxy pixels of the original image.
+        labels: (N,) class indices.
+        scores: (N,) in [0, 1]; None for ground truth.
+        ignored: (N,) bool: difficult or crowd; None where there are none.
+    """
+
+    bboxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray | None = None
+    ignored: np.ndarray | None = None
+
+
+def match_detections(
+    found: Boxes, truth: Boxes, iou_thr: float = _HIT_IOU
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which detections are right, by the rule of the VOC devkit.
+
+    In order of score each detection takes the box of its class that it overlaps most; a box that is
+    taken counts no second time.
+
+    Args:
+        found: D detections with scores.
+        truth: G boxes.
+        iou_thr: IoU from which a detection is a hit.
+
+    Returns:
+        ``verdict`` (D,): 1 a hit, 0 false, -1 neither, because its box is ignored; and ``missed``
+        (G,) bool: boxes, not ignored, that no detection hit.
+    """
+    count = len(truth.labels)
+    ignored = np.zeros(count, bool) if truth.ignored is None else truth.ignored.astype(bool)
+    verdict, taken = np.zeros(len(found.labels), int), np.zeros(count, bool)
+    overlaps = box_iou(_tensor(found.bboxes), _tensor(truth.bboxes)).numpy()  # (D, G)
+    scores = np.zeros(len(found.labels)) if found.scores is None else found.scores
+    for i in np.argsort(-scores, kind='stable'):
+        overlap = np.where(truth.labels == found.labels[i], overlaps[i], -1)
+        best = int(overlap.argmax()) if count else 0
+        if not count or overlap[best] < iou_thr:
+            continue
+        if ignored[best]:
+            verdict[i] = -1
+        elif not taken[best]:
+            verdict[i], taken[best] = 1, True
+    return verdict, ~taken & ~ignored
+
+
+def draw_detections(
+    images: Sequence[np.ndarray],
+    truths: Sequence[Boxes],
+    columns: Mapping[str, Sequence[Boxes]],
+    class_names: Sequence[str],
+    score_thr: float = 0.3,
+) -> Figure:
+    """One row an image: its ground truth, then a column a model.
+
+    Args:
+        images: (H, W, 3) uint8 RGB.
+        truths: Ground truth of each image.
+        columns: Detections of each image by the model's name.
+        class_names: Names of the labels.
+        score_thr: Detections below it are left out.
+
+    Raises:
+        ValueError: A column has not as many entries as there are images.
+    """
+    for name, found in columns.items():
+        if len(found) != len(images):
+            raise ValueError(f'{name} has detections of {len(found)} images, not {len(images)}.')
+    width = 2.9
+    heights = [width * image.shape[0] / image.shape[1] + 0.28 for image in images]
+    figure = new_figure(width * (len(columns) + 1), sum(heights) + 0.4)
+    panels = figure.subplots(
+        len(images), len(columns) + 1, squeeze=False, height_ratios=heights
+    )  # fmt: skip
+    for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
+        _draw_truth(panels[row, 0], image, truth, class_names)
+        for axes, (name, found) in zip(panels[row, 1:], columns.items(), strict=True):
+            _draw_found(axes, image, name, _above(found[row], score_thr), truth, class_names)
+    figure.legend(handles=_legend(score_thr), loc='outside lower center', ncols=4,
+                  frameon=False, fontsize=8)  # fmt: skip
+    return figure
+
+
+def _draw_truth(axes: Axes, image: np.ndarray, truth: Boxes, names: Sequence[str]) -> None:
+    ignored = np.zeros(len(truth.labels), bool) if truth.ignored is None else truth.ignored
+    show_image(axes, image, f'ground truth: {int((~ignored).sum())} objects')
+    for part, colour, line in ((~ignored, GREEN, '-'), (ignored, PURPLE, _DASHED)):
+        labels = [names[label] for label in truth.labels[part]]
+        add_boxes(axes, truth.bboxes[part], colour, line, labels)
+
+
+def _draw_found(
+    axes: Axes, image: np.ndarray, title: str, found: Boxes, truth: Boxes, names: Sequence[str]
+) -> None:
+    verdict, missed = match_detections(found, truth)
+    counts = f'{(verdict == 1).sum()} right, {(verdict == 0).sum()} wrong, {missed.sum()} missed'
+    show_image(axes, image, f'{title}: {counts}')
+    add_boxes(axes, truth.bboxes[missed], GREEN, _DOTTED)
+    scores = np.ones(len(found.labels)) if found.scores is None else found.scores
+    labels = np.array([f'{names[k]} {s:.2f}' for k, s in zip(found.labels, scores, strict=True)])
+    for value, colour, line in ((-1, PURPLE, _DASHED), (0, VERMILION, _DASHED), (1, BLUE, '-')):
+        part = verdict == value
+        add_boxes(axes, found.bboxes[part], colour, line, labels[part])
+
+
+def _above(found: Boxes, score_thr: float) -> Boxes:
+    if found.scores is None:
+        return found
+    kept = found.scores >= score_thr
+    return Boxes(found.bboxes[kept], found.labels[kept], found.scores[kept])
+
+
+def _tensor(boxes: np.ndarray) -> torch.Tensor:
+    return torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+
+
+def _legend(score_thr: float) -> list[Line2D]:
+    return [
+        Line2D([], [], color=GREEN, label='ground truth (dotted: missed)'),
+        Line2D([], [], color=BLUE, label=f'right (IoU >= {_HIT_IOU}, score >= {score_thr})'),
+        Line2D([], [], color=VERMILION, linestyle=_DASHED, label='wrong'),
+        Line2D([], [], color=PURPLE, linestyle=_DASHED, label='difficult: not counted'),
+    ]

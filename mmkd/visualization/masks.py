@@ -1,0 +1,173 @@
+"""The imitation masks of a distillation config, made by the code that trains with them."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmkd.registry import MODELS
+
+
+@dataclass(frozen=True)
+class MaskedImage:
+    """One image as a training step sees it, and where the student imitates in it.
+
+    Attributes:
+        name: Stem of the image's file.
+        image: (H, W, 3) uint8 RGB after the training pipeline, not normalised, not padded.
+        masks: Per level pair (h, w) bool, on the teacher's grid.
+        strides: Per level pair, pixels of ``image``.
+        gt_bboxes: (G, 4) xyxy pixels of ``image``.
+        gt_ignored: (I, 4).
+    """
+
+    name: str
+    image: np.ndarray
+    masks: list[np.ndarray]
+    strides: list[int]
+    gt_bboxes: np.ndarray
+    gt_ignored: np.ndarray
+
+    @property
+    def kept(self) -> list[float]:
+        """Per level the share of cells that are imitated, in [0, 1]."""
+        return [float(mask.mean()) for mask in self.masks]
+
+
+def imitation_dataset(config: Config, split: str) -> Any:
+    """A split's images under the training pipeline, whose boxes fit the image that comes out.
+
+    Args:
+        config: A config with ``train_dataloader``, and with ``val_dataloader`` for ``'val'``.
+        split: ``'train'`` or ``'val'``.
+
+    Raises:
+        ValueError: The config has no such split, or no pipeline.
+        FileNotFoundError: The data are missing.
+    """
+    key = f'{split}_dataloader'
+    for needed in ('train_dataloader', key):
+        if config.get(needed) is None:
+            raise ValueError(f'{config.filename} has no {needed}: choose the other --split.')
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    dataset = copy.deepcopy(config[key].dataset)
+    if split != 'train':
+        # A test pipeline leaves boxes in pixels of the file, which training never sees.
+        owner = _pipeline_owner(dataset)
+        owner['pipeline'] = copy.deepcopy(_pipeline_owner(config.train_dataloader.dataset).pipeline)
+    return DATASETS.build(dataset)
+
+
+def build_imitator(config: Config, method: str | None = None) -> tuple[Any, Any]:
+    """The detector of a distillation config, and its method that has an imitation mask.
+
+    No checkpoint is read: a mask depends on boxes, anchors and the sizes of maps alone.
+
+    Args:
+        config: A config whose model is a ``DistillDetector``.
+        method: Name of the method, where several have a mask.
+
+    Raises:
+        ValueError: The model distils nothing, or none or several of its methods have a mask.
+    """
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    model_type = str(config.model.get('type'))
+    if model_type.split('.')[-1] != 'DistillDetector':
+        raise ValueError(
+            f'{config.filename} is the config of a {model_type}, which imitates nobody: name a '
+            "distillation config, whose model has type='mmkd.DistillDetector'."
+        )
+    model = MODELS.build(dict(config.model, type='mmkd.DistillDetector'))
+    masked = {name: m for name, m in model.distill.items() if callable(getattr(m, 'masks', None))}
+    if not masked:
+        raise ValueError(
+            f'{config.filename}: none of its methods has an imitation mask '
+            f"({', '.join(model.distill)}). Add dict(type='mmkd.FGFI') to methods."
+        )
+    if method is None and len(masked) > 1:
+        raise ValueError(f'{len(masked)} methods have a mask: choose one of {list(masked)}.')
+    if method is not None and method not in masked:
+        raise ValueError(f'method {method!r} has no mask here: choose one of {list(masked)}.')
+    chosen = masked[method or next(iter(masked))]
+    # A weight of 0 switches a method off and with it the observations that the mask is made from.
+    chosen.loss_weight = chosen.loss_weight or 1.0
+    return model, chosen
+
+
+@torch.no_grad()
+def imitation_masks(
+    model: Any, method: Any, dataset: Any, indices: Sequence[int]
+) -> Iterator[MaskedImage]:
+    """Runs the training loss image by image and keeps the masks that the method made.
+
+    Args:
+        model: A ``DistillDetector``; left in training mode.
+        method: The one of its methods whose ``masks`` are wanted.
+        dataset: Items as ``PackDetInputs`` makes them, images BGR uint8.
+        indices: Of the items.
+    """
+    model.train()
+    seen: list[list[torch.Tensor]] = []
+    with _tap_masks(method, seen.append):
+        for index in indices:
+            item = dataset[index]
+            batch = dict(
+                inputs=[item['inputs']], data_samples=[copy.deepcopy(item['data_samples'])]
+            )
+            data = model.data_preprocessor(batch, training=True)
+            model.loss(data['inputs'], data['data_samples'])
+            yield _masked_image(item, seen.pop(), method)
+
+
+def _masked_image(item: dict, masks: list[torch.Tensor], method: Any) -> MaskedImage:
+    sample = item['data_samples']
+    ignored = sample.get('ignored_instances')
+    strides = method.strides[1]
+    return MaskedImage(
+        name=Path(sample.img_path).stem,
+        # Pipelines that distort colours leave floats.
+        image=item['inputs'].flip(0).permute(1, 2, 0).clamp(0, 255).to(torch.uint8).numpy(),
+        masks=[mask[0].cpu().numpy() for mask in masks],
+        strides=[strides[j] for _, j in method.pairs],
+        gt_bboxes=_boxes(sample.gt_instances),
+        gt_ignored=np.zeros((0, 4)) if ignored is None else _boxes(ignored),
+    )
+
+
+def _boxes(instances: Any) -> np.ndarray:
+    return getattr(instances.bboxes, 'tensor', instances.bboxes).numpy().reshape(-1, 4)
+
+
+def _pipeline_owner(dataset: Any) -> Any:
+    """The innermost dataset config, below wrappers such as RepeatDataset."""
+    if dataset.get('pipeline'):
+        return dataset
+    for inner in [dataset.get('dataset'), *dataset.get('datasets', [])]:
+        if inner is not None:
+            return _pipeline_owner(inner)
+    raise ValueError(f'the dataset {dataset.get("type")} has no pipeline.')
+
+
+@contextmanager
+def _tap_masks(method: Any, keep: Callable[[list], None]) -> Iterator[None]:
+    """Hands on what ``method.masks`` returns, inside the ``with`` block."""
+    original = method.masks
+
+    def tapped(*args: Any) -> list[torch.Tensor]:
+        masks = original(*args)
+        keep(masks)
+        return masks
+
+    method.__dict__['masks'] = tapped
+    try:
+        yield
+    finally:
+        del method.__dict__['masks']

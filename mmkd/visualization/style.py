@@ -1,0 +1,110 @@
+"""What all figures share: colours, canvas, boxes, file.
+
+Figures are drawn on Agg canvases of their own, without pyplot: no display, no global state.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+# Okabe and Ito's palette: told apart with every form of colour blindness. Source: Color Universal
+# Design, https://jfly.uni-koeln.de/color/ (2008). Yellow is left out: too pale on white paper.
+BLACK, BLUE, ORANGE, GREEN = '#000000', '#0072B2', '#E69F00', '#009E73'
+VERMILION, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
+
+# The second sign beside the colour, so that lines differ in black and white too.
+LINES: tuple[tuple[str, str, str], ...] = (
+    (BLACK, '--', 's'),
+    (ORANGE, '-.', '^'),
+    (BLUE, '-', 'o'),
+    (GREEN, ':', 'D'),
+    (PURPLE, (0, (5, 1, 1, 1, 1, 1)), 'v'),  # type: ignore[assignment]
+    (VERMILION, (0, (1, 1)), 'P'),  # type: ignore[assignment]
+)
+
+_DPI = 150
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def check_free(paths: Sequence[Path], *, force: bool = False) -> None:
+    """Refuses to overwrite.
+
+    Raises:
+        FileExistsError: Some of the files exist and ``force`` is not set.
+    """
+    taken = [path for path in paths if path.exists()]
+    if taken and not force:
+        more = f' and {len(taken) - 1} more exist' if len(taken) > 1 else ' exists'
+        raise FileExistsError(
+            f'{taken[0]}{more}: name another folder, or replace the files with --force.'
+        )
+
+
+def save_figure(figure: Figure, path: str | Path, *, force: bool = False) -> Path:
+    """Writes a PNG, and its folder where that is missing.
+
+    Args:
+        figure: The figure.
+        path: File to write.
+        force: Whether a file of that name may be replaced.
+
+    Raises:
+        FileExistsError: The file exists and ``force`` is not set.
+    """
+    path = Path(path)
+    check_free([path], force=force)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format='png', facecolor='white')
+    return path
+
+
+def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
+    """Fills an axes with an RGB image, (H, W, 3) uint8; pixel i covers [i, i + 1)."""
+    height, width = image.shape[:2]
+    axes.imshow(image, extent=(0, width, height, 0), interpolation='nearest')
+    axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    axes.set_title(title, fontsize=9)
+
+
+def add_boxes(
+    axes: Axes,
+    boxes: np.ndarray,
+    colour: str,
+    linestyle: Any = '-',
+    labels: Sequence[str] | None = None,
+) -> None:
+    """Outlines boxes, (N, 4) xyxy pixels, with a dark rim that shows on bright images."""
+    for i, (x1, y1, x2, y2) in enumerate(np.asarray(boxes, dtype=float).reshape(-1, 4)):
+        rim = [withStroke(linewidth=2.6, foreground=BLACK, alpha=0.55)]
+        axes.add_patch(
+            Rectangle(
+                (x1, y1), x2 - x1, y2 - y1,
+                fill=False, edgecolor=colour, linewidth=1.4, linestyle=linestyle,
+                path_effects=rim if linestyle == '-' else None,
+            )
+        )  # fmt: skip
+        if labels is not None:
+            _add_label(axes, labels[i], x1, y1, colour)
+
+
+def _add_label(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
+    """A name above a box, or below its upper edge where there is no room above."""
+    above = y > 9
+    axes.text(
+        x, y, text,
+        fontsize=6, color='white', va='bottom' if above else 'top', clip_on=True,
+        bbox=dict(facecolor=colour, edgecolor='none', alpha=0.85, pad=0.6),
+    )  # fmt: skip
