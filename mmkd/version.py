@@ -1,1 +1,3 @@
+"""The version of mmkd; setup.py reads it from here."""
+
 __version__ = '0.1.0'
