@@ -94,5 +94,11 @@ def _table(images: list[visualization.MaskedImage], split: str) -> Table:
     return table
 
 
+def main() -> int:
+    """Draws; returns the exit status."""
+    args = parse_args()
+    return run_readably(lambda: draw(args, Console()))
+
+
 if __name__ == '__main__':
-    sys.exit(run_readably(lambda: draw(parse_args(), Console())))
+    sys.exit(main())

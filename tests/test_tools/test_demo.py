@@ -1,0 +1,43 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*args):
+    return subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / 'demo.py'), *map(str, args)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'COLUMNS': '120', 'OMP_NUM_THREADS': '1'},
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_trains_compares_and_reuses(tmp_path):
+    args = ['--quick', '--images', 4, 2, '--epochs', 1, '--work-dir', tmp_path]
+    first = call(*args)
+    assert first.returncode == 0, first.stdout + first.stderr
+    for name in ('learning_curves.png', 'loss_curves.png', 'detections.png'):
+        assert (tmp_path / name).read_bytes().startswith(b'\x89PNG')
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    results = summary['results']
+    assert results['student']['params'] == results['distilled']['params']
+    assert results['student']['flops'] == results['distilled']['flops']
+    assert results['teacher']['params'] > 2 * results['student']['params']
+    assert all(0 <= result['map'] <= 1 for result in results.values())
+    assert all(f in first.stdout for f in ('teacher', 'student alone', 'distilled student'))
+
+    second = call(*args)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stdout.count('finished earlier, reused') == 3
+
+
+def test_wrong_options_are_refused():
+    done = call('--epochs', 0)
+    assert done.returncode == 2 and '--epochs must be >= 1' in done.stderr
