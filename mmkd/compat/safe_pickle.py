@@ -8,6 +8,7 @@ answered by a function that knows those four statistics alone.
 Removable when MMEngine saves its message hub as plain data and nobody loads older files.
 """
 
+import errno
 import pickle
 import re
 from collections.abc import Callable
@@ -115,4 +116,6 @@ def _is_damage(error: BaseException | None) -> bool:
     """Whether ``error`` says that bytes are wrong, rather than, say, that a device is absent."""
     if isinstance(error, RuntimeError):
         return bool(_DAMAGE.search(str(error)))
+    if isinstance(error, OSError):
+        return error.errno == errno.EINVAL  # torch seeks for the end of an archive that is cut off
     return isinstance(error, pickle.UnpicklingError | EOFError | KeyError | IndexError)
