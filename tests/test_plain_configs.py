@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from mmkd.datasets import SHAPES_CLASSES
+from mmkd.datasets.shapes import ShapesConfig, draw_shapes
+from mmkd.testing.voc_folders import shared_data
+
+ROOT = Path(__file__).parents[1] / 'configs'
+PLAIN = [
+    p.relative_to(ROOT).as_posix()
+    for p in sorted([*ROOT.glob('students/*.py'), *ROOT.glob('teachers/*.py')])
+]
+THIN = [name for name in PLAIN if 'r18' in name]
+
+
+def load(name):
+    init_default_scope('mmdet')
+    return Config.fromfile(ROOT / name)
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def plain(value):
+    """Nested dicts and lists without the scopes that MMEngine adds to a foreign base."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items() if k != '_scope_'}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value
+
+
+@pytest.mark.parametrize('name', PLAIN)
+def test_a_plain_config_has_no_distillation_in_it(name):
+    cfg = load(name)
+    assert 'mmkd' not in cfg.model.type
+    assert not cfg.train_dataloader.persistent_workers  # ReproducibleHook's condition
+
+
+@pytest.mark.parametrize('data', ['bccd', 'shapes'])
+def test_the_thin_pair_has_the_sizes_that_its_names_promise(data):
+    student, teacher = (
+        load(name).model
+        for name in (
+            f'students/faster_rcnn_r18thin_{data}.py',
+            f'teachers/faster_rcnn_r18_{data}.py',
+        )
+    )
+    assert count(MODELS.build(student)) <= 500_000
+    assert 3_300_000 < count(MODELS.build(teacher)) < 3_600_000
+    for part in ('anchor_generator', 'bbox_coder'):
+        assert student.rpn_head[part] == teacher.rpn_head[part]
+    assert student.data_preprocessor == teacher.data_preprocessor
+
+
+@pytest.mark.parametrize(
+    'name, host',
+    [
+        ('students/faster_rcnn_r50_voc.py', 'pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py'),
+        ('students/faster_rcnn_r50_coco.py', 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'),
+        ('teachers/faster_rcnn_r101_coco.py', 'faster_rcnn/faster-rcnn_r101_fpn_1x_coco.py'),
+        ('students/retinanet_r50_coco.py', 'retinanet/retinanet_r50_fpn_1x_coco.py'),
+        ('teachers/retinanet_r101_coco.py', 'retinanet/retinanet_r101_fpn_1x_coco.py'),
+    ],
+)
+def test_a_benchmark_config_is_the_hosts_but_for_the_runtime(name, host):
+    ours, theirs = load(name), get_config(f'mmdet::{host}')
+    same = 'model optim_wrapper param_scheduler train_cfg train_pipeline test_evaluator'
+    for key in same.split():
+        assert plain(ours[key]) == plain(theirs[key]), key
+    assert plain(ours.train_dataloader.dataset) == plain(theirs.train_dataloader.dataset)
+
+
+@pytest.mark.parametrize(
+    'name', ['students/faster_rcnn_r50_voc.py', 'teachers/faster_rcnn_r101_voc.py']
+)
+def test_voc_is_evaluated_at_half_overlap(name):
+    metric = load(name).test_evaluator
+    assert metric.type == 'VOCMetric' and metric.get('iou_thrs', 0.5) == 0.5
+
+
+@pytest.mark.parametrize('name', THIN)
+def test_a_batch_of_the_real_data_goes_through_the_thin_detectors(name, tmp_path):
+    cfg = load(name)
+    if name.endswith('bccd.py'):
+        root, splits = shared_data('BCCD'), (292, 72)
+    else:
+        root, splits = tmp_path / 'shapes', (8, 4)
+        draw_shapes(root, ShapesConfig(train=8, val=4))
+        assert tuple(cfg.train_dataloader.dataset.metainfo.classes) == SHAPES_CLASSES
+    loaders = [cfg.train_dataloader, cfg.val_dataloader]
+    for loader, images in zip(loaders, splits, strict=True):
+        loader.dataset.data_root = str(root)
+        assert len(DATASETS.build(loader.dataset)) == images
+    model = MODELS.build(cfg.model)
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    losses = model(**model.data_preprocessor(batch, True), mode='loss')
+    assert set(losses) == {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'acc'}
+    assert model.parse_losses(losses)[0].item() > 0
