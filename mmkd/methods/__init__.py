@@ -2,5 +2,6 @@
 
 from .base import DistillMethod
 from .fgfi import FGFI
+from .hint import Hint
 
-__all__ = ['FGFI', 'DistillMethod']
+__all__ = ['FGFI', 'DistillMethod', 'Hint']

@@ -1,0 +1,61 @@
+"""The hint loss of Chen et al. as a registered module."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+
+from .functional import NORMS, check_same_shape, count_over_ranks, hint_error
+
+REDUCTIONS = ('mean', 'sum')
+
+
+@MODELS.register_module()
+class HintLoss(nn.Module):
+    """Distance of whole maps, averaged a level and summed over the levels.
+
+    Source: Chen et al., Learning Efficient Object Detection Models with Knowledge Distillation,
+    NIPS 2017, L_Hint. The paper does not state its divisor; the mean keeps the weight's meaning
+    over image sizes and channels.
+
+    Args:
+        loss_weight: Their gamma, >= 0.
+        norm: ``'l2'`` or ``'l1'``.
+        reduction: ``'mean'`` divides each level by its elements in the batch (B C H W), ``'sum'``
+            by its images (B); both count the batches of all processes.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(self, loss_weight: float = 0.5, norm: str = 'l2', reduction: str = 'mean') -> None:
+        super().__init__()
+        if loss_weight < 0:
+            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        if norm not in NORMS:
+            raise ValueError(f'norm must be one of {NORMS}, got {norm!r}.')
+        if reduction not in REDUCTIONS:
+            raise ValueError(f'reduction must be one of {REDUCTIONS}, got {reduction!r}.')
+        self.loss_weight = loss_weight
+        self.norm = norm
+        self.reduction = reduction
+
+    def forward(self, *, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+        """Maps of all levels to a scalar.
+
+        Args:
+            student: Per level (B, C, H, W), adapted to the teacher's channels.
+            teacher: Per level (B, C, H, W); no gradient flows into it.
+
+        Raises:
+            ValueError: Two maps of a level differ in shape.
+        """
+        errors, counts = [], []
+        for student_map, teacher_map in zip(student, teacher, strict=True):
+            check_same_shape(student=student_map, teacher=teacher_map)
+            errors.append(hint_error(student_map, teacher_map.detach(), self.norm))
+            counts.append(student_map.numel() if self.reduction == 'mean' else len(student_map))
+        totals = torch.stack(errors)  # (L,)
+        return self.loss_weight * (totals / count_over_ranks(totals.new_tensor(counts))).sum()
