@@ -7,5 +7,6 @@ custom_hooks = [
     dict(type='mmkd.ReproducibleHook'),
     dict(type='mmkd.PlainCheckpointHook'),
     dict(type='mmkd.AdapterResumeHook'),
+    dict(type='mmkd.TeacherClassesHook'),
 ]
 randomness = dict(seed=0)

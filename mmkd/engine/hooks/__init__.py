@@ -4,5 +4,12 @@ from .adapter_resume import AdapterResumeHook
 from .checkpoint import CheckpointHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
+from .teacher_classes import TeacherClassesHook
 
-__all__ = ['AdapterResumeHook', 'CheckpointHook', 'PlainCheckpointHook', 'ReproducibleHook']
+__all__ = [
+    'AdapterResumeHook',
+    'CheckpointHook',
+    'PlainCheckpointHook',
+    'ReproducibleHook',
+    'TeacherClassesHook',
+]
