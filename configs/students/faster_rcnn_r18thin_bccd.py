@@ -1,6 +1,6 @@
 """Very thin Faster R-CNN (a sixteenth of ResNet-18's width) on BCCD, alone.
 
-The thin one of 0.5 M parameters reaches the teacher on BCCD; this one leaves it a gap to close.
+The thin one of 0.5 M parameters comes close to the teacher on BCCD; this one leaves a gap to close.
 """
 
 _base_ = [
