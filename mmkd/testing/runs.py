@@ -128,7 +128,7 @@ def in_process(function: Callable, *args: Any, log: str | Path | None = None) ->
     The process comes from a server that has mmkd imported, so that it starts in a moment.
 
     Args:
-        function: To call; it and ``args`` are pickled.
+        function: To call; it and ``args`` are pickled. An integer that it returns is the status.
         args: Its arguments.
         log: File for what the process prints; None throws it away.
 
@@ -149,4 +149,5 @@ def _redirected(log: str, function: Callable, *args: Any) -> None:
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())
     np.random.seed()  # the server's processes would all start with its random state
-    function(*args)
+    status = function(*args)
+    sys.exit(status if isinstance(status, int) else 0)

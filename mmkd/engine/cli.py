@@ -1,0 +1,228 @@
+"""Command lines of ``tools/train.py`` and ``tools/test.py``, with MMDetection's options."""
+
+import argparse
+import os
+import os.path as osp
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config, DictAction
+from mmengine.config.utils import ConfigParsingError
+from mmengine.device import get_device
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from .preflight import (
+    check_data,
+    check_teacher_readable,
+    check_training,
+    is_distillation,
+)
+from .readable_errors import run_readably
+from .tta import use_test_time_augmentation
+
+
+def train_main(argv: Sequence[str] | None = None) -> int:
+    """Trains a detector or distils one; returns the exit status."""
+    args = _parse(_train_parser(), argv)
+    return run_readably(lambda: _train(args))
+
+
+def test_main(argv: Sequence[str] | None = None) -> int:
+    """Tests a detector; returns the exit status."""
+    args = _parse(_test_parser(), argv)
+    return run_readably(lambda: _test(args))
+
+
+def _train(args: argparse.Namespace) -> None:
+    setup_cache_size_limit_of_dynamo()
+    cfg = read_config(args)
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.teacher_checkpoint is not None:
+        set_teacher_checkpoint(cfg, args.teacher_checkpoint)
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        enable_auto_scale_lr(cfg)
+    check_training(cfg)
+    runner = build_runner(cfg)
+    check_teacher_readable(cfg)
+    runner.train()
+
+
+def _test(args: argparse.Namespace) -> None:
+    # Imports mmcv's operations, which compat has put in place by now.
+    from mmdet.engine.hooks.utils import trigger_visualization_hook
+    from mmdet.evaluation import DumpDetResults
+
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        raise ValueError(f'--out={args.out!r} must end in .pkl or .pickle.')
+    setup_cache_size_limit_of_dynamo()
+    cfg = read_config(args)
+    cfg.resume, cfg.load_from = False, args.checkpoint
+    if not osp.isfile(osp.expanduser(args.checkpoint)) and '://' not in args.checkpoint:
+        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint}.')
+    check_data(cfg, ('test',))
+    if args.show or args.show_dir:
+        cfg = trigger_visualization_hook(cfg, args)
+    if args.tta:
+        use_test_time_augmentation(cfg)
+    runner = build_runner(cfg)
+    if args.out is not None:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Reads the config and merges what both commands share into it.
+
+    The work directory is the option's, else the config's, else ``work_dirs/NAME`` of the config.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It, or one that it is based on, cannot be read.
+    """
+    if '::' not in args.config and not osp.isfile(args.config):
+        raise FileNotFoundError(f'there is no config {args.config} (looked in {os.getcwd()}).')
+    try:
+        cfg = Config.fromfile(args.config)
+    except (ConfigParsingError, FileNotFoundError) as error:
+        raise ValueError(f'{args.config} cannot be read: {error}') from error
+    cfg.launcher = args.launcher
+    cfg.merge_from_dict(args.cfg_options or {})
+    default = osp.join('work_dirs', Path(args.config.split('::')[-1]).stem)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
+    return cfg
+
+
+def set_teacher_checkpoint(cfg: Config, path: str) -> None:
+    """Puts a checkpoint in place of the configured teacher's.
+
+    Raises:
+        ValueError: The config distils nothing.
+    """
+    if not is_distillation(cfg):
+        raise ValueError(
+            f'--teacher-checkpoint={path}: the config has no teacher, its model is '
+            f'{cfg.model.get("type")}. Give a config whose model is mmkd.DistillDetector.'
+        )
+    teacher = cfg.model.teacher
+    if not isinstance(teacher, dict) or 'type' in teacher:
+        cfg.model.teacher = dict(config=teacher)
+    cfg.model.teacher.checkpoint = path
+
+
+def use_amp(cfg: Config) -> None:
+    """Switches to automatic mixed precision.
+
+    Raises:
+        ValueError: There is no device that MMEngine's wrapper supports.
+    """
+    if get_device() in ('cpu', 'mps'):
+        raise ValueError(
+            f'--amp needs a GPU, and this machine offers {get_device()}: leave it out.'
+        )
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def enable_auto_scale_lr(cfg: Config) -> None:
+    """Scales the learning rate with the total batch size.
+
+    Raises:
+        ValueError: The config does not say for which batch size its rate is meant.
+    """
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise ValueError(
+            '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size, the batch size that '
+            'its learning rate is meant for; set it with --cfg-options '
+            'auto_scale_lr.base_batch_size=16.'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Builds the runner, and with it the model, but no data."""
+    backend = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend')
+    if cfg.launcher == 'pytorch' and backend == 'gloo' and not torch.cuda.is_available():
+        _prepare_cpu_processes(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def _prepare_cpu_processes(cfg: Config) -> None:
+    """Several processes on CPUs: MMEngine would choose a GPU for the group and for the wrapper."""
+    torch.distributed.init_process_group('gloo')  # MMEngine leaves a group that exists alone
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or wrapper
+
+
+def _train_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Trains a detector, or distils one.')
+    parser.add_argument('config', help='config file, or mmkd::NAME.py for one that ships with mmkd')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='continue from a checkpoint; without PATH from the last one in the work directory',
+    )
+    parser.add_argument(
+        '--teacher-checkpoint', metavar='PATH', help="file or URL of the teacher's weights"
+    )
+    _add_shared(parser)
+    return parser
+
+
+def _test_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Tests a detector.')
+    parser.add_argument('config', help="config file: a distillation's, or its student's")
+    parser.add_argument('checkpoint', help='checkpoint file or URL; a teacher is not needed')
+    parser.add_argument('--work-dir', help='folder for the metrics')
+    parser.add_argument('--out', help='file (.pkl) to write the predictions to')
+    parser.add_argument('--show', action='store_true', help='show predictions in a window')
+    parser.add_argument('--show-dir', help='folder, within the run, for pictures of predictions')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds a picture is shown')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    _add_shared(parser)
+    return parser
+
+
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, e.g. train_dataloader.batch_size=2 '
+        'key="[a,b]" key=a,b; no spaces within one',
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='of jobs'
+    )
+    # torch.distributed.launch passes either spelling, depending on its version.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
+    )
+
+
+def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    try:
+        args = parser.parse_args(argv)
+    except (ValueError, AssertionError) as error:  # DictAction on text that is no KEY=VALUE
+        parser.error(f'--cfg-options takes KEY=VALUE: {error}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args

@@ -1,0 +1,186 @@
+"""Checks of a run's settings before any time is spent on it; each error names the remedy.
+
+What building the detectors shows (unknown methods, other classes, other strides) is their own to
+check; a runner builds them first. Here: files, and settings that exclude each other.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd.compat import load_checkpoint_file
+
+from .hooks.reproducible import PERSISTENT_WORKERS
+
+# Keys of data_prefix that hold images; others (segmentations, proposals) may be absent unnoticed.
+_IMAGE_FOLDERS = ('img', 'img_path', 'sub_data_root')
+_SHOWN = 6
+
+
+def check_training(cfg: Config) -> None:
+    """Checks what can be seen without building anything, the cheapest first.
+
+    Args:
+        cfg: The config with all command-line options merged into it.
+
+    Raises:
+        FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
+        ValueError: The teacher has no checkpoint, or settings exclude each other.
+    """
+    check_checkpoint_settings(cfg)
+    if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
+        raise ValueError(
+            'model.teacher has no checkpoint, and an untrained teacher teaches noise: set '
+            'model.teacher=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint PATH.'
+        )
+    _check_workers(cfg)
+    check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
+
+
+def check_checkpoint_settings(cfg: Config) -> None:
+    """Looks for the files of ``load_from``, of resuming, and of student and teacher.
+
+    Raises:
+        FileNotFoundError: Naming setting, path and remedy.
+    """
+    resume, load_from = cfg.get('resume', False), cfg.get('load_from')
+    if load_from and _is_absent(load_from):
+        remedy = (
+            'give the checkpoint to continue from, or --resume alone to continue from the last '
+            'one in the work directory'
+            if resume
+            else 'correct the path, or set load_from=None to start from the configured weights'
+        )
+        setting = '--resume' if resume else 'load_from'
+        raise FileNotFoundError(f'{setting}: there is no file {load_from}: {remedy}.')
+    if resume and not load_from:
+        _check_last_checkpoint(Path(cfg.work_dir))
+    for role in ('teacher', 'student'):
+        path = checkpoint_of(cfg, role)
+        if path and _is_absent(path):
+            how = 'train it first, or name another file'
+            how += ' with --teacher-checkpoint' if role == 'teacher' else ''
+            raise FileNotFoundError(
+                f'model.{role}.checkpoint={os.path.normpath(path)!r} does not exist: {how}.'
+            )
+
+
+def _check_last_checkpoint(work_dir: Path) -> None:
+    """Refuses a ``last_checkpoint`` that misleads; without one a bare ``--resume`` starts anew."""
+    note = work_dir / 'last_checkpoint'
+    if note.is_file() and _is_absent(note.read_text().strip()):
+        raise FileNotFoundError(
+            f'--resume: {note} names {note.read_text().strip()!r}, which does not exist: give the '
+            f'checkpoint itself with --resume PATH, or delete {note} to start anew.'
+        )
+
+
+def checkpoint_of(cfg: Config, role: str) -> str | None:
+    """The checkpoint set for ``'teacher'`` or ``'student'`` of a DistillDetector, else None."""
+    spec = cfg.model.get(role) if is_distillation(cfg) else None
+    while isinstance(spec, dict) and 'type' not in spec:
+        if spec.get('checkpoint'):
+            return str(spec['checkpoint'])
+        spec = spec.get('config')
+    return None
+
+
+def is_distillation(cfg: Config) -> bool:
+    """Whether the config's model is a DistillDetector."""
+    return str(cfg.get('model', {}).get('type', '')).split('.')[-1] == 'DistillDetector'
+
+
+def check_teacher_readable(cfg: Config) -> None:
+    """Reads the teacher's checkpoint as data, so that a bad file ends the run before data is read.
+
+    Rank 0 alone does it: a file at an address is downloaded once, and found by the others later.
+
+    Raises:
+        FileNotFoundError, ValueError: It is missing, damaged, or a pickle that would run code.
+    """
+    path = checkpoint_of(cfg, 'teacher')
+    if path and os.environ.get('RANK', '0') == '0':
+        load_checkpoint_file(path, map_location='cpu')
+
+
+def _is_absent(path: str) -> bool:
+    """Whether a path of this machine has no file; addresses (``https://``) are not looked up."""
+    return '://' not in str(path) and not Path(path).expanduser().is_file()
+
+
+def _check_workers(cfg: Config) -> None:
+    hooks = [str(hook.get('type', '')).split('.')[-1] for hook in cfg.get('custom_hooks') or ()]
+    loader = cfg.get('train_dataloader') or {}
+    if 'ReproducibleHook' not in hooks or not loader.get('num_workers'):
+        return
+    if loader.get('persistent_workers'):
+        raise ValueError(PERSISTENT_WORKERS)
+
+
+def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
+    """Looks for data roots, annotation files and image folders, and evaluators' annotations.
+
+    Args:
+        cfg: The whole config.
+        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
+
+    Raises:
+        FileNotFoundError: Lists every setting whose path does not exist.
+    """
+    missing: dict[str, str] = {}
+    for split in splits:
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
+        for setting, path in _absent_paths(dataset, f'{split}_dataloader.dataset'):
+            missing.setdefault(path, setting)
+        for setting, path in _absent_annotations(cfg.get(f'{split}_evaluator'), split):
+            missing.setdefault(path, setting)
+    if missing:
+        lines = [f'{setting}: there is no {path!r}' for path, setting in missing.items()]
+        more = f'\n  and {len(lines) - _SHOWN} more' if len(lines) > _SHOWN else ''
+        raise FileNotFoundError(
+            'files of the data set do not exist:\n  '
+            + '\n  '.join(lines[:_SHOWN])
+            + more
+            + f'\nPut or link the data there (relative paths start at {Path.cwd()}), or give its '
+            'place, e.g. --cfg-options ' + f'{lines[0].split(":")[0]}=PATH'
+        )
+
+
+def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:
+    """(setting, path) of what does not exist, through wrappers and concatenated data sets."""
+    if isinstance(dataset, (list, tuple)):
+        for index, part in enumerate(dataset):
+            yield from _absent_paths(part, f'{place}.{index}')
+        return
+    if not isinstance(dataset, dict):
+        return
+    for key in ('dataset', 'datasets'):
+        yield from _absent_paths(dataset.get(key), f'{place}.{key}')
+    if dataset.get('backend_args') or dataset.get('file_client_args'):
+        return  # another storage than the local disk
+    root = dataset.get('data_root') or ''
+    if root and not _exists(root):
+        yield f'{place}.data_root', root
+        return
+    prefixes = dataset.get('data_prefix') or {}
+    parts = {'ann_file': dataset.get('ann_file')}
+    parts.update({f'data_prefix.{key}': prefixes.get(key) for key in _IMAGE_FOLDERS})
+    for key, part in parts.items():
+        if isinstance(part, str) and part and not _exists(os.path.join(root, part)):
+            yield f'{place}.{key}', os.path.join(root, part)
+
+
+def _absent_annotations(evaluator: Any, split: str) -> Iterator[tuple[str, str]]:
+    """(setting, path) of evaluators' annotation files that do not exist."""
+    several = isinstance(evaluator, (list, tuple))
+    for index, part in enumerate(evaluator if several else [evaluator]):
+        path = part.get('ann_file') if isinstance(part, dict) else None
+        if path and not part.get('backend_args') and not _exists(path):
+            yield f'{split}_evaluator{f".{index}" if several else ""}.ann_file', path
+
+
+def _exists(path: str) -> bool:
+    return '://' in path or Path(path).expanduser().exists()

@@ -1,0 +1,13 @@
+"""Trains a detector, or distils one: ``python tools/train.py CONFIG``; see ``--help``."""
+
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
+    sys.path.insert(0, str(CHECKOUT))
+
+from mmkd.engine.cli import train_main  # noqa: E402
+
+if __name__ == '__main__':
+    sys.exit(train_main())
