@@ -18,7 +18,13 @@ def widths(spec):
 
 def test_path_config_dict_and_model_dict_mean_the_same(config_file):
     config = Config.fromfile(config_file)
-    for spec in (str(config_file), config_file, config, dict(config=str(config_file)), config.model):
+    for spec in (
+        str(config_file),
+        config_file,
+        config,
+        dict(config=str(config_file)),
+        config.model,
+    ):
         assert widths(spec) == 8
 
 

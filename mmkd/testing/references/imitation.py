@@ -56,7 +56,7 @@ def imitation_masks(
 def imitation_loss(
     student: Sequence[Array], teacher: Sequence[Array], masks: Sequence[Array], weight: float
 ) -> float:
-    """The squared error in kept cells times weight / (2 N_p); maps (B, C, H, W), masks (B, H, W)."""
+    """Squared error in kept cells times weight / (2 N_p); maps (B, C, H, W), masks (B, H, W)."""
     total, cells = 0.0, 0
     for s, t, mask in zip(student, teacher, masks, strict=True):
         for b, i, j in np.argwhere(mask):

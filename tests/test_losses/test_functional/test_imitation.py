@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-
 from torchvision.ops import box_iou
 
 from mmkd.losses.functional import (

@@ -1,0 +1,95 @@
+"""Whole distillation runs in processes of their own, with our tools and with MMDetection's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mmdet
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmkd.testing import (
+    differences,
+    in_process,
+    tiny_faster_rcnn_cfg,
+    tiny_run_cfg,
+    train,
+    write_tiny_coco,
+)
+from mmkd.testing.distill import distill_cfg
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(mmdet.__file__).parent / '.mim' / 'tools'
+if not SCRIPTS.is_dir():
+    pytest.skip('this MMDetection ships no tools', allow_module_level=True)
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    return write_tiny_coco(tmp_path_factory.mktemp('data'))
+
+
+def last_checkpoint(work_dir):
+    return torch.load((work_dir / 'last_checkpoint').read_text(), weights_only=True)
+
+
+def run(log, cfg, killed=False):
+    assert in_process(train, cfg, log=log) == (-signal.SIGKILL if killed else 0), log.read_text()
+
+
+def test_a_distillation_that_is_killed_and_resumed_ends_with_the_same_bits(data_root, tmp_path):
+    common = dict(model=distill_cfg(tmp_path), epochs=2)
+    log, whole, cut = tmp_path / 'log', tmp_path / 'whole', tmp_path / 'cut'
+    run(log, tiny_run_cfg(data_root, whole, **common))
+    kill = dict(type='mmkd.KillHook', at_iter=4)
+    run(log, tiny_run_cfg(data_root, cut, hooks=(kill,), **common), killed=True)
+    run(log, tiny_run_cfg(data_root, cut, resume=True, **common))
+    expected, got = last_checkpoint(whole), last_checkpoint(cut)
+    assert any(key.startswith('distill.') for key in got['state_dict'])
+    for kind in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert differences(expected[kind], got[kind], kind) == []
+
+
+def call(*args):
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    done = subprocess.run(
+        [sys.executable, *map(str, args)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done
+
+
+def metrics(work_dir):
+    (file,) = work_dir.glob('*/*.json')
+    return json.loads(file.read_text())
+
+
+def test_mmdetections_own_scripts_train_and_evaluate(data_root, tmp_path):
+    """As the README says: an unmodified train.py on our config, test.py on the student's."""
+    common = dict(epochs=1, validate=True, num_workers=0)
+    config, plain = tmp_path / 'distill.py', tmp_path / 'student.py'
+    run_dir = tmp_path / 'run'
+    tiny_run_cfg(data_root, run_dir, model=distill_cfg(tmp_path), **common).dump(config)
+    call(SCRIPTS / 'train.py', config)
+
+    student = tiny_run_cfg(data_root, tmp_path / 'tested', model=tiny_faster_rcnn_cfg(), **common)
+    # What a plain MMDetection project has: none of our modules.
+    student.pop('custom_hooks'), student.pop('custom_imports')
+    student.default_hooks.checkpoint.type = 'CheckpointHook'
+    student.update(
+        test_dataloader=student.val_dataloader,
+        test_cfg=dict(type='TestLoop'),
+        test_evaluator=student.val_evaluator,
+    )
+    Config(student).dump(plain)
+    call('-m', 'mmkd.run', SCRIPTS / 'test.py', plain, run_dir / 'epoch_1.pth')
+    scalars = [json.loads(line) for line in next(run_dir.glob('*/vis_data/scalars.json')).open()]
+    (validated,) = [row for row in scalars if 'coco/bbox_mAP' in row]
+    tested = metrics(tmp_path / 'tested')
+    assert tested['coco/bbox_mAP'] == validated['coco/bbox_mAP']
+    assert tested['coco/bbox_mAP_50'] == validated['coco/bbox_mAP_50']
