@@ -22,6 +22,9 @@ class Batch:
         gt_ignored: Per image (I, 4): crowd, difficult or ignored boxes.
         metas: Per image the metainfo of its data sample (``img_shape``, ``pad_shape``, ...).
         step: Iterations trained so far; 0 in the first one, also outside a runner.
+        epoch: Epochs trained so far, likewise.
+        max_steps: Iterations of the whole training; 0 outside a runner.
+        max_epochs: Epochs of the whole training; 0 outside a runner.
     """
 
     gt_bboxes: list[Tensor]
@@ -29,6 +32,9 @@ class Batch:
     gt_ignored: list[Tensor]
     metas: list[dict]
     step: int = 0
+    epoch: int = 0
+    max_steps: int = 0
+    max_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,12 @@ class Layout:
         rectified: For each level whether the map is >= 0 everywhere (the output of a ReLU).
         finest_scale: Side of a box, pixels, below twice which it belongs to the finest level.
         fields: Names of the fields of :class:`Observation` that the detector offers.
+        backbone_channels: Channels of each stage of ``backbone``.
+        backbone_strides: Stride of each stage of ``backbone``, pixels.
+        num_classes: Foreground classes; None where the head does not say.
+        sigmoid: Which of ``'rpn'`` and ``'rois'`` have one sigmoid a class, not a softmax.
+        decoded: Which of ``'rpn'`` and ``'rois'`` have boxes, xyxy pixels, as regression targets
+            (``reg_decoded_bbox``), not encoded deltas.
     """
 
     channels: tuple[int, ...]
@@ -163,3 +175,8 @@ class Layout:
     rectified: tuple[bool, ...]
     finest_scale: float
     fields: frozenset[str]
+    backbone_channels: tuple[int, ...] = ()
+    backbone_strides: tuple[int, ...] = ()
+    num_classes: int | None = None
+    sigmoid: frozenset[str] = frozenset()
+    decoded: frozenset[str] = frozenset()

@@ -98,7 +98,8 @@ class DistillDetector(BaseDetector):
         if not active:
             return self.student.loss(batch_inputs, batch_data_samples)
         losses, *seen = self.observe(batch_inputs, batch_data_samples)
-        losses = {name: _scaled(name, value, active) for name, value in losses.items()}
+        batch = seen[-1]
+        losses = {name: _scaled(name, value, active, batch) for name, value in losses.items()}
         for method in active:
             losses.update(method(*seen))
         return losses
@@ -175,10 +176,10 @@ class DistillDetector(BaseDetector):
         return super()._apply(fn, *args, **kwargs)
 
 
-def _scaled(name: str, value: Any, methods: list) -> Any:
+def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
     factor = 1.0
     for method in methods:
-        factor *= method.task_loss_scale(name)
+        factor *= method.task_loss_scale(name, batch)
     if factor == 1.0:
         return value
     return [item * factor for item in value] if isinstance(value, list) else value * factor
@@ -188,6 +189,7 @@ def _batch(data_samples: list) -> Batch:
     def boxes(instances: Any) -> Tensor:
         return getattr(instances.bboxes, 'tensor', instances.bboxes)
 
+    progress = MessageHub.get_current_instance().get_info
     return Batch(
         gt_bboxes=[boxes(sample.gt_instances) for sample in data_samples],
         gt_labels=[sample.gt_instances.labels for sample in data_samples],
@@ -198,7 +200,10 @@ def _batch(data_samples: list) -> Batch:
             for sample in data_samples
         ],
         metas=[sample.metainfo for sample in data_samples],
-        step=MessageHub.get_current_instance().get_info('iter', 0),
+        step=progress('iter', 0),
+        epoch=progress('epoch', 0),
+        max_steps=progress('max_iters', 0),
+        max_epochs=progress('max_epochs', 0),
     )
 
 

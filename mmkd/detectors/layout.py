@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from mmkd.observation import Layout
 
-from .recorder import dense_head, offered_fields
+from .heads import check_heads, head_kinds
+from .recorder import offered_fields
 from .spec import class_count
 
 _SIDE = 256
@@ -32,25 +33,40 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
     noise = torch.randn(1, 3, _SIDE, _SIDE, generator=torch.Generator().manual_seed(0))
     training = {module: module.training for module in detector.modules()}
     detector.eval()
+    stages: list[Tensor] = []
+    keep = lambda module, args, out: stages.extend(_listed(out))  # noqa: E731
+    handle = detector.backbone.register_forward_hook(keep)
     try:
-        maps: Iterable[Tensor] = detector.extract_feat(noise.to(parameter))
+        maps = _listed(detector.extract_feat(noise.to(parameter)))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'{role}: the dry run on a {_SIDE} x {_SIDE} image failed, so its feature levels are '
             f'unknown ({error}).'
         ) from error
     finally:
+        handle.remove()
         for module, mode in training.items():
             module.training = mode
-    maps = tuple(maps)
-    strides = tuple(round(_SIDE / level.shape[-1]) for level in maps)
+    strides = _strides(maps)
     return Layout(
         channels=tuple(level.shape[1] for level in maps),
         strides=strides,
         rectified=tuple(bool((level >= 0).all()) for level in maps),
         finest_scale=_finest_scale(detector, strides[0]),
         fields=offered_fields(detector),
+        backbone_channels=tuple(level.shape[1] for level in stages),
+        backbone_strides=_strides(stages),
+        num_classes=class_count(detector),
+        **head_kinds(detector),
     )
+
+
+def _listed(maps: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [maps] if isinstance(maps, Tensor) else list(maps)
+
+
+def _strides(maps: list[Tensor]) -> tuple[int, ...]:
+    return tuple(round(_SIDE / level.shape[-1]) for level in maps)
 
 
 def _finest_scale(detector: nn.Module, stride: int) -> float:
@@ -76,15 +92,4 @@ def check_comparable(student: nn.Module, teacher: nn.Module, fields: frozenset[s
             f'num_classes is {ours} for the student and {theirs} for the teacher: both must be '
             'trained on the same class list.'
         )
-    if 'rpn' in fields:
-        first, second = _anchor_shapes(student), _anchor_shapes(teacher)
-        if first != second:
-            raise ValueError(
-                f'rpn_head.anchor_generator differs: base anchors {first} for the student, '
-                f'{second} for the teacher; RPN outputs can only be compared on the same anchors.'
-            )
-
-
-def _anchor_shapes(detector: nn.Module) -> list:
-    generator = dense_head(detector).prior_generator
-    return [level.round(decimals=2).tolist() for level in generator.base_anchors]
+    check_heads(student, teacher, fields)

@@ -9,6 +9,7 @@ from torch import Tensor
 from mmkd.compat import load_checkpoint_file
 from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
 
+from .finite import FiniteWatch
 from .pixels import PixelConverter
 from .recorder import offered_fields
 from .spec import ResolvedSpec, build_detector
@@ -38,6 +39,7 @@ class Teacher:
         self.classes: tuple[str, ...] | None = None
         self.fields = offered_fields(self.model) - {'priors', 'proposals'}
         self.to_pixels: PixelConverter | None = None
+        self.finite = FiniteWatch(f'{spec.source} (checkpoint {spec.checkpoint})')
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -77,23 +79,36 @@ class Teacher:
 
         Returns:
             Fields are computed, without gradient and in eval mode, when they are first read.
+
+        Raises:
+            ValueError: When a field is read, or on a GPU with the next batch: it is not finite.
         """
         model = self.model
+        self.finite.check()
 
         def stages(_: Observation) -> tuple[Tensor, ...]:
             pixels = inputs if self.to_pixels is None else self.to_pixels(inputs, batch.metas)
             maps = model.backbone(pixels)
-            return tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
+            maps = tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
+            self.finite.look('backbone', maps, batch.step)
+            return maps
 
         def levels(seen: Observation) -> Sequence[Tensor]:
-            return tuple(model.neck(seen.backbone)) if model.with_neck else seen.backbone
+            if not model.with_neck:
+                return seen.backbone
+            maps = tuple(model.neck(seen.backbone))
+            self.finite.look('features', maps, batch.step)
+            return maps
 
         def rpn(seen: Observation) -> RPNOutput:
-            return RPNOutput(*model.rpn_head(seen.features)[:2], student.rpn.anchors)
+            cls_score, bbox_pred = model.rpn_head(seen.features)[:2]
+            self.finite.look('rpn', [*cls_score, *bbox_pred], batch.step)
+            return RPNOutput(cls_score, bbox_pred, student.rpn.anchors)
 
         def rois(seen: Observation) -> RoIOutput:
             boxes = student.rois.rois
             out = model.roi_head._bbox_forward(seen.features, boxes)
+            self.finite.look('rois', [out['cls_score'], out['bbox_pred']], batch.step)
             return RoIOutput(boxes, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
 
         # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.

@@ -1,6 +1,8 @@
 """One registered module a formula: it holds the constants, checks the inputs, names the divisor."""
 
+from .bounded_regression import TeacherBoundedLoss
 from .hint import HintLoss
 from .imitation import ImitationLoss
+from .soft_targets import WeightedSoftLoss
 
-__all__ = ['HintLoss', 'ImitationLoss']
+__all__ = ['HintLoss', 'ImitationLoss', 'TeacherBoundedLoss', 'WeightedSoftLoss']

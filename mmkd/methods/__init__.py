@@ -1,7 +1,19 @@
 """One published method a file."""
 
 from .base import DistillMethod
+from .bounded_regression import BoundedRegression
+from .chen2017 import Chen2017
 from .fgfi import FGFI
 from .hint import Hint
+from .schedule import Schedule
+from .soft_classification import SoftClassification
 
-__all__ = ['FGFI', 'DistillMethod', 'Hint']
+__all__ = [
+    'FGFI',
+    'BoundedRegression',
+    'Chen2017',
+    'DistillMethod',
+    'Hint',
+    'Schedule',
+    'SoftClassification',
+]

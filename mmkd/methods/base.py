@@ -1,11 +1,13 @@
 """The seam between detectors and methods."""
 
 import re
-from typing import ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, Layout, Observation
+
+from .schedule import Schedule, ScheduleSetting, logged
 
 
 class DistillMethod(nn.Module):
@@ -15,29 +17,33 @@ class DistillMethod(nn.Module):
     named losses from :meth:`forward`. It sees observations only, never a detector.
 
     Args:
-        loss_weight: Factor on the method's loss, >= 0. With 0 the method is not run and its
-            adapters are not trained.
+        loss_weight: Factor on the method's loss, >= 0, or a :class:`Schedule` of it. With 0 the
+            method is not run and its adapters are not trained; a scheduled weight that is 0 for a
+            while keeps the graph.
         name: Name in the log and in the checkpoint; the class's name in snake case by default.
             Two methods of one class need two names.
+
+    Attributes:
+        loss_weight: What :meth:`forward` weighs with: the number, or the highest of the schedule,
+            which is applied to what ``forward`` returns.
 
     Raises:
         ValueError: ``loss_weight`` is negative or ``name`` is no identifier.
     """
 
-    student_reads: ClassVar[frozenset[str]] = frozenset({'features'})
+    student_reads: frozenset[str] = frozenset({'features'})
     """Fields of the student's :class:`Observation` that the method reads."""
 
-    teacher_reads: ClassVar[frozenset[str]] = frozenset({'features'})
+    teacher_reads: frozenset[str] = frozenset({'features'})
     """Fields of the teacher's; only these parts of the teacher are run."""
 
-    def __init__(self, loss_weight: float = 1.0, name: str | None = None) -> None:
+    def __init__(self, loss_weight: ScheduleSetting = 1.0, name: str | None = None) -> None:
         super().__init__()
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        self.schedule = Schedule(loss_weight, 'loss_weight')
+        self.loss_weight = self.schedule.highest
         name = _snake_case(type(self).__name__) if name is None else name
         if not name.isidentifier():
             raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
-        self.loss_weight = loss_weight
         self.name = name
 
     @property
@@ -63,13 +69,24 @@ class DistillMethod(nn.Module):
                 if hasattr(part, 'init_weights'):
                     part.init_weights()
 
-    def task_loss_scale(self, name: str) -> float:
+    def task_loss_scale(self, name: str, batch: Batch) -> float:
         """Factor on one of the student's own losses, e.g. Chen's mu on ``loss_cls``; 1 by default.
 
         Args:
             name: Key in the student's loss dict.
+            batch: The batch, whose step a schedule may need.
         """
         return 1.0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """:meth:`forward`, with a scheduled weight applied and logged as ``<name>_weight``."""
+        losses = super().__call__(*args, **kwargs)
+        if self.schedule.constant:
+            return losses
+        weight = self.schedule(kwargs['batch'] if 'batch' in kwargs else args[2])
+        for key in [key for key in losses if 'loss' in key]:
+            losses[key] = losses[key] * (weight / self.loss_weight)
+        return {**losses, f'{self.name}_weight': logged(weight)}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

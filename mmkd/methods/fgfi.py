@@ -1,7 +1,7 @@
 """Fine-grained feature imitation (Wang et al., CVPR 2019)."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from mmkd.observation import Batch, Layout, Observation, Priors
 from mmkd.registry import MODELS, TASK_UTILS
 
 from .base import DistillMethod
+from .schedule import ScheduleSetting
 
 
 @MODELS.register_module()
@@ -31,7 +32,7 @@ class FGFI(DistillMethod):
         adapt_relu: Whether the adaptation layers end in a ReLU; None: where the teacher's map is
             itself rectified.
         warmup_iters: Iterations at the start of training in which the loss counts 0; 400 in the
-            official code.
+            official code. Short for a schedule of ``loss_weight``; give one or the other.
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
         anchor_generator: Config of the anchors that define "near", over all student levels. By
             default those of the student's RPN or dense head; one square of 8 strides a cell for
@@ -42,12 +43,9 @@ class FGFI(DistillMethod):
         ValueError: An argument is out of range.
     """
 
-    student_reads: ClassVar[frozenset[str]] = frozenset({'features'})
-    teacher_reads: ClassVar[frozenset[str]] = frozenset({'features'})
-
     def __init__(
         self,
-        loss_weight: float = 0.01,
+        loss_weight: ScheduleSetting = 0.01,
         psi: float = 0.5,
         max_over: str = 'all',
         adapt_relu: bool | None = None,
@@ -56,13 +54,10 @@ class FGFI(DistillMethod):
         anchor_generator: dict | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(loss_weight, name)
-        if warmup_iters < 0:
-            raise ValueError(f'warmup_iters must be >= 0, got {warmup_iters}.')
+        super().__init__(_delayed(loss_weight, warmup_iters), name)
         self.region = ImitationRegion(psi, max_over)
-        self.loss = ImitationLoss(loss_weight)
+        self.loss = ImitationLoss(self.loss_weight)
         self.adapt_relu = adapt_relu
-        self.warmup_iters = warmup_iters
         self.levels = levels
         self.anchor_generator = anchor_generator
 
@@ -96,7 +91,7 @@ class FGFI(DistillMethod):
         loss = self.loss(student=adapted, teacher=targets, mask=masks)
         kept = torch.stack([mask.sum() for mask in masks]).sum()
         return {
-            f'loss_{self.name}': loss * float(batch.step >= self.warmup_iters),
+            f'loss_{self.name}': loss,
             f'{self.name}_cells': kept / sum(mask.numel() for mask in masks),
         }
 
@@ -150,3 +145,19 @@ class FGFI(DistillMethod):
             anchors=self.generator.grid_priors(sizes, device=device),
             valid=[torch.stack(level) for level in zip(*flags, strict=True)],
         )
+
+
+def _delayed(loss_weight: ScheduleSetting, iterations: int) -> ScheduleSetting:
+    if iterations < 0:
+        raise ValueError(f'warmup_iters must be >= 0, got {iterations}.')
+    if not iterations:
+        return loss_weight
+    if not isinstance(loss_weight, (int, float)):
+        raise ValueError(
+            f'warmup_iters={iterations} needs loss_weight to be a number, got {loss_weight}: put '
+            "the warm-up into the schedule, dict(type='constant', value=0) as its first piece."
+        )
+    return [
+        dict(type='constant', value=0.0),
+        dict(type='constant', value=loss_weight, begin=iterations, by_epoch=False),
+    ]

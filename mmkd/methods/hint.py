@@ -1,7 +1,6 @@
 """Hints with adaptation layers (Chen et al., NIPS 2017)."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -11,6 +10,9 @@ from mmkd.observation import Batch, Layout, Observation
 from mmkd.registry import MODELS
 
 from .base import DistillMethod
+from .schedule import ScheduleSetting
+
+STAGES = ('features', 'backbone')
 
 
 @MODELS.register_module()
@@ -28,41 +30,51 @@ class Hint(DistillMethod):
         reduction: ``'mean'`` over all elements of a level, or ``'sum'`` over channels and cells
             and mean over images. Levels add up.
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
+        stage: ``'features'``, what the heads see (neck outputs, or the backbone's where there is
+            no neck), or ``'backbone'``, its stages.
         name: Name in the log and the checkpoint.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
-    student_reads: ClassVar[frozenset[str]] = frozenset({'features'})
-    teacher_reads: ClassVar[frozenset[str]] = frozenset({'features'})
-
     def __init__(
         self,
-        loss_weight: float = 0.5,
+        loss_weight: ScheduleSetting = 0.5,
         norm: str = 'l2',
         reduction: str = 'mean',
         levels: Sequence[Sequence[int]] | None = None,
+        stage: str = 'features',
         name: str | None = None,
     ) -> None:
         super().__init__(loss_weight, name)
-        self.loss = HintLoss(loss_weight, norm, reduction)
+        if stage not in STAGES:
+            raise ValueError(f'stage must be one of {STAGES}, got {stage!r}.')
+        self.loss = HintLoss(self.loss_weight, norm, reduction)
         self.levels = levels
+        self.stage = stage
+        self.student_reads = self.teacher_reads = frozenset({stage})
 
     def setup(self, student: Layout, teacher: Layout) -> None:
         """Pairs the levels and builds one 1x1 adaptation layer a pair."""
-        self.pairs = pair_levels(student.strides, teacher.strides, self.levels)
+        prefix = 'backbone_' if self.stage == 'backbone' else ''
+        strides, channels = (
+            [getattr(side, prefix + what) for side in (student, teacher)]
+            for what in ('strides', 'channels')
+        )
+        self.pairs = pair_levels(*strides, self.levels)
         self.adapters = nn.ModuleList(
-            ConvAdapter(student.channels[i], teacher.channels[j]) for i, j in self.pairs
+            ConvAdapter(channels[0][i], channels[1][j]) for i, j in self.pairs
         )
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
         """Returns ``loss_<name>``."""
-        targets = [teacher.features[j] for _, j in self.pairs]
+        ours, theirs = (getattr(side, self.stage) for side in (student, teacher))
+        targets = [theirs[j] for _, j in self.pairs]
         adapted = [
-            adapter(resize_like(student.features[i], target))
+            adapter(resize_like(ours[i], target))
             for adapter, (i, _), target in zip(self.adapters, self.pairs, targets, strict=True)
         ]
         return {f'loss_{self.name}': self.loss(student=adapted, teacher=targets)}

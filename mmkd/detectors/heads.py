@@ -1,0 +1,109 @@
+"""What kind of heads two detectors have, and whether their outputs can be compared."""
+
+from typing import Any
+
+from mmengine.logging import MMLogger
+from torch import nn
+
+from .recorder import dense_head
+
+
+def head_kinds(detector: nn.Module) -> dict[str, frozenset[str]]:
+    """``sigmoid`` and ``decoded`` of a detector's :class:`Layout`."""
+    heads = _heads(detector)
+    return {
+        'sigmoid': frozenset(name for name, head in heads.items() if _is_sigmoid(head)),
+        'decoded': frozenset(
+            name for name, head in heads.items() if getattr(head, 'reg_decoded_bbox', False)
+        ),
+    }
+
+
+def check_heads(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) -> None:
+    """Refuses heads whose outputs mean different things.
+
+    Coders that differ in ``target_means`` or ``target_stds`` alone are announced in the log:
+    methods bring the teacher's boxes into the student's encoding.
+
+    Args:
+        student: The student.
+        teacher: The teacher.
+        fields: What the methods read of the teacher.
+
+    Raises:
+        ValueError: Names the setting that differs, with both values.
+    """
+    if 'rpn' in fields:
+        _check_anchors(student, teacher)
+    ours, theirs = _heads(student), _heads(teacher)
+    for name, coder in (('rpn', 'rpn_bbox_coder'), ('rois', 'bbox_coder')):
+        if name in fields:
+            _check_activation(_PLACES[name], ours[name], theirs[name])
+        if coder in fields:
+            _check_coders(_PLACES[name], ours[name].bbox_coder, theirs[name].bbox_coder)
+
+
+_PLACES = {'rpn': 'rpn_head', 'rois': 'roi_head.bbox_head'}
+
+
+def _heads(detector: nn.Module) -> dict[str, Any]:
+    found = {
+        'rpn': getattr(detector, 'rpn_head', None),
+        'rois': getattr(getattr(detector, 'roi_head', None), 'bbox_head', None),
+    }
+    return {name: head for name, head in found.items() if isinstance(head, nn.Module)}
+
+
+def _is_sigmoid(head: Any) -> bool:
+    return bool(getattr(getattr(head, 'loss_cls', None), 'use_sigmoid', False))
+
+
+def _check_anchors(student: nn.Module, teacher: nn.Module) -> None:
+    for what, read in (('base anchors', _base_anchors), ('strides', _anchor_strides)):
+        first, second = read(student), read(teacher)
+        if first != second:
+            raise ValueError(
+                f'rpn_head.anchor_generator differs: {what} {first} for the student, '
+                f'{second} for the teacher; RPN outputs can only be compared on the same anchors.'
+            )
+
+
+def _base_anchors(detector: nn.Module) -> list:
+    generator: Any = dense_head(detector).prior_generator
+    return [level.round(decimals=2).tolist() for level in generator.base_anchors]
+
+
+def _anchor_strides(detector: nn.Module) -> list:
+    generator: Any = dense_head(detector).prior_generator
+    return [tuple(stride) for stride in generator.strides]
+
+
+def _check_activation(place: str, ours: Any, theirs: Any) -> None:
+    first, second = ('sigmoid' if _is_sigmoid(head) else 'softmax' for head in (ours, theirs))
+    if first != second:
+        raise ValueError(
+            f'{place}.loss_cls differs: {first} for the student, {second} for the teacher '
+            '(use_sigmoid); their logits cannot be compared. Give both heads the same.'
+        )
+    for role, head in (('student', ours), ('teacher', theirs)):
+        if getattr(head, 'custom_cls_channels', False):
+            raise ValueError(
+                f'{place}.loss_cls of the {role} is {type(head.loss_cls).__name__}, whose columns '
+                'are not classes: its outputs cannot be compared. Use a cross entropy loss.'
+            )
+
+
+def _check_coders(place: str, ours: Any, theirs: Any) -> None:
+    if type(ours) is not type(theirs) or getattr(ours, 'encode_size', 4) != 4:
+        raise ValueError(
+            f'{place}.bbox_coder differs: {type(ours).__name__} for the student, '
+            f'{type(theirs).__name__} for the teacher; boxes are compared in the encoding of four '
+            'deltas that both share.'
+        )
+    for name in ('means', 'stds'):
+        first, second = (tuple(getattr(coder, name, ())) for coder in (ours, theirs))
+        if first != second:
+            MMLogger.get_current_instance().warning(
+                f'{place}.bbox_coder.target_{name} differs: {first} for the student, {second} for '
+                "the teacher; the teacher's boxes are brought into the student's encoding."
+            )

@@ -1,0 +1,27 @@
+"""Teacher-bounded regression: Chen et al., NIPS 2017, L_b."""
+
+import torch
+from torch import Tensor
+
+
+def teacher_bounded_error(
+    student: Tensor, teacher: Tensor, target: Tensor, margin: float = 0.0
+) -> Tensor:
+    """||R_S - y||^2 of each row where it exceeds ||R_T - y||^2 - margin strictly, else 0.
+
+    The comparison is a constant to the gradient.
+
+    Args:
+        student: (N, D) encoded deltas R_S of N boxes.
+        teacher: (N, D) deltas R_T in the same encoding.
+        target: (N, D) deltas y of the ground truth.
+        margin: Their m, in squared units of the encoding.
+
+    Returns:
+        (N,) in float32 or wider.
+    """
+    wide = torch.promote_types(student.dtype, torch.float32)
+    goal = target.to(wide)
+    ours = (student.to(wide) - goal).square().sum(dim=1)
+    theirs = (teacher.to(wide) - goal).square().sum(dim=1)
+    return ours * (ours.detach() + margin > theirs.detach())

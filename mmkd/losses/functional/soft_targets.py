@@ -1,0 +1,57 @@
+"""Weighted soft targets: Chen et al., NIPS 2017, L_soft.
+
+Letters: N rows (RoIs or anchors), C columns (classes, the background last; or sigmoids).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def weighted_soft_cross_entropy(
+    student: Tensor, teacher: Tensor, weights: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """-sum_c w_c P_T,c log P_S,c of each row, P = softmax(Z / temperature).
+
+    Args:
+        student: (N, C) logits.
+        teacher: (N, C) logits.
+        weights: (C,) weight of each column inside the sum.
+        temperature: Divisor of both logits, > 0.
+
+    Returns:
+        (N,) in float32 or wider.
+    """
+    wide = torch.promote_types(student.dtype, torch.float32)
+    log_probs = functional.log_softmax(student.to(wide) / temperature, dim=1)
+    targets = functional.softmax(teacher.to(wide) / temperature, dim=1)
+    return -(weights.to(wide) * targets * log_probs).sum(dim=1)
+
+
+def weighted_soft_binary_cross_entropy(
+    student: Tensor,
+    teacher: Tensor,
+    weights: Tensor,
+    background_weight: float | Tensor,
+    temperature: float = 1.0,
+) -> Tensor:
+    """The same of sigmoid columns, each a two-class softmax of (z, 0), summed over the columns.
+
+    -sum_c [w_c p_T log p_S + w_bg (1 - p_T) log(1 - p_S)], p = sigmoid(z / temperature).
+
+    Args:
+        student: (N, C) logits.
+        teacher: (N, C) logits.
+        weights: (C,) weight of each column's positive part.
+        background_weight: Weight of the negative part, w_bg.
+        temperature: Divisor of both logits, > 0.
+
+    Returns:
+        (N,) in float32 or wider.
+    """
+    wide = torch.promote_types(student.dtype, torch.float32)
+    logits = student.to(wide) / temperature
+    targets = (teacher.to(wide) / temperature).sigmoid()
+    positive = weights.to(wide) * targets * functional.logsigmoid(logits)
+    negative = background_weight * (1 - targets) * functional.logsigmoid(-logits)
+    return -(positive + negative).sum(dim=1)

@@ -1,0 +1,105 @@
+"""The weighted soft classification loss of Chen et al. as a registered module."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+
+from .functional import (
+    check_same_shape,
+    count_over_ranks,
+    weighted_soft_binary_cross_entropy,
+    weighted_soft_cross_entropy,
+)
+
+
+@MODELS.register_module()
+class WeightedSoftLoss(nn.Module):
+    """Cross entropy with the teacher's probabilities, a larger weight on the background.
+
+    Source: Chen et al., Learning Efficient Object Detection Models with Knowledge Distillation,
+    NIPS 2017, L_soft. The weights stand inside the sum over classes. There is no T^2.
+
+    Args:
+        background_weight: w of the background, the last column; 1.5 in the paper, all others 1.
+        class_weights: w of every column, the background last; replaces ``background_weight``.
+        temperature: Their T, > 0; 1 in the paper.
+        sigmoid: Whether the columns are sigmoids; the background's weight is then that of the
+            negative part of every column, and ``class_weights`` has one entry more than columns.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        background_weight: float = 1.5,
+        class_weights: Sequence[float] | None = None,
+        temperature: float = 1.0,
+        sigmoid: bool = False,
+    ) -> None:
+        super().__init__()
+        if background_weight < 0:
+            raise ValueError(f'background_weight must be >= 0, got {background_weight}.')
+        if temperature <= 0:
+            raise ValueError(f'temperature must be > 0, got {temperature}.')
+        if class_weights is not None and (len(class_weights) < 2 or min(class_weights) < 0):
+            raise ValueError(
+                'class_weights must be numbers >= 0, one a class and the background last, got '
+                f'{list(class_weights)}.'
+            )
+        table = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self.class_weights: Tensor | None
+        self.register_buffer('class_weights', table, persistent=False)
+        self.background_weight = background_weight
+        self.temperature = temperature
+        self.sigmoid = sigmoid
+
+    def weights(self, columns: int, device: torch.device | str = 'cpu') -> Tensor:
+        """The weight of each class, and of the background last.
+
+        Args:
+            columns: Columns of the logits without the background's.
+            device: Where the result is needed.
+
+        Returns:
+            (columns + 1,) float32.
+
+        Raises:
+            ValueError: ``class_weights`` has another length.
+        """
+        if self.class_weights is None:
+            weights = torch.ones(columns + 1, device=device)
+            weights[-1] = self.background_weight
+            return weights
+        if len(self.class_weights) != columns + 1:
+            raise ValueError(
+                f'class_weights has {len(self.class_weights)} entries, but the head needs '
+                f'{columns + 1}: one for each of {columns} classes and the background last.'
+            )
+        return self.class_weights.to(device)
+
+    def forward(self, *, student: Tensor, teacher: Tensor, avg_factor: float) -> Tensor:
+        """Sum over rows and columns divided by ``avg_factor``; 0 with a graph without rows.
+
+        Args:
+            student: (N, C) logits.
+            teacher: (N, C) logits; no gradient flows into them.
+            avg_factor: The head's count of this process, counted over all of them here.
+
+        Raises:
+            ValueError: The two differ in shape, or ``class_weights`` has another length.
+        """
+        check_same_shape(student=student, teacher=teacher)
+        weights = self.weights(student.shape[1] - (not self.sigmoid), student.device)
+        logits = student, teacher.detach()
+        if self.sigmoid:
+            rows = weighted_soft_binary_cross_entropy(
+                *logits, weights[:-1], weights[-1], self.temperature
+            )
+        else:
+            rows = weighted_soft_cross_entropy(*logits, weights, self.temperature)
+        count = rows.new_tensor(avg_factor)
+        return rows.sum() / count_over_ranks(count)

@@ -1,0 +1,90 @@
+"""Teacher-bounded regression (Chen et al., NIPS 2017)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmkd.losses import TeacherBoundedLoss
+from mmkd.observation import Batch, Layout, Observation
+from mmkd.registry import MODELS
+
+from .base import DistillMethod
+from .rows import HEADS, BoxRows, box_rows, check_heads
+from .schedule import ScheduleSetting
+
+_CODERS = {'rcn': 'bbox_coder', 'rpn': 'rpn_bbox_coder'}
+
+
+@MODELS.register_module()
+class BoundedRegression(DistillMethod):
+    """The student's boxes are charged again while they are worse than the teacher's.
+
+    Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
+    Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
+    is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
+    space; a teacher with other ``target_means`` or ``target_stds`` is decoded with its own coder
+    and encoded with the student's. Deviations are in ``docs/methods/chen2017.md``.
+
+    Args:
+        loss_weight: Their nu, or a schedule; 0.5 in the paper.
+        margin: Their m, >= 0, in squared units of the encoding. The paper gives no value.
+        on: Which heads: ``'rcn'``, ``'rpn'`` or both.
+        name: Name in the log.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        loss_weight: ScheduleSetting = 0.5,
+        margin: float = 0.0,
+        on: Sequence[str] = ('rcn', 'rpn'),
+        name: str | None = 'bounded_reg',
+    ) -> None:
+        super().__init__(loss_weight, name)
+        self.on = check_heads(on)
+        fields = {field for head in self.on for field in (HEADS[head], _CODERS[head])}
+        self.student_reads = self.teacher_reads = frozenset(fields)
+        self.loss = TeacherBoundedLoss(margin, self.loss_weight)
+        self.decoded: frozenset[str] = frozenset()
+
+    def setup(self, student: Layout, teacher: Layout) -> None:
+        """Notes which heads of the student are trained on decoded boxes."""
+        self.decoded = student.decoded
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Returns ``loss_<name>_rcn`` and ``loss_<name>_rpn``."""
+        found = {}
+        for head in self.on:
+            rows = box_rows(head, student, teacher)
+            ours, theirs = (getattr(side, _CODERS[head]) for side in (student, teacher))
+            target, bound = self._in_one_space(head, rows, ours, theirs)
+            found[f'loss_{self.name}_{head}'] = self.loss(
+                student=rows.student, teacher=bound, target=target, avg_factor=rows.avg_factor
+            )
+        return found
+
+    @torch.no_grad()
+    def _in_one_space(
+        self, head: str, rows: BoxRows, ours: Any, theirs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Target and teacher's deltas, (P, 4) each, in the student's encoding."""
+        target, teacher = rows.target, rows.teacher
+        if HEADS[head] in self.decoded:
+            target = ours.encode(rows.priors, target)
+        if not _same_encoding(ours, theirs):
+            boxes = theirs.decode(rows.priors, teacher.to(rows.priors.dtype))
+            teacher = ours.encode(rows.priors, boxes)
+        return target, teacher
+
+
+def _same_encoding(first: Any, second: Any) -> bool:
+    return all(
+        tuple(getattr(first, name, ())) == tuple(getattr(second, name, ()))
+        for name in ('means', 'stds')
+    )

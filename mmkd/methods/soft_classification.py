@@ -1,0 +1,96 @@
+"""Weighted soft classification (Chen et al., NIPS 2017)."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mmkd.losses import WeightedSoftLoss
+from mmkd.observation import Batch, Layout, Observation
+from mmkd.registry import MODELS
+
+from .base import DistillMethod
+from .rows import HEADS, check_heads, class_rows
+from .schedule import Schedule, ScheduleSetting, logged
+
+_HARD_LOSSES = {'rcn': 'loss_cls', 'rpn': 'loss_rpn_cls'}
+
+
+@MODELS.register_module()
+class SoftClassification(DistillMethod):
+    """The student's class probabilities approach the teacher's on the student's RoIs and anchors.
+
+    Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
+    Object Detection Models with Knowledge Distillation. NIPS 2017, L_cls = mu L_hard + (1 - mu)
+    L_soft. L_hard is the student's own loss, which is scaled by mu. Deviations are in
+    ``docs/methods/chen2017.md``.
+
+    Args:
+        mu: Share of the hard loss, in [0, 1], or a schedule. The paper gives no value.
+        background_weight: Weight of the background's column inside the sum; 1.5 in the paper.
+        class_weights: Weights of all classes, the background last; replaces
+            ``background_weight``. The RPN's one foreground class then weighs 1.
+        temperature: Their T; 1 in the paper.
+        on: Which heads: ``'rcn'``, ``'rpn'`` or both.
+        loss_weight: Factor on (1 - mu) L_soft alone. While it is 0, so is the share of L_soft, and
+            the hard loss counts in full.
+        name: Name in the log.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        mu: ScheduleSetting = 0.5,
+        background_weight: float = 1.5,
+        class_weights: Sequence[float] | None = None,
+        temperature: float = 1.0,
+        on: Sequence[str] = ('rcn', 'rpn'),
+        loss_weight: ScheduleSetting = 1.0,
+        name: str | None = 'soft_cls',
+    ) -> None:
+        super().__init__(loss_weight, name)
+        self.mu = Schedule(mu, 'mu')
+        if self.mu.highest > 1:
+            raise ValueError(f'mu must lie in [0, 1], got {self.mu.highest}.')
+        self.on = check_heads(on)
+        self.student_reads = self.teacher_reads = frozenset(HEADS[head] for head in self.on)
+        for_rpn = background_weight if class_weights is None else class_weights[-1]
+        by_head = {
+            'rcn': WeightedSoftLoss(background_weight, class_weights, temperature),
+            'rpn': WeightedSoftLoss(for_rpn, None, temperature),
+        }
+        self.losses = nn.ModuleDict({head: by_head[head] for head in self.on})
+
+    @property
+    def active(self) -> bool:
+        """Whether the soft part can ever count."""
+        return super().active and self.mu.lowest < 1
+
+    def setup(self, student: Layout, teacher: Layout) -> None:
+        """Tells softmax from sigmoid heads; checks ``class_weights`` against the classes."""
+        for head, loss in self.losses.items():
+            loss.sigmoid = HEADS[head] in student.sigmoid
+            if head == 'rcn' and student.num_classes is not None and not loss.sigmoid:
+                loss.weights(student.num_classes)
+
+    def task_loss_scale(self, name: str, batch: Batch) -> float:
+        """The factor mu on the hard classification loss of each head in ``on``."""
+        if name not in {_HARD_LOSSES[head] for head in self.on} or not self.schedule(batch):
+            return 1.0
+        return self.mu(batch)
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Returns ``loss_<name>_rcn`` and ``loss_<name>_rpn``."""
+        mu = self.mu(batch)
+        found = {} if self.mu.constant else {f'{self.name}_mu': logged(mu)}
+        for head, loss in self.losses.items():
+            rows = class_rows(head, student, teacher)
+            found[f'loss_{self.name}_{head}'] = (
+                self.loss_weight
+                * (1 - mu)
+                * loss(student=rows.student, teacher=rows.teacher, avg_factor=rows.avg_factor)
+            )
+        return found
