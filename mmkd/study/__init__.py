@@ -1,0 +1,25 @@
+"""The comparison behind ``tools/compare.py``: methods over seeds, with intervals."""
+
+from .array import write_job_array
+from .jobs import Job, make_jobs, select
+from .launch import LAUNCHERS, Launcher, find_slots
+from .outcome import write_outcome
+from .plan import Arm, Detector, Study, make_study, read_study
+from .runner import Runner
+
+__all__ = [
+    'LAUNCHERS',
+    'Arm',
+    'Detector',
+    'Job',
+    'Launcher',
+    'Runner',
+    'Study',
+    'find_slots',
+    'make_jobs',
+    'make_study',
+    'read_study',
+    'select',
+    'write_job_array',
+    'write_outcome',
+]

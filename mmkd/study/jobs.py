@@ -1,0 +1,177 @@
+"""The runs of a study, each with its whole config."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+from .plan import STUDENT, TEACHER, Arm, Detector, Study
+from .schedule import set_epochs
+
+TRAIN, TEST = 'train', 'test'
+_LOG_INTERVAL = 10
+_REPRODUCIBLE = 'ReproducibleHook'
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run in a process of its own.
+
+    Attributes:
+        index: Place in the study's list, from 0.
+        arm: Name of the arm, or ``'teacher'``.
+        title: Name in tables.
+        seed: Of the run; None for a teacher that is only tested.
+        kind: ``'train'`` or ``'test'``.
+        config: All of it; ``work_dir`` is left to the command line.
+        work_dir: Folder of the run.
+        epochs: Epochs it trains; 0 for a test.
+        tested: Checkpoint that a test reads.
+        teacher: Checkpoint of the teacher that a distillation reads.
+        needs: Index of the job that must be finished first, or None.
+    """
+
+    index: int
+    arm: str
+    title: str
+    seed: int | None
+    kind: str
+    config: Config
+    work_dir: Path
+    epochs: int = 0
+    tested: str | None = None
+    teacher: str | None = None
+    needs: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in messages."""
+        return self.title if self.seed is None else f'{self.title}, seed {self.seed}'
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights that the job trains or tests."""
+        return Path(self.tested) if self.tested else self.work_dir / f'epoch_{self.epochs}.pth'
+
+    def load_config(self) -> Config:
+        """The config, as the demo's stages offer theirs."""
+        return self.config
+
+
+def make_jobs(study: Study) -> list[Job]:
+    """The teacher's job, then seed by seed the student alone and every method.
+
+    Raises:
+        FileNotFoundError, ValueError: A config is missing or does not train by epochs.
+    """
+    teacher, student = _teacher_job(study), plain_student(study)
+    jobs = [teacher]
+    for seed in sorted({seed for arm in study.arms for seed in arm.seeds}):
+        for arm in study.arms:
+            if seed in arm.seeds:
+                jobs.append(_student_job(study, arm, seed, len(jobs), teacher, student))
+    return jobs
+
+
+def select(
+    jobs: Sequence[Job], only: int | None = None, arms: Sequence[str] | None = None
+) -> list[Job]:
+    """The jobs to run now.
+
+    Args:
+        jobs: All of the study.
+        only: Index of the one to run, or None.
+        arms: Names of the arms to run, with the teacher; None: all.
+
+    Raises:
+        ValueError: There is no such index or arm.
+    """
+    if only is not None:
+        if not 0 <= only < len(jobs):
+            raise ValueError(f'--only={only}: the jobs are 0 to {len(jobs) - 1}; see --list.')
+        return [jobs[only]]
+    known = list(dict.fromkeys(job.arm for job in jobs))
+    unknown = [arm for arm in arms or () if arm not in known]
+    if unknown:
+        raise ValueError(f'--arms: there are no {unknown}; the study has {known}.')
+    return [job for job in jobs if arms is None or job.arm in (*arms, TEACHER)]
+
+
+def plain_student(study: Study) -> Config:
+    """The student's own config under the study's options."""
+    return _load(study.student, study)
+
+
+def _teacher_job(study: Study) -> Job:
+    detector = study.teacher
+    config, folder = _load(detector, study), study.work_dir / 'runs' / TEACHER
+    if detector.checkpoint:
+        return Job(0, TEACHER, TEACHER, None, TEST, config, folder, tested=detector.checkpoint)
+    epochs = set_epochs(config, detector.max_epochs)
+    seed = study.arms[0].seeds[0]
+    _prepare(config, seed)
+    return Job(0, TEACHER, TEACHER, seed, TRAIN, config, folder, epochs=epochs)
+
+
+def _student_job(
+    study: Study, arm: Arm, seed: int, index: int, teacher: Job, student: Config
+) -> Job:
+    config = copy.deepcopy(student)
+    epochs = set_epochs(config, study.student.max_epochs or study.max_epochs)
+    config.merge_from_dict(dict(arm.cfg_options))
+    _prepare(config, seed)
+    if arm.methods:
+        config.model = dict(
+            type='mmkd.DistillDetector',
+            student=config.model,
+            teacher=dict(config=teacher.config.model, checkpoint=str(teacher.checkpoint)),
+            methods=[dict(method) for method in arm.methods],
+        )
+    return Job(
+        index=index,
+        arm=arm.name,
+        title=arm.title,
+        seed=seed,
+        kind=TRAIN,
+        config=config,
+        work_dir=study.work_dir / 'runs' / arm.name / f'seed_{seed}',
+        epochs=epochs,
+        teacher=str(teacher.checkpoint) if arm.methods else None,
+        needs=teacher.index if arm.methods and teacher.kind == TRAIN else None,
+    )
+
+
+def _load(detector: Detector, study: Study) -> Config:
+    path = detector.config
+    config = get_config(path) if '::' in path else Config.fromfile(path)
+    if str(config.model.get('type', '')).split('.')[-1] == 'DistillDetector':
+        raise ValueError(
+            f'study: {path} is a distillation config; name the plain config of its {STUDENT} or '
+            f'{TEACHER}, and its methods under "methods".'
+        )
+    config.merge_from_dict({**study.cfg_options, **detector.cfg_options})
+    return config
+
+
+def _prepare(config: Config, seed: int) -> None:
+    """Same seed, same initial weights and data order; one checkpoint; a log fit for curves."""
+    config.setdefault('randomness', {})
+    config.randomness.update(seed=seed)
+    imports = config.setdefault('custom_imports', dict(imports=[], allow_failed_imports=False))
+    if 'mmkd' not in imports['imports']:
+        imports['imports'] = [*imports['imports'], 'mmkd']
+    hooks = list(config.get('custom_hooks') or [])
+    if not any(str(hook.get('type', '')).endswith(_REPRODUCIBLE) for hook in hooks):
+        hooks.append(dict(type=f'mmkd.{_REPRODUCIBLE}'))
+        for split in ('train', 'val', 'test'):
+            if config.get(f'{split}_dataloader'):
+                config[f'{split}_dataloader'].persistent_workers = False
+    config.custom_hooks = hooks
+    default = config.setdefault('default_hooks', {})
+    default.setdefault('logger', dict(type='LoggerHook'))
+    default.logger.interval = min(default.logger.get('interval', _LOG_INTERVAL), _LOG_INTERVAL)
+    default.setdefault('checkpoint', {})
+    default.checkpoint.update(type='mmkd.CheckpointHook', interval=1, max_keep_ckpts=1)

@@ -1,0 +1,138 @@
+"""What a run's folder says of itself, and whether that still holds."""
+
+import difflib
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmkd.engine.atomic import write_atomically
+
+from .jobs import Job
+
+MARKER, CONFIG, OUTPUT = 'run.json', 'run_config.py', 'output.txt'
+# MMEngine writes its own version over the config; this one is compared with.
+_TEXT = 'fingerprint.txt'
+_SHOWN = 4
+
+
+@dataclass
+class Marker:
+    """What a run's folder says of itself.
+
+    Attributes:
+        fingerprint: SHA-256 by part: ``config``, ``teacher`` and ``tested`` (checkpoints).
+        finished: Whether it went through.
+        seconds: Wall time of all its processes, start included.
+        peak_memory: Largest resident memory of a process, bytes; 0 where unknown.
+        starts: How often it was started; more than 1 after an interruption.
+        versions: Packages, machine and code it ran with.
+    """
+
+    fingerprint: dict[str, str]
+    finished: bool = False
+    seconds: float = 0.0
+    peak_memory: int = 0
+    starts: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def fingerprint(job: Job) -> dict[str, str]:
+    """What determines a run's result: its whole config and the checkpoints that it reads.
+
+    Raises:
+        FileNotFoundError: A checkpoint is missing.
+    """
+    parts = {'config': hashlib.sha256(config_text(job).encode()).hexdigest()}
+    for name, path in (('teacher', job.teacher), ('tested', job.tested)):
+        if path:
+            parts[name] = _file_hash(path)
+    return parts
+
+
+def config_text(job: Job) -> str:
+    """The config, without the place of the teacher's checkpoint: its content counts."""
+    text = job.config.pretty_text
+    return text.replace(repr(job.teacher), repr('TEACHER')) if job.teacher else text
+
+
+def read_marker(folder: Path) -> Marker | None:
+    """The marker of a run's folder, or None where there is none that can be read."""
+    try:
+        return Marker(**json.loads((folder / MARKER).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_config(job: Job) -> None:
+    """Writes the config that the run reads, and the text that its fingerprint is of."""
+    (job.work_dir / CONFIG).write_text(job.config.pretty_text)
+    (job.work_dir / _TEXT).write_text(config_text(job))
+
+
+def write_marker(folder: Path, marker: Marker) -> None:
+    """Writes the marker, whole or not at all."""
+    write_atomically(json.dumps(asdict(marker), indent=2).encode(), folder / MARKER)
+
+
+def stale_reason(job: Job, parts: Mapping[str, str]) -> str | None:
+    """Why what is in the job's folder must be thrown away, in words; None where it need not."""
+    marker = read_marker(job.work_dir)
+    if marker is None:
+        return None
+    changed = [name for name in parts if marker.fingerprint.get(name) != parts[name]]
+    if changed == ['config']:
+        return f'its config changed ({_difference(job)})'
+    if changed:
+        return f'{" and ".join(changed)} changed'
+    if marker.finished and job.epochs and not job.checkpoint.is_file():
+        return f'{job.checkpoint.name} is gone'
+    return None
+
+
+def is_finished(job: Job, parts: Mapping[str, str]) -> bool:
+    """Whether the job's folder holds its result."""
+    marker = read_marker(job.work_dir)
+    return marker is not None and marker.finished and stale_reason(job, parts) is None
+
+
+def clear(folder: Path) -> None:
+    """Removes what an earlier run left.
+
+    Raises:
+        FileExistsError: The folder holds files, but is not one of ours.
+    """
+    if not folder.exists():
+        return
+    if any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise FileExistsError(f'{folder} holds other files: choose another --work-dir.')
+    shutil.rmtree(folder)
+
+
+def _difference(job: Job) -> str:
+    old = (job.work_dir / _TEXT).read_text() if (job.work_dir / _TEXT).is_file() else ''
+    lines = [
+        f'{line[0]} {line[1:].strip()}'
+        for line in difflib.unified_diff(
+            old.splitlines(), config_text(job).splitlines(), lineterm='', n=0
+        )
+        if line[0] in '+-' and line[:3] not in ('+++', '---')
+    ]
+    more = f', and {len(lines) - _SHOWN} more' if len(lines) > _SHOWN else ''
+    return '; '.join(lines[:_SHOWN]) + more
+
+
+def _file_hash(path: str) -> str:
+    if '://' in path:
+        return hashlib.sha256(path.encode()).hexdigest()
+    stat = Path(path).stat()
+    return _hash_of(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _hash_of(path: str, *_: Any) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,0 +1,227 @@
+"""What a study compares, read from a study file or put together from a command line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
+
+TEACHER, STUDENT = 'teacher', 'student'
+_KEYS = {
+    'name', 'teacher', 'student', 'methods', 'seeds', 'cfg_options', 'max_epochs', 'metric',
+    'work_dir',
+}  # fmt: skip
+_DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
+_ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title'}
+_NAME = re.compile(r'\w[\w.+-]*')
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Teacher or student of a study.
+
+    Attributes:
+        config: Its config file, or ``mmdet::NAME.py``.
+        checkpoint: Trained weights; None where the study trains it.
+        cfg_options: Changes to its config, over the study's.
+        max_epochs: Epochs to train it; None: what the study says for the student, what the config
+            says for the teacher.
+    """
+
+    config: str
+    checkpoint: str | None = None
+    cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    max_epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train the student.
+
+    Attributes:
+        name: Folder and key in ``study.json``.
+        title: Name in tables and figures.
+        methods: Configs of the methods; empty for the student alone.
+        seeds: Of its runs.
+        cfg_options: Changes to its config, over the study's and the student's.
+    """
+
+    name: str
+    title: str
+    methods: tuple[dict, ...]
+    seeds: tuple[int, ...]
+    cfg_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A comparison: one teacher, one student, several ways to train it, under one schedule.
+
+    Attributes:
+        name: Of the study.
+        teacher: The teacher.
+        student: The student.
+        arms: The student alone first, then the methods.
+        cfg_options: Changes to every config, the teacher's too.
+        max_epochs: Epochs of every student; None: what its config says.
+        metric: Name in the log, or ``'auto'``.
+        work_dir: Folder of runs and outcome.
+    """
+
+    name: str
+    teacher: Detector
+    student: Detector
+    arms: tuple[Arm, ...]
+    cfg_options: Mapping[str, Any]
+    max_epochs: int | None
+    metric: str
+    work_dir: Path
+
+
+def read_study(path: str | Path | None, overrides: Mapping[str, Any]) -> Study:
+    """Reads a study.
+
+    Args:
+        path: Study file: Python, YAML or JSON, as MMEngine reads configs; None: ``overrides`` say
+            everything. Paths in it are sought from its folder, then from the current one.
+        overrides: Settings that replace those of the file; None values are left out.
+
+    Raises:
+        FileNotFoundError: The file is missing.
+        ValueError: A setting is unknown, missing or out of range.
+    """
+    settings: dict[str, Any] = {}
+    folder = Path.cwd()
+    if path is not None:
+        folder = Path(path).resolve().parent
+        settings = _read_file(Path(path))
+    for key, value in overrides.items():
+        if value is None:
+            continue
+        both_dicts = isinstance(value, Mapping) and isinstance(settings.get(key), Mapping)
+        merged = both_dicts and key != 'methods'
+        settings[key] = {**settings[key], **value} if merged else value
+    unknown = sorted(set(settings) - _KEYS)
+    if unknown:
+        raise ValueError(f'study: unknown settings {unknown}; there are {sorted(_KEYS)}.')
+    return make_study(settings, folder, Path(path).stem if path else 'study')
+
+
+def make_study(settings: Mapping[str, Any], folder: Path, name: str) -> Study:
+    """A study from plain settings; see :func:`read_study`."""
+    seeds = _seeds(settings.get('seeds', (0, 1, 2)), 'seeds')
+    methods = settings.get('methods') or {}
+    if not methods:
+        raise ValueError(
+            "study: methods is empty: name at least one, e.g. {'fgfi': [{'type': 'mmkd.FGFI'}]}."
+        )
+    arms = [_make_arm(key, value, seeds) for key, value in methods.items()]
+    student = settings.get(STUDENT)
+    own = student.get('seeds') if isinstance(student, Mapping) else None
+    # The student alone runs with every seed of any method: differences are paired by seed.
+    union = sorted({seed for arm in arms for seed in arm.seeds} | set(own or seeds))
+    name = settings.get('name', name)
+    epochs = settings.get('max_epochs')
+    _check_epochs(epochs, 'max_epochs')
+    return Study(
+        name=name,
+        teacher=_make_detector(settings.get(TEACHER), TEACHER, folder),
+        student=_make_detector(student, STUDENT, folder),
+        arms=(Arm(STUDENT, 'student alone', (), tuple(union)), *arms),
+        cfg_options=dict(settings.get('cfg_options') or {}),
+        max_epochs=epochs,
+        metric=settings.get('metric', 'auto'),
+        work_dir=Path(settings.get('work_dir', Path('work_dirs') / 'studies' / name)).resolve(),
+    )
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no study file {path} (looked in {Path.cwd()}).')
+    try:
+        return Config.fromfile(path).to_dict()
+    except ConfigParsingError as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
+
+
+def _make_detector(value: Any, role: str, folder: Path) -> Detector:
+    if isinstance(value, (str, Path)):
+        value = dict(config=str(value))
+    if not isinstance(value, Mapping) or 'config' not in value:
+        raise ValueError(
+            f'study: {role} must be a config file or dict(config=..., checkpoint=...), '
+            f'got {value!r}.'
+        )
+    unknown = sorted(set(value) - _DETECTOR_KEYS)
+    if unknown:
+        raise ValueError(f'study: {role} has unknown settings {unknown}: {sorted(_DETECTOR_KEYS)}.')
+    if role == STUDENT and value.get('checkpoint'):
+        raise ValueError(
+            'study: student.checkpoint: the student is trained by the study; to start it from '
+            'weights set load_from or its init_cfg in cfg_options.'
+        )
+    _check_epochs(value.get('max_epochs'), f'{role}.max_epochs')
+    checkpoint = value.get('checkpoint')
+    return Detector(
+        config=_find(str(value['config']), folder, f'{role}.config'),
+        checkpoint=_find(str(checkpoint), folder, f'{role}.checkpoint') if checkpoint else None,
+        cfg_options=dict(value.get('cfg_options') or {}),
+        max_epochs=value.get('max_epochs'),
+    )
+
+
+def _find(path: str, folder: Path, setting: str) -> str:
+    if '::' in path or '://' in path:
+        return path
+    for candidate in (folder / path, Path.cwd() / path):
+        if candidate.is_file():
+            return str(candidate.resolve())
+    remedy = ', or leave it out and the study trains the teacher' if 'checkpoint' in setting else ''
+    raise FileNotFoundError(
+        f'study: {setting}={path!r} does not exist (looked in {folder} and {Path.cwd()}): correct '
+        f'the path{remedy}.'
+    )
+
+
+def _make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
+    if name in (TEACHER, STUDENT) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f'study: a method may not be named {name!r}: it is a folder; take letters, digits and '
+            f'"_.+-", and neither {TEACHER!r} nor {STUDENT!r}.'
+        )
+    if isinstance(value, str):
+        value = dict(type=value)
+    entry = value if isinstance(value, Mapping) and 'type' not in value else dict(methods=value)
+    unknown = sorted(set(entry) - _ARM_KEYS)
+    methods = entry.get('methods')
+    methods = [methods] if isinstance(methods, (str, Mapping)) else list(methods or ())
+    methods = [dict(type=m) if isinstance(m, str) else dict(m) for m in methods]
+    if unknown or not methods or not all('type' in method for method in methods):
+        raise ValueError(
+            f'study: methods[{name!r}] must be a list of method configs, or a dict of '
+            f'{sorted(_ARM_KEYS)}; got {value!r}.'
+        )
+    own = entry.get('seeds')
+    return Arm(
+        name=name,
+        title=entry.get('title', name),
+        methods=tuple(methods),
+        seeds=seeds if own is None else _seeds(own, f'methods[{name!r}].seeds'),
+        cfg_options=dict(entry.get('cfg_options') or {}),
+    )
+
+
+def _seeds(value: Any, setting: str) -> tuple[int, ...]:
+    seeds = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    whole = all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    if not seeds or not whole or len(set(seeds)) < len(seeds):
+        raise ValueError(f'study: {setting} must be distinct integers >= 0, got {value!r}.')
+    return seeds
+
+
+def _check_epochs(value: Any, setting: str) -> None:
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise ValueError(f'study: {setting} must be an integer >= 1, got {value!r}.')

@@ -1,0 +1,155 @@
+"""The outcome of a study: everything that ``study.json`` holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from statistics import median
+from typing import Any
+
+from mmkd.version import __version__
+
+from . import markers
+from .jobs import Job
+from .logs import final_metrics, find_metric, per_class, read_scalars
+from .plan import STUDENT, TEACHER, Study
+from .statistics import CONFIDENCE, Paired, Summary, compare, holm, overlap, summarize
+
+
+def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Reads what finished runs left; what is unfinished is listed as missing.
+
+    Raises:
+        ValueError: No run is finished, or the metric is not among what was logged.
+    """
+    runs = {job.index: _read_run(job) for job in jobs if _usable(job)}
+    if not runs:
+        raise ValueError(f'{study.name}: no run is finished yet in {study.work_dir}.')
+    metric = find_metric(study.metric, next(iter(runs.values()))['metrics'])
+    for run in runs.values():
+        run['value'] = run['metrics'].get(metric)
+        run['per_class'] = per_class(metric, run['metrics'])
+    arms = _arms(study, jobs, runs)
+    return dict(
+        study=study.name,
+        metric=metric,
+        confidence=CONFIDENCE,
+        mmkd=__version__,
+        missing=[job.name for job in jobs if job.index not in runs],
+        arms=arms,
+        warnings=_warnings(arms),
+        runs=list(runs.values()),
+    )
+
+
+def _usable(job: Job) -> bool:
+    try:
+        return markers.is_finished(job, markers.fingerprint(job))
+    except FileNotFoundError:  # the teacher is not trained yet
+        return False
+
+
+def _read_run(job: Job) -> dict[str, Any]:
+    marker = markers.read_marker(job.work_dir)
+    assert marker is not None
+    scalars = read_scalars(job.work_dir)
+    steps = scalars.train.get('time', ([], []))[1]
+    memory = scalars.train.get('memory', ([], []))[1]  # MiB, on a GPU only
+    return dict(
+        index=job.index,
+        arm=job.arm,
+        title=job.title,
+        seed=job.seed,
+        epochs=job.epochs,
+        metrics=final_metrics(job),
+        step_seconds=median(steps) if steps else None,
+        gpu_memory=max(memory) * 2**20 if memory else None,
+        process_memory=marker.peak_memory or None,
+        wall_seconds=marker.seconds,
+        starts=marker.starts,
+        fingerprint=marker.fingerprint,
+        versions=marker.versions,
+        checkpoint=str(job.checkpoint),
+        work_dir=str(job.work_dir),
+        config=markers.config_text(job),
+    )
+
+
+def _arms(study: Study, jobs: Sequence[Job], runs: Mapping[int, dict]) -> dict[str, Any]:
+    """Per arm its summary, and for methods the comparison with the student alone."""
+    values: dict[str, dict[int, float]] = {}
+    for run in runs.values():
+        values.setdefault(run['arm'], {})[run['seed'] or 0] = run['value']
+    teacher = next(iter(values.get(TEACHER, {}).values()), None)
+    pairs: dict[str, Paired] = {}
+    for arm in study.arms[1:]:
+        pair = compare(values.get(arm.name, {}), values.get(STUDENT, {}), teacher)
+        if pair is not None:
+            pairs[arm.name] = pair
+    corrected = holm({n: p.p_value for n, p in pairs.items() if p.p_value is not None})
+    pairs = {name: replace(pair, p_holm=corrected.get(name)) for name, pair in pairs.items()}
+    titles = {TEACHER: TEACHER, **{arm.name: arm.title for arm in study.arms}}
+    return {
+        name: dict(
+            title=title,
+            values={str(seed): value for seed, value in sorted(values[name].items())},
+            summary=asdict(summarize(list(values[name].values()))),
+            paired=asdict(pairs[name]) if name in pairs else None,
+            **_costs([run for run in runs.values() if run['arm'] == name]),
+        )
+        for name, title in titles.items()
+        if values.get(name)
+    }
+
+
+def _costs(runs: Sequence[dict]) -> dict[str, Any]:
+    """Medians over runs of what a step costs, means of per-class AP."""
+    costs: dict[str, Any] = {}
+    for key in ('step_seconds', 'gpu_memory', 'process_memory', 'wall_seconds'):
+        known = [run[key] for run in runs if run[key] is not None]
+        costs[key] = median(known) if known else None
+    classes = list(runs[0]['per_class'])
+    costs['per_class'] = {
+        name: asdict(summarize([run['per_class'][name] for run in runs])) for name in classes
+    }
+    return costs
+
+
+def _warnings(arms: Mapping[str, Any]) -> list[str]:
+    """What the numbers do not say, in sentences."""
+    notes = []
+    methods = {name: arm for name, arm in arms.items() if name not in (TEACHER, STUDENT)}
+    few = [arm['title'] for name, arm in arms.items() if name != TEACHER and _count(arm) < 2]
+    if few:
+        notes.append(f'{", ".join(few)}: one seed, so nothing is known of the spread.')
+    for arm in methods.values():
+        pair = arm['paired']
+        if pair and pair['summary']['low'] is not None:
+            low, high = pair['summary']['low'], pair['summary']['high']
+            if low <= 0 <= high:
+                notes.append(
+                    f'{arm["title"]}: the interval of its difference to the student alone, '
+                    f'[{low:+.3f}, {high:+.3f}], contains 0: the runs do not show that it helps '
+                    'or harms.'
+                )
+    names = list(methods)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            pair = Summary(**arms[first]['summary']), Summary(**arms[second]['summary'])
+            if overlap(*pair):
+                notes.append(
+                    f'{arms[first]["title"]} and {arms[second]["title"]}: their intervals '
+                    'overlap; the runs do not order them.'
+                )
+    gap = _gap(arms)
+    if gap is not None and gap < 0.005:
+        notes.append('The teacher is hardly ahead of the student alone: there is no gap to close.')
+    return notes
+
+
+def _count(arm: Mapping[str, Any]) -> int:
+    return arm['summary']['count']
+
+
+def _gap(arms: Mapping[str, Any]) -> float | None:
+    if TEACHER not in arms or STUDENT not in arms:
+        return None
+    return arms[TEACHER]['summary']['mean'] - arms[STUDENT]['summary']['mean']

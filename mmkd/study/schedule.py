@@ -1,0 +1,48 @@
+"""A config's schedule, squeezed or stretched to another number of epochs."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+_SCALED = ('begin', 'end', 'T_max', 'step_size')
+
+
+def set_epochs(config: Config, epochs: int | None) -> int:
+    """Sets the number of epochs and scales with it what counts in epochs, in place.
+
+    Schedulers that count iterations (a warm-up) keep theirs.
+
+    Args:
+        config: An epoch-based training config.
+        epochs: Epochs to train; None keeps the config's.
+
+    Returns:
+        Epochs the config now trains for.
+
+    Raises:
+        ValueError: The config trains by iterations.
+    """
+    old = config.train_cfg.get('max_epochs')
+    if old is None:
+        raise ValueError(
+            f'{config.filename} has no train_cfg.max_epochs: a study takes epoch-based configs.'
+        )
+    if epochs is None or epochs == old:
+        return int(old)
+    config.train_cfg.max_epochs = epochs
+    interval = config.train_cfg.get('val_interval', 1)
+    config.train_cfg.val_interval = max(1, min(interval, epochs))
+    schedulers: Any = config.get('param_scheduler') or []
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        if scheduler.get('by_epoch', True):
+            _scale(scheduler, epochs / old)
+    return epochs
+
+
+def _scale(scheduler: Any, ratio: float) -> None:
+    for key in _SCALED:
+        if isinstance(scheduler.get(key), int):
+            least = 0 if key == 'begin' else 1
+            scheduler[key] = max(least, round(scheduler[key] * ratio))
+    if 'milestones' in scheduler:
+        scheduler.milestones = [max(1, round(step * ratio)) for step in scheduler.milestones]

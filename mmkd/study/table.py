@@ -1,0 +1,104 @@
+"""The table of a study, in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HEADER = (
+    'model', 'seeds', 'mAP', 'deviation', '95% interval', 'difference', '95% interval of it',
+    'p', 'p (Holm)', 'gap closed', 'step',
+)  # fmt: skip
+
+
+def rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+    """A row an arm, cells as text; what is not known is a dash."""
+    return [_row(arm) for arm in outcome['arms'].values()]
+
+
+def markdown(outcome: Mapping[str, Any]) -> str:
+    """``table.md``: the table, what it means, and what it does not say."""
+    lines = [f'# {outcome["study"]}: {outcome["metric"]}', '', *_table(HEADER, rows(outcome)), '']
+    lines += [NOTE, '']
+    lines += [f'* {note}' for note in outcome['warnings']]
+    if outcome['missing']:
+        lines.append(f'* Not finished: {", ".join(outcome["missing"])}.')
+    classes = class_rows(outcome)
+    if classes:
+        lines += ['', '## AP by class, mean over seeds', '']
+        lines += _table(('model', *class_names(outcome)), classes)
+    return '\n'.join(lines) + '\n'
+
+
+NOTE = (
+    'Intervals are 95% t intervals of the mean over seeds. Differences are to the student alone, '
+    'paired by seed (same initial weights, same order of data); p is the two-sided paired t test, '
+    'then corrected by Holm for the number of methods. Gap closed is difference / (teacher - '
+    'student alone), its interval with that gap taken as measured.'
+)
+
+
+def class_names(outcome: Mapping[str, Any]) -> list[str]:
+    """Classes with an AP, in the order of the data set."""
+    names: dict[str, None] = {}
+    for arm in outcome['arms'].values():
+        names.update(dict.fromkeys(arm['per_class']))
+    return list(names)
+
+
+def class_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+    """AP of each class, a row an arm, with the deviation where there are seeds for one."""
+    names = class_names(outcome)
+    if not names:
+        return []
+    return [
+        [arm['title'], *(_with_deviation(arm['per_class'].get(name)) for name in names)]
+        for arm in outcome['arms'].values()
+    ]
+
+
+def _row(arm: Mapping[str, Any]) -> list[str]:
+    summary, pair = arm['summary'], arm['paired'] or {}
+    difference = pair.get('summary') or {}
+    return [
+        arm['title'],
+        str(summary['count']),
+        f'{summary["mean"]:.3f}',
+        _number(summary['deviation']),
+        _interval(summary),
+        _number(difference.get('mean'), '+.3f'),
+        _interval(difference, '+.3f'),
+        _number(pair.get('p_value')),
+        _number(pair.get('p_holm')),
+        _share(pair),
+        _number(arm['step_seconds'] and arm['step_seconds'] * 1000, '.0f', ' ms'),
+    ]
+
+
+def _number(value: float | None, form: str = '.3f', unit: str = '') -> str:
+    return '-' if value is None else f'{value:{form}}{unit}'
+
+
+def _interval(summary: Mapping[str, Any], form: str = '.3f') -> str:
+    if summary.get('low') is None:
+        return '-'
+    return f'[{summary["low"]:{form}}, {summary["high"]:{form}}]'
+
+
+def _share(pair: Mapping[str, Any]) -> str:
+    if pair.get('gap_closed') is None:
+        return '-'
+    text = f'{pair["gap_closed"]:.0%}'
+    if pair.get('gap_low') is not None:
+        text += f' [{pair["gap_low"]:.0%}, {pair["gap_high"]:.0%}]'
+    return text
+
+
+def _with_deviation(summary: Mapping[str, Any] | None) -> str:
+    if summary is None:
+        return '-'
+    deviation = summary['deviation']
+    return f'{summary["mean"]:.3f}' + ('' if deviation is None else f' ± {deviation:.3f}')
+
+
+def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    lines = [header, ['---', *['---:'] * (len(header) - 1)], *body]
+    return [f'| {" | ".join(line)} |' for line in lines]

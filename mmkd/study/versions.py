@@ -1,0 +1,58 @@
+"""With what a run was made."""
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+import mmkd
+from mmkd.version import __version__
+
+_PACKAGES = (
+    'torch', 'torchvision', 'numpy', 'scipy', 'mmengine', 'onedl-mmengine', 'mmcv', 'mmcv-lite',
+    'onedl-mmcv', 'mmdet', 'onedl-mmdet',
+)  # fmt: skip
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = {'mmkd': __version__, 'code': _commit(), 'python': sys.version.split()[0]}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    found['system'] = platform.platform()
+    found['processor'] = _processor()
+    return tuple(found.items())
+
+
+def versions() -> dict[str, str]:
+    """Versions of mmkd, its commit, packages, system and processor."""
+    return dict(_versions())
+
+
+def _commit() -> str:
+    folder = Path(mmkd.__file__).resolve().parents[1]
+    try:
+        done = subprocess.run(
+            ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+            cwd=folder, capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return 'unknown'
+    return done.stdout.strip() or 'unknown'
+
+
+def _processor() -> str:
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        return next(line.split(':')[1].strip() for line in lines if line.startswith('model name'))
+    except (OSError, StopIteration, IndexError):
+        return platform.processor() or platform.machine()
