@@ -1,6 +1,7 @@
 """Files that are either the old one or the new one, never half of it."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -30,7 +31,8 @@ def write_atomically(data: bytes, path: str | Path) -> None:
         os.replace(temporary, path)
         _flush_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # none was made, or the folder is gone
+            temporary.unlink()
         kept = 'The earlier file is kept' if path.exists() else 'Nothing was written'
         raise OSError(
             error.errno,

@@ -14,6 +14,7 @@ from mmkd.testing import (
     train,
     write_tiny_coco,
 )
+from mmkd.testing.distill import distill_cfg
 
 EMA = dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.1, priority=49)
 CLOCKS = ('time', 'data_time', 'memory')  # log entries that measure the machine
@@ -38,19 +39,28 @@ def run(log: Path, *args, killed: bool = False, **kw) -> None:
     assert status == (-signal.SIGKILL if killed else 0), log.read_text()[-3000:]
 
 
+def distilled(folder: Path) -> dict:
+    return distill_cfg(folder)
+
+
+def plain(folder: Path) -> dict:
+    return tiny_faster_rcnn_cfg()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    'num_workers, hooks, randomness',
+    'model, num_workers, hooks, randomness',
     [
-        (2, (), dict(seed=3)),
-        (0, (EMA,), dict(seed=3)),
-        (2, (EMA,), dict(seed=3, diff_rank_seed=True)),
+        (distilled, 2, (), dict(seed=3)),
+        (distilled, 0, (EMA,), dict(seed=3)),
+        (plain, 2, (EMA,), dict(seed=3, diff_rank_seed=True)),
     ],
-    ids=['workers', 'no workers, EMA', 'workers, EMA, a seed a rank'],
+    ids=['distilled, workers', 'distilled, EMA', 'plain, workers, EMA, a seed a rank'],
 )
 def test_a_killed_and_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
-    data_root, tmp_path, num_workers, hooks, randomness
+    data_root, tmp_path, model, num_workers, hooks, randomness
 ):
-    common = dict(model=tiny_faster_rcnn_cfg(), num_workers=num_workers, randomness=randomness)
+    common = dict(model=model(tmp_path), num_workers=num_workers, randomness=randomness)
     log, whole, cut = tmp_path / 'log', tmp_path / 'whole', tmp_path / 'cut'
     run(log, data_root, whole, hooks=hooks, **common)
     # Three steps an epoch: the kill falls into the second epoch, after one of its steps.

@@ -1,0 +1,37 @@
+"""Messages for users' mistakes, tracebacks for ours."""
+
+import pytest
+
+from mmkd.engine.atomic import write_atomically
+from mmkd.engine.export import export_student
+from mmkd.engine.readable_errors import run_readably
+
+
+def test_success_is_status_zero():
+    assert run_readably(lambda: None) == 0
+
+
+def test_an_error_that_mmkd_raises_is_one_message(capsys, tmp_path):
+    (tmp_path / 'out').mkdir()
+    assert run_readably(lambda: export_student('a', tmp_path / 'out')) == 2
+    assert capsys.readouterr().err == f'error: OUT={tmp_path}/out is a folder: name a file in it.\n'
+
+
+def test_an_error_of_the_system_that_mmkd_explains_is_one_message(capsys, tmp_path):
+    (tmp_path / 'file').write_text('')
+    assert run_readably(lambda: write_atomically(b'', tmp_path / 'file' / 'a')) == 2
+    assert capsys.readouterr().err.startswith('error: could not write 0 bytes to ')
+
+
+def unexpected_in_a_library() -> None:
+    int('x')
+
+
+def unexpected_below_our_line() -> None:
+    write_atomically(None, '/tmp/unused-name')  # a TypeError of the interpreter's
+
+
+@pytest.mark.parametrize('function', [unexpected_in_a_library, unexpected_below_our_line])
+def test_other_errors_keep_their_traceback(function):
+    with pytest.raises((ValueError, TypeError)):
+        run_readably(function)
