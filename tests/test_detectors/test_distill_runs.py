@@ -10,7 +10,6 @@ from pathlib import Path
 import mmdet
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmkd.testing import (
     differences,
@@ -86,7 +85,7 @@ def test_mmdetections_own_scripts_train_and_evaluate(data_root, tmp_path):
         test_cfg=dict(type='TestLoop'),
         test_evaluator=student.val_evaluator,
     )
-    Config(student).dump(plain)
+    student.dump(plain)
     call('-m', 'mmkd.run', SCRIPTS / 'test.py', plain, run_dir / 'epoch_1.pth')
     scalars = [json.loads(line) for line in next(run_dir.glob('*/vis_data/scalars.json')).open()]
     (validated,) = [row for row in scalars if 'coco/bbox_mAP' in row]
