@@ -108,7 +108,7 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
 
 def _of_class(deltas: Tensor, labels: Tensor) -> Tensor:
     """(P, 4 K) or (P, 4) -> (P, 4): the columns of each row's class, or the only ones."""
-    per_class = deltas.reshape(len(deltas), -1, 4)  # (P, K, 4)
+    per_class = deltas.unflatten(1, (-1, 4))  # (P, K, 4)
     if per_class.shape[1] == 1:
         return per_class[:, 0]
     return per_class[torch.arange(len(labels), device=labels.device), labels]

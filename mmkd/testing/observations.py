@@ -14,7 +14,7 @@ def layout_of(maps: Sequence[Tensor], strides: Sequence[int], **changes: object)
         channels=tuple(level.shape[1] for level in maps),
         strides=tuple(strides),
         rectified=tuple(bool((level >= 0).all()) for level in maps),
-        finest_scale=14.0 * strides[0],
+        finest_scale=14.0 * (strides[0] if strides else 4),
         fields=frozenset({'features', 'priors'}),
     )
     return Layout(**{**entries, **changes})
@@ -41,12 +41,15 @@ def observe_maps(maps: Sequence[Tensor], strides: Sequence[int]) -> Observation:
     return Observation(features=lambda _: maps, priors=lambda _: priors)
 
 
-def batch_of(boxes: Sequence[Tensor], shape: tuple[int, int], step: int = 0) -> Batch:
-    """Ground truth of class 0 in images that fill ``shape``."""
+def batch_of(
+    boxes: Sequence[Tensor], shape: tuple[int, int], step: int = 0, **progress: int
+) -> Batch:
+    """Ground truth of class 0 in images that fill ``shape``; ``progress``: see :class:`Batch`."""
     return Batch(
         gt_bboxes=list(boxes),
         gt_labels=[torch.zeros(len(image), dtype=torch.long) for image in boxes],
         gt_ignored=[image[:0] for image in boxes],
         metas=[dict(img_shape=shape, pad_shape=shape) for _ in boxes],
         step=step,
+        **progress,
     )

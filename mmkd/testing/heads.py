@@ -1,0 +1,145 @@
+"""Observations with RoI and RPN outputs, made by hand, student's and teacher's."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
+
+from .observations import batch_of
+
+CLASSES, ANCHORS = 3, 2
+SIZES = ((3, 4), (2, 2))
+"""(H, W) of the RPN's two levels."""
+
+
+def coder(stds: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2)) -> Any:
+    """MMDetection's coder with zero means."""
+    from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+
+    return DeltaXYWHBBoxCoder(target_means=(0.0,) * 4, target_stds=stds)
+
+
+def random_rois(generator: torch.Generator, num: int, images: int = 2) -> Tensor:
+    """(num, 5) boxes of 8 to 40 pixels, image by image."""
+    corner, size = (torch.rand(num, 2, generator=generator).double() for _ in range(2))
+    boxes = torch.cat([corner * 50, corner * 50 + 8 + size * 32], dim=1)
+    return torch.cat([torch.arange(num).double()[:, None] * images // num, boxes], dim=1)
+
+
+def head_scene(
+    seed: int = 0,
+    rows: int = 12,
+    positives: int = 4,
+    images: int = 2,
+    columns: int = CLASSES + 1,
+    student_boxes: int = CLASSES,
+    teacher_boxes: int = CLASSES,
+    rpn_columns: int = 1,
+    positive_anchors: int = 3,
+    sampled_anchors: int = 20,
+) -> dict[str, Any]:
+    """Random outputs in float64 of both sides and the student's targets.
+
+    Args:
+        seed: The same seed gives the same scene.
+        rows: Sampled RoIs; the last one has label weight 0 if there is any.
+        positives: Of these, with a box.
+        images: Images of the batch.
+        columns: Columns of the RoI head's class logits.
+        student_boxes: Boxes a row of the student's RoI head: the classes, or 1.
+        teacher_boxes: The same of the teacher.
+        rpn_columns: Class logits an anchor.
+        positive_anchors: Sampled anchors with a box.
+        sampled_anchors: Anchors with a label weight.
+
+    Returns:
+        ``student`` and ``teacher``, dicts of ``cls_score``, ``bbox_pred``, ``rpn_cls``,
+        ``rpn_bbox``; ``rois``, ``roi_targets``, ``anchors``, ``rpn_targets``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).double()
+
+    def side(boxes: int) -> dict[str, Any]:
+        return dict(
+            cls_score=noise(rows, columns),
+            bbox_pred=noise(rows, 4 * boxes),
+            rpn_cls=[noise(images, ANCHORS * rpn_columns, *size) for size in SIZES],
+            rpn_bbox=[noise(images, ANCHORS * 4, *size) for size in SIZES],
+        )
+
+    labels = torch.full((rows,), CLASSES)
+    labels[:positives] = torch.randint(CLASSES, (positives,), generator=generator)
+    weights = torch.ones(rows).double()
+    weights[-1:] = 0
+    box_weights = torch.zeros(rows, 4).double()
+    box_weights[:positives] = 1
+    student, teacher = side(student_boxes), side(teacher_boxes)
+    return dict(
+        student=student,
+        teacher=teacher,
+        rois=random_rois(generator, rows),
+        roi_targets=(labels, weights, noise(rows, 4) * box_weights, box_weights),
+        **_rpn_targets(generator, images, positive_anchors, sampled_anchors),
+    )
+
+
+def _rpn_targets(
+    generator: torch.Generator, images: int, positives: int, sampled: int
+) -> dict[str, Any]:
+    counts = [ANCHORS * height * width for height, width in SIZES]
+    total = images * sum(counts)
+    chosen = torch.randperm(total, generator=generator)[:sampled]
+    weights, box_weights = torch.zeros(total).double(), torch.zeros(total, 4).double()
+    weights[chosen] = 1
+    box_weights[chosen[:positives]] = 1
+    labels = 1 - box_weights[:, 0].long()
+    targets = torch.randn(total, 4, generator=generator).double() * box_weights
+
+    def by_level(flat: Tensor) -> list[Tensor]:
+        parts = flat.split([images * count for count in counts])
+        return [
+            part.view(images, count, *flat.shape[1:])
+            for part, count in zip(parts, counts, strict=True)
+        ]
+
+    anchors = [random_rois(generator, count)[:, 1:] for count in counts]
+    found = [by_level(flat) for flat in (labels, weights, targets, box_weights)]
+    return dict(anchors=[anchors] * images, rpn_targets=(*found, max(sampled, 1)))
+
+
+def observe_heads(
+    scene: dict[str, Any],
+    student_coder: Any = None,
+    teacher_coder: Any = None,
+) -> tuple[Observation, Observation, Batch]:
+    """What a method is called with, on a scene of :func:`head_scene`."""
+
+    def observe(side: dict[str, Any], box_coder: Any, targets: bool) -> Observation:
+        rois = RoIOutput(
+            scene['rois'],
+            side['cls_score'],
+            side['cls_score'],
+            side['bbox_pred'],
+            scene['roi_targets'] if targets else None,
+        )
+        rpn = RPNOutput(
+            side['rpn_cls'],
+            side['rpn_bbox'],
+            scene['anchors'],
+            scene['rpn_targets'] if targets else None,
+        )
+        return Observation(
+            rois=lambda _: rois,
+            rpn=lambda _: rpn,
+            bbox_coder=lambda _: box_coder or coder(),
+            rpn_bbox_coder=lambda _: box_coder or coder((1.0,) * 4),
+        )
+
+    images = len(scene['anchors'])
+    batch = batch_of([torch.zeros(0, 4)] * images, (64, 96))
+    student = observe(scene['student'], student_coder, True)
+    return student, observe(scene['teacher'], teacher_coder, False), batch

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+import torch
+
+from mmkd.methods import SoftClassification
+from mmkd.testing.heads import CLASSES, head_scene, observe_heads
+from mmkd.testing.observations import batch_of, layout_of
+from mmkd.testing.references.chen2017 import soft_loss
+
+
+def build(sigmoid=('rpn',), **kwargs):
+    method = SoftClassification(**kwargs)
+    layout = layout_of([], (), sigmoid=frozenset(sigmoid), num_classes=CLASSES)
+    method.setup(layout, layout)
+    return method
+
+
+def rpn_rows(maps, labels):
+    """(rows, columns) in the order of the targets, cell by cell."""
+    rows = []
+    for level, label in zip(maps, labels, strict=True):
+        images, channels, height, width = level.shape
+        columns = channels * height * width // label.shape[1]
+        for b, i, j in np.ndindex(images, height, width):
+            rows += list(level[b, :, i, j].numpy().reshape(-1, columns))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize('temperature', [1.0, 2.0])
+@pytest.mark.parametrize('rpn_columns', [1, 2])
+def test_equals_the_formula_in_loops(temperature, rpn_columns):
+    scene = head_scene(rpn_columns=rpn_columns)
+    method = build(('rpn',) if rpn_columns == 1 else (), mu=0.3, temperature=temperature)
+    losses = method(*observe_heads(scene))
+    student, teacher = scene['student'], scene['teacher']
+    on_rois = soft_loss(
+        student['cls_score'].numpy(),
+        teacher['cls_score'].numpy(),
+        scene['roi_targets'][1].tolist(),
+        [1.0] * CLASSES + [1.5],
+        temperature,
+    )
+    labels, weights, *_, avg_factor = scene['rpn_targets']
+    on_anchors = soft_loss(
+        rpn_rows(student['rpn_cls'], labels),
+        rpn_rows(teacher['rpn_cls'], labels),
+        torch.cat([level.flatten() for level in weights]).tolist(),
+        [1.0, 1.5],
+        temperature,
+        avg_factor,
+        sigmoid=rpn_columns == 1,
+    )
+    assert losses['loss_soft_cls_rcn'].item() == pytest.approx(0.7 * on_rois, abs=1e-6)
+    assert losses['loss_soft_cls_rpn'].item() == pytest.approx(0.7 * on_anchors, abs=1e-6)
+
+
+def test_a_sigmoid_roi_head_is_compared_column_by_column():
+    scene = head_scene(columns=CLASSES)
+    method = build(('rpn', 'rois'), mu=0.0, on='rcn')
+    expected = soft_loss(
+        scene['student']['cls_score'].numpy(),
+        scene['teacher']['cls_score'].numpy(),
+        scene['roi_targets'][1].tolist(),
+        [1.0] * CLASSES + [1.5],
+        sigmoid=True,
+    )
+    losses = method(*observe_heads(scene))
+    assert losses['loss_soft_cls_rcn'].item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('on, keys', [
+    ('rcn', ['loss_soft_cls_rcn']),
+    (['rpn'], ['loss_soft_cls_rpn']),
+    (('rcn', 'rpn'), ['loss_soft_cls_rcn', 'loss_soft_cls_rpn']),
+])  # fmt: skip
+def test_each_head_alone_and_both(on, keys):
+    method = build(on=on)
+    assert list(method(*observe_heads(head_scene()))) == keys
+    assert len(method.teacher_reads) == len(keys)
+
+
+def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
+    method, batch = build(mu=0.3, on='rcn'), batch_of([], (1, 1))
+    scales = [
+        method.task_loss_scale(name, batch) for name in ('loss_cls', 'loss_rpn_cls', 'loss_bbox')
+    ]
+    assert scales == [0.3, 1, 1]
+    assert build(mu=0.3).task_loss_scale('loss_rpn_cls', batch) == 0.3
+
+
+def test_while_the_weight_is_zero_the_hard_loss_counts_in_full():
+    warm_up = [dict(type='constant', value=0), dict(type='constant', value=1, begin=2)]
+    method = build(mu=0.3, loss_weight=warm_up)
+    early, late = batch_of([], (1, 1)), batch_of([], (1, 1), epoch=2)
+    assert method.task_loss_scale('loss_cls', early) == 1
+    assert method.task_loss_scale('loss_cls', late) == 0.3
+
+
+@pytest.mark.parametrize('kwargs', [{'mu': 1.0}, {'loss_weight': 0.0}])
+def test_without_a_soft_part_it_is_not_run(kwargs):
+    assert not build(**kwargs).active
+
+
+def test_gradient():
+    scene = head_scene()
+    student = scene['student']
+    inputs = [student['cls_score'], *student['rpn_cls']]
+    for tensor in inputs:
+        tensor.requires_grad_()
+    method = build()
+
+    def total(scores, *maps):
+        student.update(cls_score=scores, rpn_cls=list(maps))
+        return sum(method(*observe_heads(scene)).values())
+
+    assert torch.autograd.gradcheck(total, inputs)
+
+
+def test_anchors_and_rois_without_label_weight_have_no_gradient():
+    scene = head_scene()
+    student = scene['student']
+    for tensor in (student['cls_score'], *student['rpn_cls']):
+        tensor.requires_grad_()
+    sum(build()(*observe_heads(scene)).values()).backward()
+    assert not student['cls_score'].grad[-1].any() and student['cls_score'].grad[:-1].any()
+    for grad, weights in zip(student['rpn_cls'], scene['rpn_targets'][1], strict=True):
+        flat = grad.grad.permute(0, 2, 3, 1).reshape(weights.shape)
+        assert torch.equal(flat != 0, weights > 0)
+
+
+@pytest.mark.parametrize('scene', [
+    dict(positives=0, positive_anchors=0),
+    dict(rows=0, positives=0, sampled_anchors=0, positive_anchors=0),
+    dict(images=1),
+])  # fmt: skip
+def test_all_background_and_no_row_at_all_are_finite_with_a_graph(scene):
+    scene = head_scene(**scene)
+    student = scene['student']
+    tensors = student['cls_score'], *student['rpn_cls']
+    for tensor in tensors:
+        tensor.requires_grad_()
+    losses = build()(*observe_heads(scene))
+    sum(losses.values()).backward()
+    empty = not len(scene['rois'])
+    for value in losses.values():
+        assert value.isfinite() and bool(value == 0) is empty
+    assert all(tensor.grad is not None for tensor in tensors)
+
+
+@pytest.mark.parametrize('kwargs, message', [
+    ({'mu': 1.2}, r'mu must lie in \[0, 1\], got 1.2'),
+    ({'mu': -0.1}, 'mu must be >= 0, got -0.1'),
+    ({'on': 'roi'}, r"on must name one or both of \['rcn', 'rpn'\], got 'roi'"),
+    ({'on': []}, 'on must name'),
+    ({'class_weights': [1, 1, 1]}, 'class_weights has 3 entries, but the head needs 4'),
+])  # fmt: skip
+def test_bad_constants_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        build(**kwargs)
