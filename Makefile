@@ -13,7 +13,7 @@ VENV_ONEDL ?= .venv-onedl
 # Outside both environments, so that pip never takes the links for packages of its own.
 LINKS := .venv-torch
 TORCH := torch==2.14.1 torchvision==0.29.1
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: venv venv-onedl test test-onedl lint demo
 
@@ -37,7 +37,7 @@ $(VENV_ONEDL)/.installed: setup.py .ci/link_torch.py | $(VENV)/.installed
 	$(VENV_ONEDL)/bin/python -m pip install -q -c $(VENV_ONEDL)/constraints.txt -e '.[onedl,test]'
 	touch $@
 
-# One thread: the tests' models are tiny, and more threads only wait for each other.
+# Two processes of one thread: the tests' models are tiny, and more threads wait for each other.
 test test-onedl: export OMP_NUM_THREADS := 1
 
 test: venv

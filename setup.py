@@ -23,7 +23,7 @@ ONEDL = [
     'onedl-mmcv>=2.3.6,<2.4',
     'onedl-mmengine>=0.10.12,<0.11',
 ]
-TEST = ['pytest>=8', 'pytest-timeout>=2.3']
+TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6']
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 
 
