@@ -10,6 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import load_checkpoint
 
 from mmkd.methods import DistillMethod
+from mmkd.methods.rows import box_rows, class_rows
 from mmkd.registry import MODELS
 from mmkd.testing import (
     demo_batch,
@@ -255,11 +256,42 @@ def test_a_teacher_that_copies_the_student_says_the_same_on_its_anchors_and_rois
     assert torch.equal(student.rois.cls_score, teacher.rois.cls_score)
     assert torch.equal(student.rois.bbox_pred, teacher.rois.bbox_pred)
     assert torch.equal(student.rois.bbox_feats, teacher.rois.bbox_feats)
-    for ours, theirs in zip(student.rpn.cls_score, teacher.rpn.cls_score, strict=True):
-        assert torch.equal(ours, theirs)
+    for field in ('cls_score', 'bbox_pred'):
+        maps = getattr(student.rpn, field), getattr(teacher.rpn, field)
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(*maps, strict=True))
+    assert student.rpn.anchors is teacher.rpn.anchors
+    for head in ('rcn', 'rpn'):
+        classes, boxes = class_rows(head, student, teacher), box_rows(head, student, teacher)
+        assert torch.equal(classes.student, classes.teacher) and len(classes.student) > 0
+        assert torch.equal(boxes.student, boxes.teacher) and len(boxes.student) > 0
     labels = student.rois.targets[0]
     assert len(labels) == len(student.rois.rois) and not teacher.rois.cls_score.requires_grad
     assert len(student.proposals) == len(batch['sizes'])
+
+
+@pytest.mark.parametrize('head', ['rcn', 'rpn'])
+@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg])
+def test_rows_and_divisors_are_those_of_the_students_own_losses(tmp_path, config, head):
+    methods = [dict(type='mmkd.ReadEverything')]
+    model = build_distill(tmp_path, student=config(), teacher=config(), methods=methods).eval()
+    losses = loss_of(model, sizes=((64, 96), (96, 64), (50, 70)), num_boxes=(2, 0, 3))
+    seen = model.distill['read_everything'].seen[:2]
+    classes, boxes = class_rows(head, *seen), box_rows(head, *seen)
+    box_error = (boxes.student - boxes.target).abs().sum() / boxes.avg_factor  # L1, as configured
+    expected = losses['loss_bbox' if head == 'rcn' else 'loss_rpn_bbox']
+    torch.testing.assert_close(box_error, sum(expected) if head == 'rpn' else expected)
+    functional = torch.nn.functional
+    if head == 'rcn':
+        # ReadEverything scales it by a quarter. Rows keep their order, so labels can be looked up.
+        labels, weights, *_ = seen[0].rois.targets
+        hard = functional.cross_entropy(classes.student, labels[weights > 0], reduction='sum')
+        torch.testing.assert_close(hard / classes.avg_factor, 4 * losses['loss_cls'])
+    else:
+        labels = torch.cat([level.flatten() for level in seen[0].rpn.targets[0]])
+        weights = torch.cat([level.flatten() for level in seen[0].rpn.targets[1]])
+        goal = (labels[weights > 0] == 0).float()[:, None]
+        hard = functional.binary_cross_entropy_with_logits(classes.student, goal, reduction='sum')
+        torch.testing.assert_close(hard / classes.avg_factor, sum(losses['loss_rpn_cls']))
 
 
 def test_a_method_may_scale_the_students_own_losses(tmp_path):

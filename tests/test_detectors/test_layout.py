@@ -19,6 +19,9 @@ def test_one_dry_run_tells_levels_and_leaves_no_trace(cfg, strides, channels, re
     layout = read_layout(model, 'student')
     assert layout.strides == strides and layout.channels == channels
     assert set(layout.rectified) == {rectified}
+    stages = (4, 8, 16, 32) if len(strides) > 1 else (16,)
+    assert layout.backbone_strides == stages and layout.num_classes == 3
+    assert layout.backbone_channels == ((8, 16, 32, 64) if len(strides) > 1 else (32,))
     assert 'priors' in layout.fields and model.training and model.backbone.layer1.training
     assert all(torch.equal(before[0][k], v) for k, v in model.state_dict().items())
     assert torch.equal(before[1], torch.get_rng_state())

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from mmkd.methods import Hint
+from mmkd.observation import Observation
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.observations import batch_of, layout_of, observe_maps
 from mmkd.testing.references.hint import conv1x1, hint_loss
@@ -84,6 +85,32 @@ def test_levels_paired_by_hand_compare_on_the_teachers_grid(maps):
     resized = torch.nn.functional.interpolate(student[0], size=(2, 3), mode='bilinear')
     expected = (method.adapters[0](resized) - teacher[1]).square().mean()
     torch.testing.assert_close(run(method, student, teacher)['loss_hint'], expected)
+
+
+def test_a_backbone_stage_instead_of_the_neck(maps):
+    student, teacher = maps(3), maps(5)
+    method = Hint(loss_weight=1.0, stage='backbone', levels=[[1, 1]])
+    sides = [
+        layout_of(
+            [],
+            (),
+            backbone_strides=STRIDES,
+            backbone_channels=tuple(level.shape[1] for level in side),
+        )
+        for side in (student, teacher)
+    ]
+    method.setup(*sides)
+    method.double()
+    seen = [Observation(backbone=lambda _, side=side: side) for side in (student, teacher)]
+    loss = method(*seen, batch_of([torch.zeros(0, 4)] * 2, (32, 48)))['loss_hint']
+    expected = (method.adapters[0](student[1]) - teacher[1]).square().mean()
+    torch.testing.assert_close(loss, expected)
+    assert method.student_reads == method.teacher_reads == {'backbone'}
+
+
+def test_an_unknown_stage_is_refused():
+    with pytest.raises(ValueError, match="stage must be one of .*got 'neck'"):
+        Hint(stage='neck')
 
 
 def test_it_trains_in_a_detector(tmp_path):
