@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import mmcv
@@ -77,15 +78,19 @@ def load_model(stage: Stage, stages: Sequence[Stage]) -> LoadedModel:
     """Loads a stage's checkpoint; the distilled one into the plain student's config."""
     by_name = {other.name: other for other in stages}
     plain = by_name[STUDENT] if stage.name == DISTILLED else stage
-    config = plain.load_config()
+    return load_detector(plain.load_config(), stage.checkpoint)
+
+
+def load_detector(config: Config, checkpoint: str | Path) -> LoadedModel:
+    """Loads a checkpoint into a plain detector's config."""
     with _quiet():
-        model = init_detector(config, str(stage.checkpoint), device='cpu')
+        model = init_detector(config, str(checkpoint), device='cpu')
     return LoadedModel(model, _dataset(config).get_data_info(0)['img_path'])
 
 
-def sample_images(stage: Stage, count: int) -> tuple[list[Sample], tuple[str, ...]]:
+def sample_images(config: Config, count: int) -> tuple[list[Sample], tuple[str, ...]]:
     """The first images of the validation split, and the names of the classes."""
-    dataset = _dataset(stage.load_config())
+    dataset = _dataset(config)
     samples = []
     for index in range(min(count, len(dataset))):
         info = dataset.get_data_info(index)

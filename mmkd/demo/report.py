@@ -161,7 +161,7 @@ def _table(results: Mapping[str, Result], gap: float | None) -> Table:
 
 
 def _side_by_side(stages: Sequence[Stage], models: Mapping[str, LoadedModel]) -> Any:
-    samples, names = sample_images(stages[0], _IMAGES)
+    samples, names = sample_images(stages[0].load_config(), _IMAGES)
     columns = {s.title: [models[s.name].detect(sample.path) for sample in samples] for s in stages}
     images, truths = [s.image for s in samples], [s.truth for s in samples]
     return draw_detections(images, truths, columns, names)

@@ -29,6 +29,7 @@ class Job:
         config: All of it; ``work_dir`` is left to the command line.
         work_dir: Folder of the run.
         epochs: Epochs it trains; 0 for a test.
+        plain: Config of the detector that comes out, without teacher and methods.
         tested: Checkpoint that a test reads.
         teacher: Checkpoint of the teacher that a distillation reads.
         needs: Index of the job that must be finished first, or None.
@@ -40,6 +41,7 @@ class Job:
     seed: int | None
     kind: str
     config: Config
+    plain: Config
     work_dir: Path
     epochs: int = 0
     tested: str | None = None
@@ -56,10 +58,6 @@ class Job:
         """The weights that the job trains or tests."""
         return Path(self.tested) if self.tested else self.work_dir / f'epoch_{self.epochs}.pth'
 
-    def load_config(self) -> Config:
-        """The config, as the demo's stages offer theirs."""
-        return self.config
-
 
 def make_jobs(study: Study) -> list[Job]:
     """The teacher's job, then seed by seed the student alone and every method.
@@ -67,7 +65,7 @@ def make_jobs(study: Study) -> list[Job]:
     Raises:
         FileNotFoundError, ValueError: A config is missing or does not train by epochs.
     """
-    teacher, student = _teacher_job(study), plain_student(study)
+    teacher, student = _teacher_job(study), _load(study.student, study)
     jobs = [teacher]
     for seed in sorted({seed for arm in study.arms for seed in arm.seeds}):
         for arm in study.arms:
@@ -100,20 +98,17 @@ def select(
     return [job for job in jobs if arms is None or job.arm in (*arms, TEACHER)]
 
 
-def plain_student(study: Study) -> Config:
-    """The student's own config under the study's options."""
-    return _load(study.student, study)
-
-
 def _teacher_job(study: Study) -> Job:
     detector = study.teacher
     config, folder = _load(detector, study), study.work_dir / 'runs' / TEACHER
     if detector.checkpoint:
-        return Job(0, TEACHER, TEACHER, None, TEST, config, folder, tested=detector.checkpoint)
+        return Job(
+            0, TEACHER, TEACHER, None, TEST, config, config, folder, tested=detector.checkpoint
+        )
     epochs = set_epochs(config, detector.max_epochs)
     seed = study.arms[0].seeds[0]
     _prepare(config, seed)
-    return Job(0, TEACHER, TEACHER, seed, TRAIN, config, folder, epochs=epochs)
+    return Job(0, TEACHER, TEACHER, seed, TRAIN, config, config, folder, epochs=epochs)
 
 
 def _student_job(
@@ -123,6 +118,7 @@ def _student_job(
     epochs = set_epochs(config, study.student.max_epochs or study.max_epochs)
     config.merge_from_dict(dict(arm.cfg_options))
     _prepare(config, seed)
+    plain = copy.deepcopy(config)
     if arm.methods:
         config.model = dict(
             type='mmkd.DistillDetector',
@@ -137,6 +133,7 @@ def _student_job(
         seed=seed,
         kind=TRAIN,
         config=config,
+        plain=plain,
         work_dir=study.work_dir / 'runs' / arm.name / f'seed_{seed}',
         epochs=epochs,
         teacher=str(teacher.checkpoint) if arm.methods else None,

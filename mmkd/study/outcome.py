@@ -1,4 +1,4 @@
-"""Writes what came out: ``study.json``, ``table.md``."""
+"""Writes what came out: ``study.json``, ``table.md``, ``report.html``."""
 
 import json
 from collections.abc import Sequence
@@ -8,12 +8,18 @@ from rich.console import Console
 from rich.table import Table
 
 from mmkd.engine.atomic import write_atomically
+from mmkd.visualization import draw_detections, draw_imitation
 
+from . import figures
 from .jobs import Job
+from .logs import read_scalars
+from .models import Inspection, imitation
 from .plan import Study
+from .report import Figures, render
 from .results import collect
 from .table import HEADER, markdown, rows
 
+_IMAGES = 3
 _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap closed')
 
 
@@ -28,15 +34,66 @@ def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> dict[s
     """
     outcome = collect(study, jobs)
     folder = study.work_dir
-    write_atomically(json.dumps(outcome, indent=1).encode(), folder / 'study.json')
-    write_atomically(markdown(outcome).encode(), folder / 'table.md')
+    finished = [jobs[run['index']] for run in outcome['runs']]
+    _write_numbers(outcome, study)  # at once: what follows takes a minute
+    with console.status('cost, detections and masks'):
+        inspection = Inspection(finished, _IMAGES)
+        for name, cost in inspection.costs.items():
+            outcome['arms'][name].update(cost)
+        page = render(outcome, _plots(outcome, finished), _pictures(finished, inspection))
+    _write_numbers(outcome, study)
+    write_atomically(page.encode(), folder / 'report.html')
     console.print(_rich_table(outcome))
     for note in outcome['warnings']:
         console.print(f'* {note}', markup=False, highlight=False)
     if outcome['missing']:
         console.print(f'* not finished: {", ".join(outcome["missing"])}', markup=False)
-    console.print(f'study.json, table.md in {folder}', soft_wrap=True)
+    console.print(f'study.json, table.md and report.html in {folder}', soft_wrap=True)
     return outcome
+
+
+def _write_numbers(outcome: dict[str, Any], study: Study) -> None:
+    write_atomically(json.dumps(outcome, indent=1).encode(), study.work_dir / 'study.json')
+    write_atomically(markdown(outcome).encode(), study.work_dir / 'table.md')
+
+
+def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:
+    arms, metric = outcome['arms'], outcome['metric']
+    runs: dict[str, list] = {arm['title']: [] for arm in arms.values()}
+    for job in finished:
+        runs[job.title].append(read_scalars(job.work_dir))
+    costs = {name: arm for name, arm in arms.items() if 'flops' in arm}
+    return {
+        'Seeds and intervals': (
+            figures.draw_results(arms, metric),
+            'Open signs: one seed each. Filled: mean. Bar: 95% t interval. Dotted: the teacher.',
+        ),
+        'Learning curves': (figures.draw_learning(runs, metric), 'On the validation split.'),
+        'Loss curves': (
+            figures.draw_losses(runs),
+            'Training losses as logged (weighted), mean over seeds, smoothed.',
+        ),
+        'Accuracy against cost': (figures.draw_costs(arms, costs, metric), 'Bars: 95% intervals.'),
+    }
+
+
+def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
+    images, truths = [s.image for s in seen.samples], [s.truth for s in seen.samples]
+    pictures = {
+        'Detections': (
+            draw_detections(images, truths, seen.found, seen.classes),
+            "The first images of the validation split; of each model its first seed's weights.",
+        )
+    }
+    for title, masked in imitation(finished, _IMAGES).items():
+        for image in masked:
+            pictures[f'Where {title} imitates: {image.name}'] = (
+                draw_imitation(
+                    image.image, image.masks, image.strides, image.gt_bboxes, image.gt_ignored
+                ),
+                'The same images; one panel a level of the pyramid.',
+            )
+    return pictures
 
 
 def _rich_table(outcome: dict[str, Any]) -> Table:

@@ -91,7 +91,7 @@ def draw_metric_curves(
     """
     figure = new_figure(5.6, 3.6)
     axes = figure.subplots()
-    for (name, run), (colour, line, marker) in zip(runs.items(), _styles(len(runs)), strict=True):
+    for (name, run), (colour, line, marker) in zip(runs.items(), styles(len(runs)), strict=True):
         if metric not in run.val:
             raise ValueError(f'{name} logged no {metric!r}, only {sorted(run.val)}.')
         steps, values = run.val[metric]
@@ -127,7 +127,7 @@ def draw_loss_curves(
     figure = new_figure(3.4 * columns, 2.6 * rows + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (key, label) in zip(panels, wanted.items(), strict=False):
-        for (name, run), (colour, line, _) in zip(runs.items(), _styles(len(runs)), strict=True):
+        for (name, run), (colour, line, _) in zip(runs.items(), styles(len(runs)), strict=True):
             if key in run.train:
                 steps, values = run.train[key]
                 marker = '.' if len(steps) == 1 else ''
@@ -142,8 +142,8 @@ def draw_loss_curves(
         for axes in panels
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=len(handles),
-                  frameon=False, fontsize=8)  # fmt: skip
+    figure.legend(handles.values(), handles.keys(), loc='outside lower center',
+                  ncols=min(len(handles), 2 * columns), frameon=False, fontsize=8)  # fmt: skip
     for axes in panels[len(wanted) :]:
         axes.set_axis_off()
     if title:
@@ -161,8 +161,12 @@ def smooth(values: list[float], width: int) -> np.ndarray:
     return (sums / counts)[start : start + len(array)]
 
 
-def _styles(count: int) -> list:
-    return [LINES[i % len(LINES)] for i in range(count)]
+def styles(count: int) -> list[tuple]:
+    """Colour, line and marker of each line; past the palette's end their pairs differ."""
+    kinds = len(LINES)
+    return [
+        (LINES[i % kinds][0], *LINES[(i + i // kinds) % kinds][1:]) for i in range(count)
+    ]
 
 
 def _finish(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:

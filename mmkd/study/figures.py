@@ -1,0 +1,149 @@
+"""The figures of a study. Each arm keeps one colour, line and marker in all of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mmkd.visualization.curves import RunScalars, draw_loss_curves, styles
+from mmkd.visualization.style import new_figure
+
+from .plan import TEACHER
+
+_FONT = 8.5
+# Points of a loss curve: more than a figure of this width can show.
+_POINTS = 200
+Runs = Mapping[str, Sequence[RunScalars]]
+
+
+def draw_results(arms: Mapping[str, Any], metric: str) -> Figure:
+    """Every seed's result, means with intervals; beside it the paired differences.
+
+    Args:
+        arms: Of ``study.json``.
+        metric: Name for the axis.
+    """
+    figure = new_figure(8.2, 0.9 + 0.42 * len(arms))
+    left, right = figure.subplots(1, 2, sharey=True)
+    names, looks = list(arms), styles(len(arms))
+    for row, (name, (colour, _, marker)) in enumerate(zip(names, looks, strict=True)):
+        arm, pair = arms[name], arms[name]['paired']
+        _sample(left, row, list(arm['values'].values()), arm['summary'], colour, marker)
+        if pair:
+            _sample(right, row, pair['differences'], pair['summary'], colour, marker)
+    if TEACHER in arms:
+        left.axvline(arms[TEACHER]['summary']['mean'], color='0.6', linestyle=':', linewidth=1)
+    right.axvline(0, color='0.3', linewidth=1)
+    left.set_yticks(range(len(names)), [arms[name]['title'] for name in names], fontsize=_FONT)
+    left.invert_yaxis()
+    _finish(left, metric, '', 'result of each seed; bar: mean and 95% interval')
+    _finish(right, f'difference in {metric}', '', 'minus the student alone, same seed')
+    return figure
+
+
+def draw_learning(runs: Runs, metric: str) -> Figure:
+    """The metric by epoch: mean over seeds, and the range of the seeds shaded.
+
+    Args:
+        runs: Logs of the seeds by title.
+        metric: Name in the log.
+    """
+    figure = new_figure(6.4, 3.8)
+    axes = figure.subplots()
+    for (title, logs), (colour, line, marker) in zip(runs.items(), styles(len(runs)), strict=True):
+        curves = [log.val[metric] for log in logs if metric in log.val]
+        if not curves:
+            continue  # a teacher that was only tested has no curve
+        steps, table = _common(curves)
+        axes.plot(steps, table.mean(0), color=colour, linestyle=line, marker=marker, markersize=4,
+                  label=title)  # fmt: skip
+        if len(table) > 1:
+            axes.fill_between(steps, table.min(0), table.max(0), color=colour, alpha=0.15, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(axes, 'epoch', metric, 'mean over seeds; shaded: least to largest')
+    axes.legend(fontsize=_FONT, frameon=False)
+    return figure
+
+
+def draw_losses(runs: Runs) -> Figure:
+    """Each training loss by iteration, mean over seeds."""
+    means = {}
+    for title, logs in runs.items():
+        merged = RunScalars()
+        for name in {name for log in logs for name in log.train if 'loss' in name}:
+            steps, table = _common([log.train[name] for log in logs if name in log.train])
+            thin = slice(None, None, max(1, len(steps) // _POINTS))
+            merged.train[name] = steps[thin], list(table.mean(0)[thin])
+        means[title] = merged
+    return draw_loss_curves(means)
+
+
+def draw_costs(arms: Mapping[str, Any], costs: Mapping[str, Mapping[str, int]], metric: str) -> Any:
+    """Accuracy against what a training step takes, and against FLOPs at inference.
+
+    Args:
+        arms: Of ``study.json``.
+        costs: Parameters and FLOPs by arm.
+        metric: Name for the axis.
+    """
+    figure = new_figure(8.2, 3.5)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for (name, arm), (colour, _, marker) in zip(arms.items(), styles(len(arms)), strict=True):
+        if arm['step_seconds']:
+            _point(left, arm['step_seconds'] * 1000, arm, colour, marker)
+        if name in costs:
+            _point(right, costs[name]['flops'] / 1e9, arm, colour, marker)
+    _finish(left, 'training step, ms (median)', metric, 'accuracy and cost of training')
+    _finish(right, 'multiply-adds of an image, G', '', 'accuracy and cost of inference')
+    for axes in (left, right):
+        axes.margins(x=0.15)
+        axes.set_xlim(left=0)
+    handles = {h.get_label(): h for axes in (right, left) for h in _labelled(axes)}
+    figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=4,
+                  fontsize=_FONT, frameon=False)  # fmt: skip
+    return figure
+
+
+def _labelled(axes: Axes) -> list:
+    return axes.get_legend_handles_labels()[0]
+
+
+def _point(axes: Axes, x: float, arm: Mapping[str, Any], colour: str, marker: str) -> None:
+    summary = arm['summary']
+    bars = None
+    if summary['low'] is not None:
+        bars = [[summary['mean'] - summary['low']], [summary['high'] - summary['mean']]]
+    axes.errorbar(x, summary['mean'], yerr=bars, color=colour, marker=marker, markersize=6,
+                  capsize=3, linewidth=1.2, linestyle='none', label=arm['title'])  # fmt: skip
+
+
+def _sample(
+    axes: Axes, row: int, values: Sequence[float], summary: Mapping[str, Any], colour: str,
+    marker: str,
+) -> None:  # fmt: skip
+    """Seeds as open signs, the mean as a filled one, its interval as a bar."""
+    if summary['low'] is not None:
+        axes.plot([summary['low'], summary['high']], [row, row], color=colour, linewidth=1.6)
+    axes.plot(values, [row + 0.24] * len(values), linestyle='none', marker=marker, markersize=4,
+              markerfacecolor='none', color=colour)  # fmt: skip
+    axes.plot(summary['mean'], row, marker=marker, markersize=6.5, color=colour)
+
+
+def _common(curves: Sequence[tuple[Sequence[int], Sequence[float]]]) -> tuple[list[int], Any]:
+    """The steps that all curves have, and (curves, steps) values."""
+    steps = sorted(set.intersection(*(set(steps) for steps, _ in curves)))
+    return steps, np.array(
+        [[dict(zip(*curve, strict=True))[step] for step in steps] for curve in curves]
+    )
+
+
+def _finish(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:
+    axes.set_xlabel(xlabel, fontsize=_FONT)
+    axes.set_ylabel(ylabel, fontsize=_FONT)
+    axes.set_title(title, fontsize=_FONT)
+    axes.tick_params(labelsize=_FONT - 1)
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)

@@ -1,0 +1,92 @@
+"""The trained detectors of a study: their cost, what they find, and where they imitate."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import init_default_scope
+
+from mmkd import visualization
+from mmkd.demo.models import Sample, load_detector, sample_images
+from mmkd.registry import MODELS
+from mmkd.visualization import Boxes, MaskedImage
+
+from .jobs import Job
+
+
+class Inspection:
+    """Looks at finished runs on the first images of the validation split.
+
+    Attributes:
+        samples: The images with their boxes.
+        classes: Names of the labels.
+        costs: Parameters and FLOPs at inference by arm; methods change neither.
+        found: Detections of each image by the run's title.
+
+    Args:
+        jobs: Finished ones; the first run of each arm is looked at.
+        images: How many images.
+    """
+
+    def __init__(self, jobs: Sequence[Job], images: int) -> None:
+        first = _first_of_each_arm(jobs)
+        self.samples: list[Sample]
+        self.samples, self.classes = sample_images(first[0].plain, images)
+        self.costs: dict[str, dict[str, int]] = {}
+        self.found: dict[str, list[Boxes]] = {}
+        known: dict[str, dict[str, int]] = {}
+        for job in first:
+            model = load_detector(job.plain, job.checkpoint)
+            architecture = repr(job.plain.model)
+            if architecture not in known:  # FLOPs depend a little on how many boxes are proposed
+                known[architecture] = dict(parameters=model.params, flops=model.flops)
+            self.costs[job.arm] = known[architecture]
+            self.found[job.title] = [model.detect(sample.path) for sample in self.samples]
+
+
+def imitation(jobs: Sequence[Job], images: int) -> dict[str, list[MaskedImage]]:
+    """The imitation masks of each method that has one, on the same images, by ``arm: method``.
+
+    The images are those of the validation split, not mirrored; a mask needs no trained weights.
+
+    Args:
+        jobs: The first run of each arm is looked at.
+        images: How many images.
+    """
+    masked: dict[str, list[MaskedImage]] = {}
+    for job in _first_of_each_arm(jobs):
+        if not job.teacher:
+            continue
+        config = copy.deepcopy(job.config)
+        _unmirrored(config.train_dataloader.dataset)
+        for name in _methods_with_masks(config):
+            model, method = visualization.build_imitator(config, name)
+            dataset = visualization.imitation_dataset(config, 'val')
+            np.random.seed(0)
+            torch.manual_seed(0)
+            indices = range(min(images, len(dataset)))
+            key = job.title if name == job.arm else f'{job.title}: {name}'
+            masked[key] = list(visualization.imitation_masks(model, method, dataset, indices))
+    return masked
+
+
+def _first_of_each_arm(jobs: Sequence[Job]) -> list[Job]:
+    return list({job.arm: job for job in reversed(jobs)}.values())[::-1]
+
+
+def _methods_with_masks(config: Any) -> list[str]:
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    model = MODELS.build(dict(config.model))
+    return [name for name, method in model.distill.items() if hasattr(method, 'masks')]
+
+
+def _unmirrored(dataset: Mapping[str, Any]) -> None:
+    """Sets the probability of every flip to 0, through wrappers of data sets."""
+    for transform in dataset.get('pipeline') or ():
+        if str(transform.get('type', '')).endswith('RandomFlip'):
+            transform['prob'] = 0.0
+    inner = dataset.get('dataset')
+    for part in [*([inner] if inner else []), *(dataset.get('datasets') or ())]:
+        _unmirrored(part)
