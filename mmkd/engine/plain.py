@@ -48,9 +48,9 @@ def to_plain(value: Any) -> Any:
             return base(to_plain(item) for item in value)
     if isinstance(value, PurePath):
         return str(value)
-    for base in (bool, int, float, str):  # enumerations and the like
-        if isinstance(value, base):
-            return base(value)
+    for atom in (int, float, str):  # enumerations and the like
+        if isinstance(value, atom):
+            return atom(value)
     raise NotPlainError(f'{type(value).__module__}.{type(value).__qualname__} has no plain form')
 
 

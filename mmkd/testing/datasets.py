@@ -31,7 +31,8 @@ def write_tiny_coco(
     root, (height, width) = Path(root), size
     generator = torch.Generator().manual_seed(seed)
     (root / 'images').mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for index in range(num_images):
         pixels = torch.randint(256, (height, width, 3), generator=generator, dtype=torch.uint8)
         cv2.imwrite(str(root / 'images' / f'{index}.png'), pixels.numpy())

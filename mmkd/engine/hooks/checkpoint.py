@@ -18,7 +18,8 @@ class _RemovalsNoted:
     """A file backend that notes what it is told to remove and removes nothing."""
 
     def __init__(self, backend: Any) -> None:
-        self.backend, self.noted = backend, []
+        self.backend = backend
+        self.noted: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
@@ -45,6 +46,8 @@ class CheckpointHook(HostCheckpointHook):
 
     Use it as ``default_hooks = dict(checkpoint=dict(type='mmkd.CheckpointHook', ...))``.
     """
+
+    file_backend: Any
 
     def before_train(self, runner: Runner) -> None:
         """Chooses the storage, as the host's; a local folder is then written atomically."""
