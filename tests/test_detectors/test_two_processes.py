@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,22 @@ import torch
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
+from mmkd.observation import Observation, RoIOutput
 from mmkd.testing import demo_batch
 from mmkd.testing.distill import build_distill
 
 SIZES = ((64, 96), (64, 96))
 # The second half of the batch has fewer boxes, so that the two counts differ.
 NUM_BOXES = ((3, 2), (1, 0))
+METHODS = [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017')]
+PARTS = (
+    'fgfi',
+    'chen2017_hint',
+    'chen2017_soft_rcn',
+    'chen2017_soft_rpn',
+    'chen2017_bounded_rcn',
+    'chen2017_bounded_rpn',
+)
 
 
 def batch(ranks):
@@ -23,12 +34,72 @@ def batch(ranks):
     return {key: [item for part in parts for item in part[key]] for key in parts[0]}
 
 
-def gradients(model, data, name='loss_fgfi'):
+# RoIs of each rank in place of the sampler's draw: image, xyxy pixels, label (3 is background).
+ROIS = (
+    [
+        (0, 2, 3, 40, 50, 0),
+        (0, 5, 5, 60, 40, 2),
+        (1, 30, 10, 90, 60, 3),
+        (1, 0, 0, 20, 20, 1),
+    ],
+    [(0, 10, 8, 50, 60, 1), (1, 1, 2, 64, 30, 3)],
+)
+
+
+def inject(model, ranks):
+    """Replaces what the samplers drew by RoIs and anchors that depend on the rank alone."""
+    rows = [
+        (image + 2 * place, *rest)
+        for place, rank in enumerate(ranks)
+        for image, *rest in ROIS[rank]
+    ]
+    table = torch.tensor(rows).double()
+    rois, labels = table[:, :5], table[:, 5].long()
+    positive = (labels < 3).double()[:, None].expand(-1, 4)
+    targets = labels, torch.ones(len(labels)).double(), 0.3 * positive, positive
+
+    def observe(*args):
+        losses, student, teacher, batch = type(model).observe(model, *args)
+        maps = model.student.roi_head._bbox_forward(student.features, rois)
+        seen = [maps[key] for key in ('bbox_feats', 'cls_score', 'bbox_pred')]
+        ours = RoIOutput(rois, *seen, targets)
+        fixed = Observation(
+            features=lambda _: student.features,
+            priors=lambda _: student.priors,
+            rpn=lambda _: sampled(student.rpn, ranks),
+            rois=lambda _: ours,
+            bbox_coder=lambda _: student.bbox_coder,
+            rpn_bbox_coder=lambda _: student.rpn_bbox_coder,
+        )
+        return losses, fixed, model.teacher.observe(args[0], batch, fixed), batch
+
+    model.observe = observe
+
+
+def sampled(rpn, ranks):
+    """The RPN's output with 5 (rank 0) or 2 anchors an image and level, the first with a box."""
+    shown = [5 if ranks[image // 2] == 0 else 2 for image in range(2 * len(ranks))]
+    levels = []
+    for level in rpn.targets[0]:
+        weights = torch.zeros(level.shape).double()
+        for image, number in enumerate(shown):
+            weights[image, :number] = 1
+        box_weights = torch.zeros(*level.shape, 4).double()
+        box_weights[:, 0] = 1
+        labels = 1 - box_weights[..., 0].long()
+        levels.append((labels, weights, 0.2 * box_weights, box_weights))
+    total = sum(shown) * len(levels)
+    return replace(rpn, targets=(*(list(part) for part in zip(*levels, strict=True)), total))
+
+
+def gradients(model, data, part):
     inner = getattr(model, 'module', model)
     # Batch norm by running statistics: batch statistics are per process by their nature.
     inner.eval()
+    model.zero_grad()
     data = inner.data_preprocessor(data, True)
-    model(data['inputs'].double(), data['data_samples'], mode='loss')[name].backward()
+    losses = model(data['inputs'].double(), data['data_samples'], mode='loss')
+    sum(value for key, value in losses.items() if f'loss_{part}' in key).backward()
     # Heads take no part in this loss; DDP gives them zeros, one process nothing.
     return {n: p.grad.clone() for n, p in inner.named_parameters() if p.grad is not None}
 
@@ -39,9 +110,11 @@ def worker(rank: int, folder: Path, port: int) -> None:
     distributed.init_process_group('gloo', rank=rank, world_size=2)
     own = folder / str(rank)
     own.mkdir()
-    model = DistributedDataParallel(build_distill(own).double(), find_unused_parameters=True)
-    data = batch([rank])
-    torch.save(gradients(model, data), folder / f'grad{rank}.pth')
+    inner = build_distill(own, methods=METHODS).double()
+    inject(inner, [rank])
+    model = DistributedDataParallel(inner, find_unused_parameters=True)
+    for part in PARTS:
+        torch.save(gradients(model, batch([rank]), part), folder / f'{part}{rank}.pth')
     buckets = sum(p.numel() for p in model.parameters())
     assert buckets == sum(p.numel() for p in model.module.parameters())
     distributed.destroy_process_group()
@@ -57,9 +130,14 @@ def free_port():
 @pytest.mark.slow
 def test_two_processes_see_the_gradient_of_one_with_both_batches(tmp_path, free_port):
     multiprocessing.spawn(worker, args=(tmp_path, free_port), nprocs=2)
-    first, second = (torch.load(tmp_path / f'grad{rank}.pth', weights_only=True) for rank in (0, 1))
-    whole = gradients(build_distill(tmp_path).double(), batch([0, 1]))
-    assert any(key.startswith('backbone') for key in whole)
-    for key, expected in whole.items():
-        torch.testing.assert_close(first[key], expected, rtol=1e-6, atol=1e-9)
-        assert torch.equal(first[key], second[key])
+    model = build_distill(tmp_path, methods=METHODS).double()
+    inject(model, [0, 1])
+    for part in PARTS:
+        whole = gradients(model, batch([0, 1]), part)
+        first, second = (
+            torch.load(tmp_path / f'{part}{rank}.pth', weights_only=True) for rank in (0, 1)
+        )
+        assert any(key.startswith('backbone') and whole[key].any() for key in whole), part
+        for key, expected in whole.items():
+            torch.testing.assert_close(first[key], expected, rtol=1e-6, atol=1e-9, msg=part + key)
+            assert torch.equal(first[key], second[key])
