@@ -28,7 +28,8 @@ class FGFI(DistillMethod):
             is about as large as the detection losses.
         psi: Threshold factor in [0, 1].
         max_over: Where the best IoU of a box is sought: ``'all'`` levels, each ``'level'``, or the
-            ``'assigned'`` level alone.
+            ``'assigned'`` level alone, which measured best (``docs/methods/fgfi.md``). The three
+            agree on a single map.
         adapt_relu: Whether the adaptation layers end in a ReLU; None: where the teacher's map is
             itself rectified.
         warmup_iters: Iterations at the start of training in which the loss counts 0; 400 in the
@@ -47,7 +48,7 @@ class FGFI(DistillMethod):
         self,
         loss_weight: ScheduleSetting = 0.01,
         psi: float = 0.5,
-        max_over: str = 'all',
+        max_over: str = 'assigned',
         adapt_relu: bool | None = None,
         warmup_iters: int = 0,
         levels: Sequence[Sequence[int]] | None = None,

@@ -25,7 +25,7 @@ class ImitationRegion:
         ValueError: An argument is out of range.
     """
 
-    def __init__(self, psi: float = 0.5, max_over: str = 'all') -> None:
+    def __init__(self, psi: float = 0.5, max_over: str = 'assigned') -> None:
         if not 0 <= psi <= 1:
             raise ValueError(f'psi must lie in [0, 1], got {psi}.')
         if max_over not in MAX_OVER:

@@ -38,7 +38,7 @@ def run(method, student, teacher, batch):
     return method(observe_maps(student, STRIDES), observe_maps(teacher, STRIDES), batch)
 
 
-@pytest.mark.parametrize('max_over', ['all', 'level'])
+@pytest.mark.parametrize('max_over', ['all', 'level', 'assigned'])
 def test_equals_the_formula_in_loops(scene, max_over):
     student, teacher, batch = scene
     method = build(student, teacher, max_over=max_over)
@@ -50,8 +50,10 @@ def test_equals_the_formula_in_loops(scene, max_over):
         for anchors, level in zip(priors.anchors, student, strict=True)
     ]
     anchors, valid = zip(*grids, strict=True)
+    # The FPN rule of layout_of: a side of 14 * 16 pixels and more goes to the second level.
     images = [
-        imitation_masks(boxes.numpy(), anchors, valid, 0.5, max_over) for boxes in batch.gt_bboxes
+        imitation_masks(boxes.numpy(), anchors, valid, 0.5, max_over, [0] * len(boxes))
+        for boxes in batch.gt_bboxes
     ]
     adapted = [
         conv3x3(
