@@ -83,7 +83,6 @@ class DistillDetector(BaseDetector):
         self.distill = build_methods(configs, *layouts)
         reads = frozenset().union(*(m.teacher_reads for m in self.distill.values()))
         check_comparable(self.student, teacher.model, reads)
-        self._classes_to_check = 'rois' in reads
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """The student's losses, and those of each method.
@@ -118,18 +117,10 @@ class DistillDetector(BaseDetector):
             The student's own losses, what the student saw, what the teacher sees, the batch.
         """
         batch = _batch(batch_data_samples)
-        self._check_classes()
         with record(self.student) as seen:
-            losses = self.student.loss(batch_inputs, batch_data_samples)
+            losses = seen['losses'] = self.student.loss(batch_inputs, batch_data_samples)
         student = student_observation(self.student, seen)
         return losses, student, self.teacher.observe(batch_inputs, batch, student), batch
-
-    def _check_classes(self) -> None:
-        """Once, in the first batch: no earlier does a runner tell the names of the classes."""
-        meta = MessageHub.get_current_instance().get_info('dataset_meta')
-        if self._classes_to_check and meta:
-            self.teacher.check_classes(meta.get('classes', ()))
-            self._classes_to_check = False
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """The student's predictions."""
@@ -188,6 +179,8 @@ class DistillDetector(BaseDetector):
 def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
     factor = 1.0
     for method in methods:
+        if method.waiting:  # it counts 0, so the student trains as if alone
+            continue
         factor *= method.task_loss_scale(name, batch)
     if factor == 1.0:
         return value

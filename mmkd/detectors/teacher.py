@@ -69,24 +69,6 @@ class Teacher:
         meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
         self.classes = tuple(meta['classes']) if meta.get('classes') else None
 
-    def check_classes(self, classes: Sequence[str]) -> None:
-        """Compares the names that its checkpoint holds with those of the training data.
-
-        Args:
-            classes: Names of the training data, in the order of their labels.
-
-        Raises:
-            ValueError: They differ; names the first label that does.
-        """
-        for label, (ours, theirs) in enumerate(zip(classes, self.classes or (), strict=False)):
-            if ours != theirs:
-                raise ValueError(
-                    f'classes differ: label {label} is {ours!r} in the training data and '
-                    f'{theirs!r} for the teacher (checkpoint {self.checkpoint}). Set '
-                    "metainfo=dict(classes=...) of the data to the teacher's list, or train the "
-                    'teacher on the same list.'
-                )
-
     def observe(self, inputs: Tensor, batch: Batch, student: Observation) -> Observation:
         """What the teacher says on the same images, and on the student's anchors and RoIs.
 

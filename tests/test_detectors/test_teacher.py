@@ -3,11 +3,10 @@ import pickle
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 
 from mmkd.detectors.weights import misfit_report
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_fcos_cfg
-from mmkd.testing.distill import build_distill, distill_cfg, loss_of, save_teacher
+from mmkd.testing.distill import build_distill, distill_cfg, save_teacher
 
 
 def train_with(folder, checkpoint, **kwargs):
@@ -110,33 +109,3 @@ def test_the_student_starts_from_its_own_checkpoint(tmp_path):
     model = build_distill(tmp_path, student=dict(config=student, checkpoint=start))
     saved = torch.load(start, weights_only=True)['state_dict']
     assert torch.equal(model.state_dict()['backbone.conv1.weight'], saved['backbone.conv1.weight'])
-
-
-class TestClassesOfTheTrainingData:
-    @pytest.fixture
-    def model(self, tmp_path):
-        model = build_distill(tmp_path, methods=[dict(type='mmkd.SoftClassification')])
-        model.teacher.classes = ('cat', 'dog', 'bird')
-        return model
-
-    @pytest.fixture
-    def runner_says(self, monkeypatch):
-        hub = MessageHub.get_current_instance()
-        return lambda *classes: monkeypatch.setitem(
-            hub.runtime_info, 'dataset_meta', dict(classes=classes)
-        )
-
-    def test_another_order_is_refused_in_the_first_batch(self, model, runner_says):
-        runner_says('cat', 'bird', 'dog')
-        with pytest.raises(ValueError, match="label 1 is 'bird' in .* data and 'dog' for"):
-            loss_of(model)
-
-    def test_the_same_list_trains(self, model, runner_says):
-        runner_says('cat', 'dog', 'bird')
-        assert loss_of(model)['loss_soft_cls_rcn'].isfinite()
-
-    def test_methods_on_features_do_not_ask(self, tmp_path, runner_says):
-        model = build_distill(tmp_path, methods=[dict(type='mmkd.Hint')])
-        model.teacher.classes = ('cat', 'dog', 'bird')
-        runner_says('cat', 'bird', 'dog')
-        assert loss_of(model)['loss_hint'].isfinite()
