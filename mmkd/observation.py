@@ -5,10 +5,11 @@ cell, R sampled RoIs of the batch, K classes, P proposals of an image. Boxes are
 padded network input; encoded deltas are in the units of the head's own ``bbox_coder``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -142,6 +143,11 @@ class Observation:
         return self._read('rois')
 
     @property
+    def losses(self) -> dict[str, Any]:
+        """The student's own losses by name, before any method scales them."""
+        return self._read('losses')
+
+    @property
     def rpn_bbox_coder(self) -> Any:
         """The coder that encodes ``rpn`` deltas."""
         return self._read('rpn_bbox_coder')
@@ -180,3 +186,27 @@ class Layout:
     num_classes: int | None = None
     sigmoid: frozenset[str] = frozenset()
     decoded: frozenset[str] = frozenset()
+
+
+def total_loss(losses: Mapping[str, Any]) -> Tensor:
+    """The scalar that MMEngine trains on: the sum of the entries whose key contains ``loss``.
+
+    Args:
+        losses: Tensors, or lists of them; each counts by its mean.
+    """
+    parts = [value for key, value in losses.items() if 'loss' in key]
+    flat = [t.mean() for part in parts for t in (part if isinstance(part, list) else [part])]
+    return torch.stack([tensor.float() for tensor in flat]).sum()
+
+
+def gradient_norm(loss: Tensor, maps: Sequence[Tensor]) -> Tensor:
+    """L2 norm of the gradient of ``loss`` with respect to all ``maps`` together, a scalar.
+
+    Nothing is accumulated in any ``.grad`` and the graph stays; 0 where no map is in the graph.
+    """
+    maps = [level for level in maps if level.requires_grad]
+    if not loss.requires_grad or not maps:
+        return loss.new_zeros(())
+    found = torch.autograd.grad(loss, maps, retain_graph=True, allow_unused=True)
+    squares = [grad.float().square().sum() for grad in found if grad is not None]
+    return torch.stack(squares).sum().sqrt() if squares else loss.new_zeros(())

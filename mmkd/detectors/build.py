@@ -13,7 +13,7 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
     """Methods by name, set up for the two detectors.
 
     Args:
-        configs: One dict a method, with ``type``.
+        configs: One dict a method, with ``type``; ``auto_scale`` may stand in each.
         student: Layout of the student.
         teacher: Layout of the teacher.
 
@@ -26,7 +26,10 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
     methods = nn.ModuleDict()
     for config in configs:
         check_method_type(config.get('type'))
-        method = MODELS.build(_with_scope(config))
+        config = _with_scope(config)
+        auto_scale = config.pop('auto_scale', None)
+        method = MODELS.build(config)
+        method.set_auto_scale(auto_scale)
         if method.name in methods:
             raise ValueError(
                 f'methods has two entries named {method.name!r}: give one a name of its own, '

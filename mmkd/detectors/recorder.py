@@ -82,10 +82,11 @@ def _record_rois(stack: ExitStack, roi_head: nn.Module, seen: dict[str, Any]) ->
 
 
 def student_observation(detector: nn.Module, seen: dict[str, Any]) -> Observation:
-    """The student's side: fields return what :func:`record` kept."""
+    """The student's side: fields return what :func:`record` kept, and the ``losses``."""
     sources: dict[str, Callable[[Observation], Any]] = {
         'backbone': lambda _: seen['backbone'],
         'features': lambda _: seen.get('neck', seen['backbone']),
+        'losses': lambda _: seen['losses'],
     }
     fields = offered_fields(detector)
     if 'priors' in fields:

@@ -1,5 +1,6 @@
 """One published method a file."""
 
+from .auto_scale import AutoScale
 from .base import DistillMethod
 from .bounded_regression import BoundedRegression
 from .chen2017 import Chen2017
@@ -10,6 +11,7 @@ from .soft_classification import SoftClassification
 
 __all__ = [
     'FGFI',
+    'AutoScale',
     'BoundedRegression',
     'Chen2017',
     'DistillMethod',

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import Batch, Layout, Observation
 
+from .auto_scale import AutoScale
 from .schedule import Schedule, ScheduleSetting, logged
 
 
@@ -26,6 +27,7 @@ class DistillMethod(nn.Module):
     Attributes:
         loss_weight: What :meth:`forward` weighs with: the number, or the highest of the schedule,
             which is applied to what ``forward`` returns.
+        auto_scale: The :class:`AutoScale` of a config's ``auto_scale``, or None.
 
     Raises:
         ValueError: ``loss_weight`` is negative or ``name`` is no identifier.
@@ -45,6 +47,23 @@ class DistillMethod(nn.Module):
         if not name.isidentifier():
             raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
         self.name = name
+        self.auto_scale: AutoScale | None = None
+
+    def set_auto_scale(self, setting: dict | None) -> None:
+        """Has the weight chosen in the first iterations; called by who builds the method.
+
+        Args:
+            setting: Arguments of :class:`AutoScale`, or None for the configured weight.
+
+        Raises:
+            ValueError: An argument is unknown or out of range.
+        """
+        self.auto_scale = None if setting is None else AutoScale.from_setting(setting, self.name)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the method counts 0 because its weight is still being chosen."""
+        return self.auto_scale is not None and not self.auto_scale.chosen
 
     @property
     def active(self) -> bool:
@@ -79,14 +98,23 @@ class DistillMethod(nn.Module):
         return 1.0
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """:meth:`forward`, with a scheduled weight applied and logged as ``<name>_weight``."""
+        """:meth:`forward`, with a scheduled or chosen weight applied, logged as ``<name>_weight``.
+
+        ``auto_scale`` measures before the schedule is applied: the fraction is that of the highest
+        weight of the schedule.
+        """
         losses = super().__call__(*args, **kwargs)
-        if self.schedule.constant:
+        if self.schedule.constant and self.auto_scale is None:
             return losses
-        weight = self.schedule(kwargs['batch'] if 'batch' in kwargs else args[2])
+        batch = kwargs['batch'] if 'batch' in kwargs else args[2]
+        share = self.schedule(batch) / self.loss_weight
+        factor: float | Tensor = share
+        if self.auto_scale is not None:
+            student = kwargs['student'] if 'student' in kwargs else args[0]
+            factor = share * self.auto_scale(losses, student, self.student_reads)
         for key in [key for key in losses if 'loss' in key]:
-            losses[key] = losses[key] * (weight / self.loss_weight)
-        return {**losses, f'{self.name}_weight': logged(weight)}
+            losses[key] = losses[key] * factor
+        return {**losses, f'{self.name}_weight': logged(self.loss_weight * factor)}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

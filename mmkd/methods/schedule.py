@@ -49,9 +49,9 @@ class _Piece:
         return self.start + (self.stop - self.start) * share
 
 
-def logged(value: float) -> Tensor:
+def logged(value: float | Tensor) -> Tensor:
     """A scalar for the log, single precision."""
-    return torch.tensor(value, dtype=torch.float32)
+    return torch.as_tensor(value, dtype=torch.float32)
 
 
 class Schedule:

@@ -1,0 +1,132 @@
+"""A method's weight, chosen once from what the first iterations show."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.logging import MMLogger
+from torch import Tensor, distributed, nn
+
+from mmkd.observation import Observation, gradient_norm, total_loss
+
+_BY = ('loss', 'grad')
+
+
+class AutoScale(nn.Module):
+    """Sets a method's weight so that the method begins as a given fraction of the task.
+
+    During the first ``iters`` iterations the method is run and measured but counts 0, with its
+    graph kept: the student trains as if alone, and its own losses are scaled by no method. So the
+    configured weight cannot harm before a better one is known, and the chosen one does not depend
+    on it. From the next iteration on the configured weight is multiplied by
+
+        factor = fraction * mean(task) / mean(method)
+
+    over those iterations and all processes. The three buffers are in the checkpoint under
+    ``distill.<name>.auto_scale.``: a run that is resumed in between goes on measuring, one that is
+    resumed later keeps its factor. Every process has the same factor.
+
+    Args:
+        fraction: Wanted size of the method over that of the task, > 0.
+        iters: Iterations to measure, >= 1.
+        by: What is measured: the ``'loss'`` itself, or ``'grad'``, the L2 norm of its gradient at
+            the feature maps (the neck's outputs, or the backbone's stages for a method that reads
+            those alone). The task's is that of the sum of the student's own losses.
+        name: Of the method, for the log and errors.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    factor: Tensor
+    sums: Tensor
+    seen: Tensor
+
+    def __init__(
+        self, fraction: float = 0.5, iters: int = 50, by: str = 'loss', name: str = 'method'
+    ) -> None:
+        super().__init__()
+        if not 0 < fraction < math.inf:
+            raise ValueError(f'auto_scale.fraction of {name} must be > 0, got {fraction}.')
+        if iters < 1:
+            raise ValueError(f'auto_scale.iters of {name} must be >= 1, got {iters}.')
+        if by not in _BY:
+            raise ValueError(f'auto_scale.by of {name} must be one of {_BY}, got {by!r}.')
+        self.fraction, self.iters, self.by, self.name = fraction, iters, by, name
+        self.register_buffer('factor', torch.zeros(()))
+        self.register_buffer('sums', torch.zeros(2))
+        self.register_buffer('seen', torch.zeros((), dtype=torch.long))
+        # What the buffers say, on the host: reading them would make it wait for a GPU every step.
+        self._seen, self.chosen = 0, False
+
+    @classmethod
+    def from_setting(cls, setting: Mapping[str, Any], name: str) -> 'AutoScale':
+        """From the dict in a config.
+
+        Raises:
+            ValueError: It is no dict, or a key or value is wrong.
+        """
+        known = set(inspect.signature(cls).parameters) - {'name'}
+        if not isinstance(setting, Mapping) or set(setting) - known:
+            raise ValueError(
+                f'auto_scale of {name} must be a dict with keys of {sorted(known)}, e.g. '
+                f'dict(fraction=0.5, iters=50), got {setting!r}.'
+            )
+        return cls(**setting, name=name)
+
+    def forward(
+        self, losses: Mapping[str, Tensor], student: Observation, reads: frozenset[str]
+    ) -> Tensor:
+        """The factor that counts in this iteration, a scalar; 0 while it is being chosen.
+
+        Measures only in training: in eval mode or without gradients nothing is counted.
+
+        Args:
+            losses: What the method returned, weighted as configured.
+            student: The student's observation, with its ``losses``.
+            reads: Fields that the method reads of it.
+
+        Raises:
+            ValueError: After the last iteration: a mean is 0 or not finite.
+        """
+        factor = self.factor.clone()
+        if not self.chosen and self.training and torch.is_grad_enabled():
+            sizes = [total_loss(student.losses), total_loss(losses)]
+            if self.by == 'grad':
+                at = student.backbone if {'backbone'} == reads else student.features
+                sizes = [gradient_norm(size, at) for size in sizes]
+            self._add(torch.stack(sizes).detach())
+        return factor
+
+    def _add(self, sizes: Tensor) -> None:
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(sizes)
+            sizes /= distributed.get_world_size()
+        self.sums += sizes
+        self.seen += 1
+        self._seen += 1
+        if self._seen >= self.iters:
+            self._choose()
+
+    def _choose(self) -> None:
+        task, own = (self.sums / self._seen).tolist()
+        what = 'loss' if self.by == 'loss' else 'gradient norm at the features'
+        means = f'mean {what} over {self._seen} iterations: task {task:.4g}, {self.name} {own:.4g}'
+        if not all(0 < size < math.inf for size in (task, own)):
+            raise ValueError(
+                f'auto_scale of {self.name} cannot choose a weight ({means}): both must be finite '
+                'and > 0. Look at what the method compares (tools/diagnose.py), or set loss_weight '
+                'by hand and leave auto_scale out.'
+            )
+        self.factor.fill_(self.fraction * task / own)
+        self.chosen = True
+        MMLogger.get_current_instance().info(
+            f'auto_scale: loss_weight of {self.name} is multiplied by {self.factor.item():.6g} '
+            f'from now on, so that it is {self.fraction:g} of the task ({means}).'
+        )
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._seen, self.chosen = int(self.seen), bool(self.factor > 0)
