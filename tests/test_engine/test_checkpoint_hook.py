@@ -46,9 +46,7 @@ def killed_at(function: str, call: int, cfg) -> None:
     [
         ('fsync', 5, 'epoch_1.pth'),
         ('replace', 3, 'epoch_1.pth'),
-        ('fsync', 6, 'epoch_1.pth'),
         ('replace', 4, 'epoch_1.pth'),
-        ('fsync', 8, 'epoch_2.pth'),
         ('remove', 1, 'epoch_2.pth'),
     ],
 )
