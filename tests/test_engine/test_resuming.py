@@ -43,6 +43,15 @@ def distilled(folder: Path) -> dict:
     return distill_cfg(folder)
 
 
+def auto_scaled(folder: Path) -> dict:
+    # Five iterations to choose a weight in: the kill before the fifth falls among them.
+    methods = [
+        dict(type='mmkd.FGFI', auto_scale=dict(iters=5)),
+        dict(type='mmkd.Hint', auto_scale=dict(iters=5, by='grad')),
+    ]
+    return distill_cfg(folder, methods=methods)
+
+
 def plain(folder: Path) -> dict:
     return tiny_faster_rcnn_cfg()
 
@@ -53,9 +62,10 @@ def plain(folder: Path) -> dict:
     [
         (distilled, 2, (), dict(seed=3)),
         (distilled, 0, (EMA,), dict(seed=3)),
+        (auto_scaled, 0, (EMA,), dict(seed=3)),
         (plain, 2, (EMA,), dict(seed=3, diff_rank_seed=True)),
     ],
-    ids=['distilled, workers', 'distilled, EMA', 'plain, workers, EMA, a seed a rank'],
+    ids=['distilled, workers', 'distilled, EMA', 'auto scale, EMA', 'plain, workers, EMA, a seed a rank'],
 )
 def test_a_killed_and_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     data_root, tmp_path, model, num_workers, hooks, randomness
