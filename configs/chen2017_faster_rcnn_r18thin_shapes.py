@@ -8,7 +8,7 @@ model = dict(
     student=_base_.model,
     teacher=dict(
         config='{{ fileDirname }}/teachers/faster_rcnn_r18_shapes.py',
-        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_16.pth',
+        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_7.pth',
     ),
     methods=[dict(type='mmkd.Chen2017')],
 )

@@ -1,4 +1,4 @@
-"""A thin ResNet-18 Faster R-CNN imitates one 2.7 times as wide near drawn shapes."""
+"""A thin ResNet-18 Faster R-CNN imitates one eight times as wide near drawn shapes."""
 
 _base_ = './students/faster_rcnn_r18thin_shapes.py'
 
@@ -8,7 +8,7 @@ model = dict(
     student=_base_.model,
     teacher=dict(
         config='{{ fileDirname }}/teachers/faster_rcnn_r18_shapes.py',
-        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_16.pth',
+        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_7.pth',
     ),
     methods=[dict(type='mmkd.FGFI')],
 )

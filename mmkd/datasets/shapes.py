@@ -25,9 +25,9 @@ MANIFEST = 'shapes.json'
 SPLITS = ('train', 'val')
 _LAYOUT = ('Annotations', 'ImageSets', 'JPEGImages', MANIFEST)
 # Raise it with every change of the drawing: an existing set is then not mistaken for the new one.
-_VERSION = 1
-# A class is drawn in proportion to 0.82 ** its place: the first six times as often as the last.
-_IMBALANCE = 0.82
+_VERSION = 2
+# A class is drawn in proportion to 0.86 ** its place: the first four times as often as the last.
+_IMBALANCE = 0.86
 # An object is difficult if less of it is visible, or if its longer visible side (pixels) is less.
 _DIFFICULT_VISIBLE, _DIFFICULT_SIDE = 0.45, 11
 # Nothing is placed that would leave less than this of an object visible: it could not be told.
@@ -87,7 +87,7 @@ def render_shapes_image(
         config: Size and seed.
 
     Returns:
-        The image, (height, width, 3) uint8 BGR, and its labelled objects, 2 to 9 as a rule.
+        The image, (height, width, 3) uint8 BGR, and its labelled objects, 5 to 12 as a rule.
     """
     rng = np.random.default_rng([config.seed, SPLITS.index(split), index])
     image = background(rng, config.height, config.width)
@@ -96,7 +96,7 @@ def render_shapes_image(
     full_sizes: list[int] = []
     outside: list[bool] = []
     weights = _IMBALANCE ** np.arange(len(SHAPES_CLASSES))
-    wanted = int(rng.integers(2, 10))
+    wanted = int(rng.integers(5, 13))
     for _ in range(4 * wanted):
         if len(names) == wanted:
             break

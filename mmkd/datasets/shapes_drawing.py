@@ -34,14 +34,14 @@ GLYPHS: dict[str, tuple[list[tuple[float, float]] | str, bool]] = {
 }
 
 # Longer side of an object, in pixels of a 192 pixel high image; drawn on a logarithmic scale.
-_SIDES = (9.0, 120.0)
+_SIDES = (12.0, 115.0)
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
 def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A textured background, (height, width, 3) float32 BGR: clouds, stripes and clutter."""
-    image = _clouds(rng, height, width, cells=int(rng.integers(2, 7)), depth=45)
-    image += _clouds(rng, height, width, cells=int(rng.integers(12, 40)), depth=22)
+    image = _clouds(rng, height, width, cells=int(rng.integers(2, 7)), depth=27)
+    image += _clouds(rng, height, width, cells=int(rng.integers(12, 40)), depth=13)
     if rng.random() < 0.6:
         stripes = _stripes(rng, height, width)[..., None]
         image += stripes * rng.uniform(-16, 16, 3).astype(np.float32)
@@ -49,7 +49,7 @@ def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     mean = cv2.mean(image)[:3]
     for _ in range(int(rng.integers(0, 14))):
         start, end = (rng.uniform(-0.1, 1.1, 2) * (width, height) for _ in range(2))
-        colour = _nearby_colour(mean, rng, reach=60)
+        colour = _other_colour(mean, rng, least=14, most=40)
         ends = [(int(x), int(y)) for x, y in (start, end)]
         cv2.line(image, ends[0], ends[1], colour, int(rng.integers(1, 4)), cv2.LINE_AA)
     return image
@@ -89,16 +89,16 @@ def object_mask(
 
 
 def paint(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Paint an object on ``image`` in place: a colour near its surroundings, lightly textured."""
+    """Paint an object on ``image`` in place: a colour unlike its surroundings, lightly textured."""
     ys, xs = np.nonzero(mask)
     window = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
     patch, inside = image[window], mask[window]
     height, width = inside.shape
-    colour = np.array(_nearby_colour(cv2.mean(patch)[:3], rng, reach=95))
+    colour = np.array(_other_colour(cv2.mean(patch)[:3], rng, least=98, most=140))
     if rng.random() < 0.5:
         texture = _stripes(rng, height, width)[..., None] * rng.uniform(-20, 20, 3)
     else:
-        texture = _clouds(rng, height, width, cells=int(rng.integers(2, 9)), depth=20)
+        texture = _clouds(rng, height, width, cells=int(rng.integers(2, 9)), depth=12)
     patch[inside] = (colour + texture)[inside]
 
 
@@ -147,10 +147,13 @@ def _stripes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return np.sin(phase.astype(np.float32))
 
 
-def _nearby_colour(
-    mean: Sequence[float], rng: np.random.Generator, reach: float
+def _other_colour(
+    mean: Sequence[float], rng: np.random.Generator, least: float, most: float
 ) -> tuple[float, ...]:
-    """A BGR colour whose strongest channel differs by 35 % to 100 % of ``reach`` from ``mean``."""
+    """A BGR colour whose strongest channel differs by ``least`` to ``most`` from ``mean``.
+
+    Less where a channel would leave 0 to 255.
+    """
     step = rng.uniform(-1, 1, 3)
-    step *= rng.uniform(0.35, 1) * reach / np.abs(step).max()
+    step *= rng.uniform(least, most) / np.abs(step).max()
     return tuple(float(v) for v in np.clip(np.array(mean) + step, 0, 255))

@@ -39,11 +39,11 @@ def test_the_distilled_student_learns_from_the_teachers_last_checkpoint(tmp_path
 
 
 def test_a_short_run_shortens_the_schedule_with_it(tmp_path):
-    profile = Profile(ShapesConfig(train=18, val=4), epochs=2, val_interval=1)
+    profile = Profile(ShapesConfig(train=19, val=4), epochs=2, val_interval=1)
     stage = stages_of(profile, tmp_path)['student']
     warm_up, decay = stage.load_config().param_scheduler
-    assert stage.iterations == 10  # two epochs of five batches, the last one of two images
-    assert (warm_up.end, decay.end) == (1, 2)
+    assert stage.iterations == 20  # two epochs of ten batches, the last one of one image
+    assert (warm_up.end, decay.end) == (2, 2)
 
 
 def test_a_folder_without_configs_is_named(tmp_path):
