@@ -80,6 +80,8 @@ class Runner:
         return self.failed
 
     def _start_ready(self, waiting: list[Job], board: Board) -> None:
+        if not self.free:
+            return  # a fingerprint reads checkpoints: not at every poll
         for job in list(waiting):
             if job.needs is not None and job.needs in {r.job.index for r in self.running}:
                 continue
