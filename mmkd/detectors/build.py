@@ -1,6 +1,7 @@
 """Builds the configured methods through the registry; knows none of them by name."""
 
 import difflib
+import inspect
 from collections.abc import Sequence
 
 from torch import nn
@@ -28,7 +29,7 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
         check_method_type(config.get('type'))
         config = _with_scope(config)
         auto_scale = config.pop('auto_scale', None)
-        method = MODELS.build(config)
+        method = _build(config)
         method.set_auto_scale(auto_scale)
         if method.name in methods:
             raise ValueError(
@@ -50,6 +51,19 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
         method.requires_grad_(method.active)
         methods[method.name] = method
     return methods
+
+
+def _build(config: dict) -> nn.Module:
+    kind = config['type']
+    accepted = inspect.signature(kind if isinstance(kind, type) else MODELS.get(kind)).parameters
+    unknown = [key for key in config if key not in accepted and key != 'type']
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        near = difflib.get_close_matches(unknown[0], accepted, n=1)
+        hint = f' Did you mean {near[0]!r}?' if near else ''
+        raise ValueError(
+            f'methods: {kind} has no argument {unknown[0]!r}.{hint} It takes {list(accepted)}.'
+        )
+    return MODELS.build(config)
 
 
 def _with_scope(config: dict) -> dict:

@@ -84,6 +84,7 @@ def test_the_classes_of_the_checkpoint_are_known(tmp_path):
     (dict(teacher=tiny_fcos_cfg()), r'student strides \[4, 8, 16, 32, 64\], teacher strides \[8,'),
     (dict(methods=[]), 'methods is empty'),
     (dict(methods=[dict(type='mmkd.FGIF')]), "is not registered. Did you mean 'mmkd.FGFI'"),
+    (dict(methods=[dict(type='mmkd.FGFI', psy=1)]), "has no argument 'psy'. Did you mean 'psi'"),
     (dict(methods=[dict(type='mmkd.FGFI')] * 2), "two entries named 'fgfi'"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_when_built(tmp_path, kwargs, message):
