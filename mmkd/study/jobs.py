@@ -101,6 +101,7 @@ def select(
 def _teacher_job(study: Study) -> Job:
     detector = study.teacher
     config, folder = _load(detector, study), study.work_dir / 'runs' / TEACHER
+    _test_on_val(config)
     if detector.checkpoint:
         return Job(
             0, TEACHER, TEACHER, None, TEST, config, config, folder, tested=detector.checkpoint
@@ -117,6 +118,7 @@ def _student_job(
     config = copy.deepcopy(student)
     epochs = set_epochs(config, study.student.max_epochs or study.max_epochs)
     config.merge_from_dict(dict(arm.cfg_options))
+    _test_on_val(config)
     _prepare(config, seed)
     plain = copy.deepcopy(config)
     if arm.methods:
@@ -151,6 +153,15 @@ def _load(detector: Detector, study: Study) -> Config:
         )
     config.merge_from_dict({**study.cfg_options, **detector.cfg_options})
     return config
+
+
+def _test_on_val(config: Config) -> None:
+    """Students are read off their last validation; a test must answer on the same images."""
+    if not config.get('val_dataloader') or not config.get('val_evaluator'):
+        raise ValueError(f'study: {config.filename} has no val_dataloader or no val_evaluator.')
+    config.test_dataloader = copy.deepcopy(config.val_dataloader)
+    config.test_evaluator = copy.deepcopy(config.val_evaluator)
+    config.test_cfg = config.get('test_cfg') or dict(type='TestLoop')
 
 
 def _prepare(config: Config, seed: int) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from pprint import pformat
 from typing import Any
+
+from mmengine.config import Config
 
 from mmkd.engine.atomic import write_atomically
 
@@ -56,7 +59,7 @@ def fingerprint(job: Job) -> dict[str, str]:
 
 def config_text(job: Job) -> str:
     """The config, without the place of the teacher's checkpoint: its content counts."""
-    text = job.config.pretty_text
+    text = _python(job.config)
     return text.replace(repr(job.teacher), repr('TEACHER')) if job.teacher else text
 
 
@@ -70,7 +73,7 @@ def read_marker(folder: Path) -> Marker | None:
 
 def write_config(job: Job) -> None:
     """Writes the config that the run reads, and the text that its fingerprint is of."""
-    (job.work_dir / CONFIG).write_text(job.config.pretty_text)
+    (job.work_dir / CONFIG).write_text(_python(job.config))
     (job.work_dir / _TEXT).write_text(config_text(job))
 
 
@@ -85,6 +88,8 @@ def stale_reason(job: Job, parts: Mapping[str, str]) -> str | None:
     if marker is None:
         return None
     changed = [name for name in parts if marker.fingerprint.get(name) != parts[name]]
+    if 'config' in changed and _means_the_same(job):
+        changed.remove('config')
     if changed == ['config']:
         return f'its config changed ({_difference(job)})'
     if changed:
@@ -111,6 +116,23 @@ def clear(folder: Path) -> None:
     if any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise FileExistsError(f'{folder} holds other files: choose another --work-dir.')
     shutil.rmtree(folder)
+
+
+def _python(config: Config) -> str:
+    """The config as Python; ``Config.pretty_text`` takes seconds, most of them for line breaks."""
+    items = config.to_dict().items()
+    return ''.join(
+        f'{key} = {pformat(value, width=100, sort_dicts=False)}\n' for key, value in items
+    )
+
+
+def _means_the_same(job: Job) -> bool:
+    """Whether the run's config was only written differently, by other code or with other breaks."""
+    try:
+        old = Config.fromstring((job.work_dir / _TEXT).read_text(), '.py')
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return old.to_dict() == Config.fromstring(config_text(job), '.py').to_dict()
 
 
 def _difference(job: Job) -> str:

@@ -19,7 +19,7 @@ from .report import Figures, render
 from .results import collect
 from .table import HEADER, markdown, rows
 
-_IMAGES = 3
+_IMAGES, _MASKED, _COLUMNS = 3, 2, 4
 _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap closed')
 
 
@@ -79,13 +79,15 @@ def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:
 
 def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
     images, truths = [s.image for s in seen.samples], [s.truth for s in seen.samples]
-    pictures = {
-        'Detections': (
-            draw_detections(images, truths, seen.found, seen.classes),
+    pictures = {}
+    titles = list(seen.found)
+    for start in range(0, len(titles), _COLUMNS):
+        columns = {title: seen.found[title] for title in titles[start : start + _COLUMNS]}
+        pictures[f'Detections: {", ".join(columns)}'] = (
+            draw_detections(images, truths, columns, seen.classes),
             "The first images of the validation split; of each model its first seed's weights.",
         )
-    }
-    for title, masked in imitation(finished, _IMAGES).items():
+    for title, masked in imitation(finished, _MASKED).items():
         for image in masked:
             pictures[f'Where {title} imitates: {image.name}'] = (
                 draw_imitation(

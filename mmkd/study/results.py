@@ -1,6 +1,6 @@
 """The outcome of a study: everything that ``study.json`` holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
@@ -11,7 +11,16 @@ from . import markers
 from .jobs import Job
 from .logs import final_metrics, find_metric, per_class, read_scalars
 from .plan import STUDENT, TEACHER, Study
-from .statistics import CONFIDENCE, Paired, Summary, compare, holm, overlap, summarize
+from .statistics import (
+    CONFIDENCE,
+    LEAST_GAP,
+    Paired,
+    Summary,
+    compare,
+    holm,
+    overlap,
+    summarize,
+)  # fmt: skip
 
 
 def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -35,7 +44,7 @@ def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
         mmkd=__version__,
         missing=[job.name for job in jobs if job.index not in runs],
         arms=arms,
-        warnings=_warnings(arms),
+        warnings=[*_warnings(arms), *_mixed_code(runs.values())],
         runs=list(runs.values()),
     )
 
@@ -140,9 +149,20 @@ def _warnings(arms: Mapping[str, Any]) -> list[str]:
                     'overlap; the runs do not order them.'
                 )
     gap = _gap(arms)
-    if gap is not None and gap < 0.005:
+    if gap is not None and gap < LEAST_GAP:
         notes.append('The teacher is hardly ahead of the student alone: there is no gap to close.')
     return notes
+
+
+def _mixed_code(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A fingerprint does not hold the code; that runs were made by several states of it is said."""
+    codes = list(dict.fromkeys(run['versions'].get('code', 'unknown') for run in runs))
+    if len(codes) < 2:
+        return []
+    return [
+        f'Runs were made with {len(codes)} states of the code ({", ".join(codes)}): where a method '
+        'or a default changed in between, delete the folders of its runs and call again.'
+    ]
 
 
 def _count(arm: Mapping[str, Any]) -> int:

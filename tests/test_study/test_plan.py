@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+
+from mmkd.study import make_jobs, read_study
+from mmkd.study.jobs import select
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+SHAPES = dict(
+    teacher=dict(config=str(CONFIGS / 'teachers' / 'faster_rcnn_r18_shapes.py')),
+    student=dict(config=str(CONFIGS / 'students' / 'faster_rcnn_r18thin_shapes.py')),
+    methods={'hint': 'mmkd.Hint', 'fgfi': [dict(type='mmkd.FGFI', loss_weight=0.02)]},
+)
+
+
+def study(tmp_path, **settings):
+    return read_study(None, {**SHAPES, 'work_dir': str(tmp_path), **settings})
+
+
+@pytest.mark.parametrize('path', sorted((CONFIGS / 'studies').glob('*.py')), ids=lambda p: p.stem)
+def test_the_ready_studies_have_their_configs(path):
+    read = read_study(path, {})
+    assert read.arms[0].name == 'student' and len(read.arms) > 1
+    jobs = make_jobs(read)
+    assert [job.index for job in jobs] == list(range(len(jobs)))
+    assert jobs[0].arm == 'teacher' and jobs[1].arm == 'student'
+
+
+def test_yaml_and_overrides(tmp_path):
+    teacher, student = SHAPES['teacher']['config'], SHAPES['student']['config']
+    (tmp_path / 's.yaml').write_text(
+        f'teacher: {{config: {teacher}}}\nstudent: {student}\nmethods: {{fgfi: mmkd.FGFI}}\n'
+    )
+    (tmp_path / 't.pth').touch()
+    read = read_study(
+        tmp_path / 's.yaml', dict(teacher=dict(checkpoint='t.pth'), seeds=[7], max_epochs=None)
+    )
+    assert read.name == 's' and read.arms[1].seeds == (7,) and read.arms[1].title == 'fgfi'
+    assert read.teacher.checkpoint == str(tmp_path / 't.pth')
+    assert read.teacher.config == teacher
+
+
+def test_the_student_alone_runs_with_every_seed_of_any_method(tmp_path):
+    methods = {'fgfi': dict(methods=[dict(type='mmkd.FGFI')], seeds=[0, 5]), 'hint': 'mmkd.Hint'}
+    read = study(tmp_path, methods=methods, seeds=[0, 1])
+    assert [arm.seeds for arm in read.arms] == [(0, 1, 5), (0, 5), (0, 1)]
+    pairs = [(job.arm, job.seed) for job in make_jobs(read)[1:]]
+    assert pairs == [
+        ('student', 0), ('fgfi', 0), ('hint', 0), ('student', 1), ('hint', 1), ('student', 5),
+        ('fgfi', 5),
+    ]  # fmt: skip
+
+
+def test_runs_of_a_seed_differ_in_the_model_alone(tmp_path):
+    jobs = make_jobs(study(tmp_path, max_epochs=6, seeds=[3]))
+    alone, hint = jobs[1].config.to_dict(), jobs[2].config.to_dict()
+    assert alone.pop('model') == hint['model']['student'] == jobs[2].plain.model.to_dict()
+    assert hint.pop('model')['methods'] == [dict(type='mmkd.Hint')]
+    assert alone == hint
+    assert alone['randomness'] == dict(seed=3)
+    assert alone['train_cfg']['max_epochs'] == 6 == jobs[1].epochs
+    assert alone['default_hooks']['checkpoint']['max_keep_ckpts'] == 1
+
+
+def test_the_teacher_is_tested_on_the_images_that_students_are_validated_on(tmp_path):
+    (tmp_path / 't.pth').touch()
+    teacher = dict(SHAPES['teacher'], checkpoint=str(tmp_path / 't.pth'))
+    options = {'val_dataloader.dataset.ann_file': 'other.txt'}
+    jobs = make_jobs(study(tmp_path, teacher=teacher, cfg_options=options))
+    assert jobs[0].kind == 'test' and jobs[1].needs is None
+    assert jobs[0].config.test_dataloader.dataset.ann_file == 'other.txt'
+    assert jobs[1].config.val_dataloader.dataset.ann_file == 'other.txt'
+    assert jobs[2].config.model.teacher.checkpoint == str(tmp_path / 't.pth')
+
+
+def test_jobs_are_chosen_by_index_or_arm(tmp_path):
+    jobs = make_jobs(study(tmp_path, seeds=[0]))
+    assert [job.arm for job in select(jobs, only=2)] == ['hint']
+    assert [job.arm for job in select(jobs, arms=['student'])] == ['teacher', 'student']
+    with pytest.raises(ValueError, match='--only=4: the jobs are 0 to 3'):
+        select(jobs, only=4)
+    with pytest.raises(ValueError, match=r"no \['fgfy'\]; the study has .*'fgfi'"):
+        select(jobs, arms=['fgfy'])
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(methods={}), 'methods is empty'),
+        (dict(methods={'student': 'mmkd.FGFI'}), "may not be named 'student'"),
+        (dict(methods={'a/b': 'mmkd.FGFI'}), "may not be named 'a/b'"),
+        (dict(methods={'a': dict(weight=1)}), r"methods\['a'\] must be a list"),
+        (dict(seeds=[1, 1]), r'seeds must be distinct integers >= 0, got \[1, 1\]'),
+        (dict(max_epochs=0), 'max_epochs must be an integer >= 1, got 0'),
+        (dict(student=None), 'student must be a config file'),
+        (dict(budget=3), r"unknown settings \['budget'\]"),
+        (dict(student=dict(config='x', weights=1)), r"student has unknown settings \['weights'\]"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path, change, message):
+    settings = {key: value for key, value in {**SHAPES, **change}.items() if value is not None}
+    with pytest.raises(ValueError, match=message):
+        read_study(None, settings)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"teacher.checkpoint='no.pth' does not exist"):
+        study(tmp_path, teacher=dict(SHAPES['teacher'], checkpoint='no.pth'))
+    with pytest.raises(FileNotFoundError, match='there is no study file no.py'):
+        read_study('no.py', {})

@@ -1,0 +1,193 @@
+"""From finished runs to ``study.json``, the table and a page that a browser opens."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmkd.study import make_jobs, markers, read_study
+from mmkd.study.figures import draw_costs, draw_learning, draw_losses, draw_results
+from mmkd.study.logs import read_scalars
+from mmkd.study.report import render
+from mmkd.study.results import collect
+from mmkd.study.table import markdown
+from mmkd.testing.browser import Page, find_chromium
+from mmkd.visualization import Boxes, draw_detections
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+# Differences to the student alone: hint 0.02, 0.03, 0.01; fgfi 0.00, 0.03.
+RESULTS = {
+    'student': {0: 0.70, 1: 0.72, 2: 0.71},
+    'hint': {0: 0.72, 1: 0.75, 2: 0.72},
+    'fgfi': {0: 0.70, 1: 0.75},
+}
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """A study whose runs were made up."""
+    root = tmp_path_factory.mktemp('study')
+    (root / 't.pth').write_text('weights')
+    teacher = str(CONFIGS / 'teachers' / 'faster_rcnn_r18_shapes.py')
+    student = str(CONFIGS / 'students' / 'faster_rcnn_r18thin_shapes.py')
+    study = read_study(
+        None,
+        dict(
+            name='<made up>', teacher=dict(config=teacher, checkpoint=str(root / 't.pth')),
+            student=student, work_dir=str(root / 'work'), max_epochs=2,
+            methods={'hint': dict(methods=['mmkd.Hint'], title='whole-map hint'),
+                     'fgfi': 'mmkd.FGFI'},
+        ),
+    )  # fmt: skip
+    jobs = make_jobs(study)
+    for job in jobs:
+        if job.arm == 'teacher':
+            _tested(job, 0.80)
+        elif job.seed in RESULTS[job.arm]:
+            _trained(job, RESULTS[job.arm][job.seed])
+    return study, jobs
+
+
+def _tested(job, value):
+    folder = job.work_dir / '20260101_000000'
+    folder.mkdir(parents=True)
+    metrics = {'pascal_voc/mAP': value, 'pascal_voc/AP_disc': value, 'time': 0.1}
+    (folder / '20260101_000000.json').write_text(json.dumps(metrics))
+    _finish(job)
+
+
+def _trained(job, value):
+    folder = job.work_dir / '20260101_000000' / 'vis_data'
+    folder.mkdir(parents=True)
+    lines = []
+    for epoch in (1, 2):
+        step = dict(lr=0.1, loss=1 / epoch, loss_cls=0.5 / epoch, time=0.2, iter=10 * epoch)
+        lines.append(dict(step, step=10 * epoch))
+        result = value * epoch / 2
+        lines.append({'pascal_voc/mAP': result, 'pascal_voc/AP_disc': result, 'step': epoch})
+    (folder / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    job.checkpoint.write_text('weights')
+    _finish(job)
+
+
+def _finish(job):
+    marker = markers.Marker(markers.fingerprint(job), True, 60.0, 2**30, 1, dict(code='abc'))
+    markers.write_marker(job.work_dir, marker)
+
+
+@pytest.fixture(scope='module')
+def outcome(finished):
+    return collect(*finished)
+
+
+def test_everything_is_found(outcome):
+    assert outcome['metric'] == 'pascal_voc/mAP' and outcome['missing'] == ['fgfi, seed 2']
+    hint, fgfi = outcome['arms']['hint'], outcome['arms']['fgfi']
+    assert outcome['arms']['teacher']['summary']['mean'] == 0.80
+    assert hint['paired']['differences'] == pytest.approx((0.02, 0.03, 0.01))
+    assert hint['paired']['gap_closed'] == pytest.approx(0.02 / 0.09)
+    assert fgfi['paired']['seeds'] == (0, 1)
+    assert fgfi['paired']['gap_closed'] == pytest.approx(0.015 / 0.09)
+    assert hint['per_class']['disc']['mean'] == pytest.approx(0.73)
+    assert hint['step_seconds'] == 0.2 and hint['process_memory'] == 2**30
+    assert all(run['config'] and run['versions'] and run['fingerprint'] for run in outcome['runs'])
+    json.dumps(outcome)
+
+
+def test_the_table_states_intervals_and_warns(outcome):
+    text = markdown(outcome)
+    row = next(line for line in text.splitlines() if line.startswith('| fgfi'))
+    cells = [cell.strip() for cell in row.strip('|').split('|')]
+    assert cells[1:4] == ['2', '0.725', '0.035'] and cells[5] == '+0.015'
+    assert 'fgfi: the interval of its difference to the student alone' in text
+    assert 'whole-map hint and fgfi: their intervals overlap' in text
+    assert 'Not finished: fgfi, seed 2' in text
+
+
+def test_one_seed_has_no_deviation(finished):
+    study, jobs = finished
+    text = markdown(collect(study, [job for job in jobs if job.seed in (None, 0)]))
+    row = next(line for line in text.splitlines() if line.startswith('| whole-map hint'))
+    assert row.split('|')[4:6] == [' - ', ' - ']
+    assert 'one seed, so nothing is known of the spread' in text and '±' not in text
+
+
+def test_runs_of_several_states_of_the_code_are_told_apart(finished):
+    study, jobs = finished
+    path = jobs[1].work_dir / markers.MARKER
+    kept = path.read_text()
+    path.write_text(kept.replace('"abc"', '"abd"'))
+    try:
+        assert any('2 states of the code' in note for note in collect(study, jobs)['warnings'])
+    finally:
+        path.write_text(kept)
+
+
+def test_nothing_finished_is_said(finished, tmp_path):
+    with pytest.raises(ValueError, match='no run is finished yet'):
+        collect(finished[0], [])
+
+
+@pytest.fixture(scope='module')
+def page(finished, outcome, tmp_path_factory):
+    study, jobs = finished
+    arms = outcome['arms']
+    logs = {arm['title']: [] for arm in arms.values()}
+    for run in outcome['runs']:
+        logs[run['title']].append(read_scalars(Path(run['work_dir'])))
+    costs = {name: dict(flops=10**9, parameters=10**6) for name in arms}
+    boxes = Boxes(np.array([[1.0, 2, 30, 40]]), np.array([0]), np.array([0.9]))
+    image = np.full((60, 80, 3), 127, np.uint8)
+    plots = {
+        'Seeds': (draw_results(arms, outcome['metric']), 'a'),
+        'Learning': (draw_learning(logs, outcome['metric']), 'b'),
+        'Losses': (draw_losses(logs), 'c'),
+        'Costs': (draw_costs(arms, costs, outcome['metric']), 'd'),
+    }
+    found = draw_detections([image], [boxes], {'<i>': [boxes]}, ['disc'])
+    path = tmp_path_factory.mktemp('page') / 'report.html'
+    path.write_text(render(outcome, plots, {'Detections': (found, '<b>caption</b>')}))
+    return path
+
+
+def test_the_page_asks_for_nothing_and_is_small(page):
+    text = page.read_text()
+    assert page.stat().st_size < 3 * 2**20
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert len(sources) == 6 and all(source.startswith('data:') for source in sources)
+    assert '<b>caption' not in text and '&lt;made up&gt;' in text
+
+
+def test_the_config_of_every_run_is_in_the_page(page, outcome):
+    text = page.read_text()
+    assert text.count('<details>') == len(outcome['runs'])
+    assert 'config as changes to that of student alone, seed 0' in text
+    assert '+randomness = {&#x27;seed&#x27;: 1}' in text and 'as for teacher' in text
+
+
+@pytest.mark.skipif(
+    find_chromium() is None, reason='no Chromium: apt-get install chromium to test the page'
+)
+def test_a_browser_opens_the_page_without_an_error_and_sorts(page, tmp_path):
+    with Page(tmp_path / 'profile') as browser:
+        browser.open(page)
+        images = '[...document.images].every(image => image.complete && image.naturalWidth > 0)'
+        assert browser.evaluate(images)
+        rows = "[...document.querySelector('table').tBodies[0].rows]"
+        column = rows + '.map(row => row.cells[{}].innerText)'
+        click = "document.querySelectorAll('th button')[{}].click()"
+        browser.evaluate(click.format(2))
+        up = ['0.710', '0.725', '0.730', '0.800']
+        assert browser.evaluate(column.format(2)) == up
+        browser.evaluate(click.format(2))
+        assert browser.evaluate(column.format(2)) == up[::-1]
+        browser.evaluate(click.format(5))  # signed; what is not known comes last
+        assert browser.evaluate(column.format(5)) == ['+0.015', '+0.020', '-', '-']
+        browser.evaluate(click.format(0))
+        assert browser.evaluate(column.format(0))[0] == 'fgfi'
+        sort = "document.querySelector('th').getAttribute('aria-sort')"
+        assert browser.evaluate(sort) == 'ascending'
+        assert browser.errors == []
+        assert browser.requests == [page.resolve().as_uri()]

@@ -1,0 +1,43 @@
+import pytest
+from mmengine.config import Config
+
+from mmkd.study.schedule import set_epochs
+
+
+def config(**train_cfg):
+    return Config(
+        dict(
+            train_cfg=dict(max_epochs=12, val_interval=4, **train_cfg),
+            param_scheduler=[
+                dict(type='LinearLR', by_epoch=False, begin=0, end=500),
+                dict(type='MultiStepLR', by_epoch=True, begin=0, end=12, milestones=[8, 11]),
+                dict(type='CosineAnnealingLR', T_max=12, begin=1, end=12),
+            ],
+        )
+    )
+
+
+def test_what_counts_in_epochs_is_scaled_and_a_warm_up_in_steps_is_kept():
+    cfg = config()
+    assert set_epochs(cfg, 24) == 24 == cfg.train_cfg.max_epochs
+    warm_up, steps, cosine = cfg.param_scheduler
+    assert warm_up.end == 500
+    assert (steps.end, steps.milestones) == (24, [16, 22])
+    assert (cosine.T_max, cosine.begin, cosine.end) == (24, 2, 24)
+
+
+def test_none_keeps_the_schedule():
+    cfg = config()
+    assert set_epochs(cfg, None) == 12
+    assert cfg.to_dict() == config().to_dict()
+
+
+def test_a_short_run_is_validated():
+    cfg = config()
+    set_epochs(cfg, 2)
+    assert cfg.train_cfg.val_interval == 2 and cfg.param_scheduler[1].milestones == [1, 2]
+
+
+def test_a_config_without_epochs_is_refused():
+    with pytest.raises(ValueError, match='has no train_cfg.max_epochs'):
+        set_epochs(Config(dict(train_cfg=dict(max_iters=10))), 2)
