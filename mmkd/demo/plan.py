@@ -37,7 +37,7 @@ class Profile:
 
 
 PROFILES = {
-    'standard': Profile(ShapesConfig(), epochs=None, val_interval=1),
+    'standard': Profile(ShapesConfig(), epochs=None, val_interval=2),
     'quick': Profile(ShapesConfig(train=48, val=16), epochs=2, val_interval=1),
     'full': Profile(ShapesConfig(train=1000, val=250), epochs=12, val_interval=1),
 }
