@@ -3,6 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -53,7 +54,7 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
     return methods
 
 
-def _build(config: dict) -> nn.Module:
+def _build(config: dict) -> Any:
     kind = config['type']
     accepted = inspect.signature(kind if isinstance(kind, type) else MODELS.get(kind)).parameters
     unknown = [key for key in config if key not in accepted and key != 'type']

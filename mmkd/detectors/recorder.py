@@ -71,7 +71,7 @@ def _record_rois(stack: ExitStack, roi_head: nn.Module, seen: dict[str, Any]) ->
     _hook(
         stack,
         roi_head.bbox_head,
-        lambda args, out: _first(seen, 'bbox', (args[0], *out)),
+        lambda args, out: _first(seen, 'bbox', (args[0], out[0], out[1])),
     )
     _tap(
         stack,
@@ -93,14 +93,19 @@ def student_observation(detector: nn.Module, seen: dict[str, Any]) -> Observatio
         sources['priors'] = lambda _: _priors(detector, seen)
     if 'rpn' in fields:
         sources['rpn'] = lambda _: RPNOutput(
-            *seen['rpn'][:2], seen['anchors'][0], seen['rpn_targets']
+            seen['rpn'][0], seen['rpn'][1], seen['anchors'][0], seen['rpn_targets']
         )
         sources['proposals'] = lambda _: seen['proposals']
         sources['rpn_bbox_coder'] = lambda _: detector.rpn_head.bbox_coder
     if 'rois' in fields:
-        sources['rois'] = lambda _: RoIOutput(seen['rois'], *seen['bbox'][:3], seen['bbox_targets'])
+        sources['rois'] = lambda _: _roi_output(seen)
         sources['bbox_coder'] = lambda _: detector.roi_head.bbox_head.bbox_coder
     return Observation(**sources)
+
+
+def _roi_output(seen: dict[str, Any]) -> RoIOutput:
+    bbox_feats, cls_score, bbox_pred = seen['bbox']
+    return RoIOutput(seen['rois'], bbox_feats, cls_score, bbox_pred, seen['bbox_targets'])
 
 
 def _priors(detector: nn.Module, seen: dict[str, Any]) -> Priors:

@@ -3,14 +3,14 @@
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from torch import nn
 
-DetectorSpec = str | Path | dict | Config
+DetectorSpec: TypeAlias = str | Path | dict | Config
 """A config path, an ``mmdet::`` path, a model dict, a Config, or
 ``dict(config=..., checkpoint=..., cfg_options=...)``."""
 

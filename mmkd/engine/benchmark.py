@@ -90,9 +90,12 @@ def measure(
     for _ in range(rounds + 1):
         rows.append(_round(model, inputs, samples))
         after_round()
-    student, distilled, teacher, masks = zip(*rows[1:], strict=True)
+    student, distilled, teacher, masks = map(statistics.median, zip(*rows[1:], strict=True))
     return StepTimes(
-        *(statistics.median(part) for part in (student, distilled, teacher, masks)),
+        student=student,
+        distilled=distilled,
+        teacher=teacher,
+        masks=masks,
         ratio=statistics.median(d / (s + t) for s, d, t, _ in rows[1:]),
         mask_share=statistics.median(m / d for _, d, _, m in rows[1:]),
     )

@@ -39,6 +39,8 @@ class DistillMethod(nn.Module):
     teacher_reads: frozenset[str] = frozenset({'features'})
     """Fields of the teacher's; only these parts of the teacher are run."""
 
+    schedule: Schedule
+
     def __init__(self, loss_weight: ScheduleSetting = 1.0, name: str | None = None) -> None:
         super().__init__()
         self.schedule = Schedule(loss_weight, 'loss_weight')
@@ -85,8 +87,9 @@ class DistillMethod(nn.Module):
         """Initialises the adapters; called once before training, under a forked random state."""
         for module in self.children():
             for part in module if isinstance(module, nn.ModuleList) else [module]:
-                if hasattr(part, 'init_weights'):
-                    part.init_weights()
+                initialise = getattr(part, 'init_weights', None)
+                if callable(initialise):
+                    initialise()
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """Factor on one of the student's own losses, e.g. Chen's mu on ``loss_cls``; 1 by default.

@@ -114,7 +114,7 @@ class FGFI(DistillMethod):
                     ratio=ratio,
                 )
             )
-            sizes.append(tuple(target))
+            sizes.append((target[0], target[1]))
         anchors, valid = zip(*moved, strict=True)
         strides = [teacher_strides[j] for _, j in self.pairs]
         finest_scale = self.finest_scale * strides[0] / student_strides[0]

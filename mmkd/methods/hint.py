@@ -58,11 +58,9 @@ class Hint(DistillMethod):
     def setup(self, student: Layout, teacher: Layout) -> None:
         """Pairs the levels and builds one 1x1 adaptation layer a pair."""
         prefix = 'backbone_' if self.stage == 'backbone' else ''
-        strides, channels = (
-            [getattr(side, prefix + what) for side in (student, teacher)]
-            for what in ('strides', 'channels')
-        )
-        self.pairs = pair_levels(*strides, self.levels)
+        strides = [getattr(side, f'{prefix}strides') for side in (student, teacher)]
+        channels = [getattr(side, f'{prefix}channels') for side in (student, teacher)]
+        self.pairs = pair_levels(strides[0], strides[1], self.levels)
         self.adapters = nn.ModuleList(
             ConvAdapter(channels[0][i], channels[1][j]) for i, j in self.pairs
         )

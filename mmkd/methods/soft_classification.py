@@ -1,6 +1,7 @@
 """Weighted soft classification (Chen et al., NIPS 2017)."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -69,7 +70,8 @@ class SoftClassification(DistillMethod):
 
     def setup(self, student: Layout, teacher: Layout) -> None:
         """Tells softmax from sigmoid heads; checks ``class_weights`` against the classes."""
-        for head, loss in self.losses.items():
+        for head, module in self.losses.items():
+            loss = cast(WeightedSoftLoss, module)
             loss.sigmoid = HEADS[head] in student.sigmoid
             if head == 'rcn' and student.num_classes is not None and not loss.sigmoid:
                 loss.weights(student.num_classes)

@@ -65,7 +65,7 @@ def plain(folder: Path) -> dict:
         (auto_scaled, 0, (EMA,), dict(seed=3)),
         (plain, 2, (EMA,), dict(seed=3, diff_rank_seed=True)),
     ],
-    ids=['distilled, workers', 'distilled, EMA', 'auto scale, EMA', 'plain, workers, EMA, a seed a rank'],
+    ids=['distilled, workers', 'distilled, EMA', 'auto scale, EMA', 'plain, EMA, a seed a rank'],
 )
 def test_a_killed_and_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     data_root, tmp_path, model, num_workers, hooks, randomness
