@@ -16,5 +16,8 @@ MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmkd')
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmkd')
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='mmkd')
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='mmkd')
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmkd')
+# Pictures need matplotlib, which is imported when the first hook is looked up.
+HOOKS = Registry(
+    'hook', parent=MMENGINE_HOOKS, scope='mmkd', locations=['mmkd.engine', 'mmkd.visualization']
+)
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='mmkd')

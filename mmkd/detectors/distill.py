@@ -1,12 +1,8 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
-import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-import torch
 from mmdet.models.detectors import BaseDetector
 from mmengine.logging import MessageHub
 from torch import Tensor, nn
@@ -18,6 +14,8 @@ from mmkd.registry import MODELS
 from .build import build_methods
 from .layout import check_comparable, read_layout
 from .pixels import pixel_converter
+from .probe import Probe, probe_step
+from .random_state import forked_rng
 from .recorder import record, student_observation
 from .spec import DetectorSpec, build_detector, resolve_spec
 from .teacher import Teacher
@@ -94,15 +92,32 @@ class DistillDetector(BaseDetector):
         Returns:
             Named losses, and numbers to watch whose names lack ``loss``.
         """
-        active = [method for method in self.distill.values() if method.active]
-        if not active:
+        if not any(method.active for method in self.distill.values()):
             return self.student.loss(batch_inputs, batch_data_samples)
+        task, by_method, _ = self.parts(batch_inputs, batch_data_samples)
+        for found in by_method.values():
+            task.update(found)
+        return task
+
+    def parts(
+        self, batch_inputs: Tensor, batch_data_samples: list
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], tuple]:
+        """What :meth:`loss` adds up.
+
+        Args:
+            batch_inputs: (B, 3, H, W), normalised and padded.
+            batch_data_samples: B ``DetDataSample`` with ground truth.
+
+        Returns:
+            The student's losses, scaled by the methods; what each active method says, by its name;
+            and what they saw: the student's observation, the teacher's, the batch.
+        """
+        active = {name: method for name, method in self.distill.items() if method.active}
         losses, *seen = self.observe(batch_inputs, batch_data_samples)
         batch = seen[-1]
-        losses = {name: _scaled(name, value, active, batch) for name, value in losses.items()}
-        for method in active:
-            losses.update(method(*seen))
-        return losses
+        scaling = list(active.values())
+        task = {name: _scaled(name, value, scaling, batch) for name, value in losses.items()}
+        return task, {name: method(*seen) for name, method in active.items()}, tuple(seen)
 
     def observe(
         self, batch_inputs: Tensor, batch_data_samples: list
@@ -121,6 +136,14 @@ class DistillDetector(BaseDetector):
             losses = seen['losses'] = self.student.loss(batch_inputs, batch_data_samples)
         student = student_observation(self.student, seen)
         return losses, student, self.teacher.observe(batch_inputs, batch, student), batch
+
+    def probe(self, data: dict) -> Probe:
+        """Looks at one training step without taking it; see :func:`probe_step`.
+
+        Args:
+            data: A batch as the data loader gives it.
+        """
+        return probe_step(self, data)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """The student's predictions."""
@@ -207,17 +230,6 @@ def _batch(data_samples: list) -> Batch:
         max_steps=progress('max_iters', 0),
         max_epochs=progress('max_epochs', 0),
     )
-
-
-@contextmanager
-def forked_rng() -> Iterator[None]:
-    """Restores the random state of Python, NumPy and PyTorch afterwards."""
-    states = random.getstate(), np.random.get_state()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
-        yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
 
 
 def _to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) -> None:

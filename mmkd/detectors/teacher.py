@@ -69,6 +69,19 @@ class Teacher:
         meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
         self.classes = tuple(meta['classes']) if meta.get('classes') else None
 
+    @torch.no_grad()
+    def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:
+        """Its own detections.
+
+        Args:
+            inputs: (B, 3, H, W) as the student's data preprocessor made them.
+            samples: B ``DetDataSample``, which get ``pred_instances``.
+            rescale: Whether boxes are in pixels of the original image.
+        """
+        if self.to_pixels is not None:
+            inputs = self.to_pixels(inputs, [sample.metainfo for sample in samples])
+        return self.model.predict(inputs, samples, rescale=rescale)
+
     def observe(self, inputs: Tensor, batch: Batch, student: Observation) -> Observation:
         """What the teacher says on the same images, and on the student's anchors and RoIs.
 

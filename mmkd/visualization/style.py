@@ -71,6 +71,14 @@ def save_figure(figure: Figure, path: str | Path, *, force: bool = False) -> Pat
     return path
 
 
+def figure_pixels(figure: Figure) -> np.ndarray:
+    """The drawn figure, (H, W, 3) uint8 RGB."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)  # of new_figure
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
     """Fills an axes with an RGB image, (H, W, 3) uint8; pixel i covers [i, i + 1)."""
     height, width = image.shape[:2]

@@ -1,0 +1,145 @@
+"""One training step looked at and not taken."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.observation import Batch, Observation, gradient_norm, total_loss
+
+from .random_state import forked_rng
+
+Maps = list[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What student, teacher and methods say in one step; tensors are of a copy of the student.
+
+    Attributes:
+        inputs: (B, 3, H, W), normalised and padded.
+        batch: Boxes and metas of the images.
+        student: The student's observation.
+        teacher: The teacher's.
+        task: The student's own losses, added up, as they count.
+        losses: Each method's losses, added up, as they count, by its name.
+        masks: Per method that has a mask and per level: (B, H, W) bool.
+        maps: Per method that compares maps and per level: the student's, adapted, and the
+            teacher's, (B, C, H, W) each.
+        detections: Per ``'teacher'`` and ``'student'`` and image: ``pred_instances`` in pixels of
+            the padded input.
+    """
+
+    inputs: Tensor
+    batch: Batch
+    student: Observation
+    teacher: Observation
+    task: Tensor
+    losses: dict[str, Tensor]
+    masks: dict[str, list[Tensor]] = field(default_factory=dict)
+    maps: dict[str, Maps] = field(default_factory=dict)
+    detections: dict[str, list[Any]] = field(default_factory=dict)
+
+    def loss_shares(self) -> dict[str, float]:
+        """Share of the task (``'task'``) and of each method in the sum of all losses."""
+        return _shares({'task': self.task, **self.losses})
+
+    def gradient_shares(self) -> dict[str, float]:
+        """The same of the L2 norms of the gradients at the features.
+
+        Norms of parts do not add up to the norm of the sum; the shares are of their sum.
+        """
+        parts = {'task': self.task, **self.losses}
+        return _shares({name: gradient_norm(loss, self._at) for name, loss in parts.items()})
+
+    @property
+    def _at(self) -> Sequence[Tensor]:
+        """The neck's outputs; where no method's gradient reaches them, the backbone's stages."""
+        reached = any(
+            gradient_norm(loss, self.student.features) > 0 for loss in self.losses.values()
+        )
+        return self.student.features if reached else self.student.backbone
+
+
+def probe_step(model: Any, data: dict) -> Probe:
+    """Runs one step on a copy, which nothing of the training notices.
+
+    Parameters, gradients, buffers and modes of ``model``, and the random state, are as before. The
+    cost is a deep copy of the student, a step's forward passes, and detections of both.
+
+    In several processes all must call it together: methods count over all of them.
+
+    Args:
+        model: A ``DistillDetector`` in training mode.
+        data: A batch as the data loader gives it; it is not changed.
+    """
+    with forked_rng(), torch.enable_grad():
+        twin = copy.deepcopy(model)
+        batch = twin.data_preprocessor(copy.deepcopy(data), True)
+        inputs, samples = batch['inputs'], batch['data_samples']
+        detections = _detections(twin, inputs, samples)
+        maps: dict[str, Maps] = {}
+        for name, method in twin.distill.items():
+            _watch(method, maps, name)
+        task, by_method, seen = twin.parts(inputs, samples)
+        with torch.no_grad():
+            masks = {
+                name: twin.distill[name].masks(*seen)
+                for name in by_method
+                if callable(getattr(twin.distill[name], 'masks', None))
+            }
+    student, teacher, boxes = seen
+    return Probe(
+        inputs=inputs,
+        batch=boxes,
+        student=student,
+        teacher=teacher,
+        task=total_loss(task),
+        losses={name: total_loss(found) for name, found in by_method.items()},
+        masks=masks,
+        maps=maps,
+        detections=detections,
+    )
+
+
+@torch.no_grad()
+def _detections(model: Any, inputs: Tensor, samples: list) -> dict[str, list[Any]]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    found = {}
+    for role, side in (('teacher', model.teacher), ('student', model.student)):
+        predicted = side.predict(inputs, copy.deepcopy(samples), rescale=False)
+        found[role] = [sample.pred_instances for sample in predicted]
+    for module, mode in modes.items():
+        module.training = mode
+    return found
+
+
+def _watch(method: nn.Module, found: dict[str, Maps], name: str) -> None:
+    """Notes pairs of maps that a loss of the method is given as ``student`` and ``teacher``.
+
+    Args:
+        method: A method of the copy; the hooks go with it.
+        found: Where to put them.
+        name: Under which key.
+    """
+
+    def look(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        ours, theirs = kwargs.get('student'), kwargs.get('teacher')
+        if not all(isinstance(side, (list, tuple)) for side in (ours, theirs)):
+            return
+        pairs = list(zip(ours, theirs, strict=False))  # type: ignore[arg-type]
+        if all(a.dim() == 4 and a.shape == b.shape for a, b in pairs):
+            found.setdefault(name, []).extend((a.detach(), b.detach()) for a, b in pairs)
+
+    for module in method.modules():
+        module.register_forward_pre_hook(look, with_kwargs=True)
+
+
+def _shares(sizes: dict[str, Tensor]) -> dict[str, float]:
+    values = {name: float(size.detach()) for name, size in sizes.items()}
+    whole = sum(values.values())
+    return {name: value / whole if whole else 0.0 for name, value in values.items()}
