@@ -75,6 +75,12 @@ def read_scalars(work_dir: Path) -> RunScalars:
     return merged
 
 
+def was_evaluated(job: Job) -> bool:
+    """Whether the final weights were evaluated; COCO's metric is silent where nothing is found."""
+    steps = read_scalars(job.work_dir).val.get('time', ([], []))[0]
+    return bool(final_metrics(job) or _test_files(job.work_dir) or job.epochs in steps)
+
+
 def final_metrics(job: Job) -> dict[str, float]:
     """Metrics of the final weights: of a test after training, or of the last epoch's validation."""
     tested = _test_metrics(job.work_dir)
@@ -87,16 +93,19 @@ def final_metrics(job: Job) -> dict[str, float]:
     }
 
 
+def _test_files(work_dir: Path) -> list[Path]:
+    """What tests wrote, the newest last: ``START/START.json``."""
+    return [path for path in sorted(work_dir.glob('*/*.json')) if path.stem == path.parent.name]
+
+
 def _test_metrics(work_dir: Path) -> dict[str, float]:
-    for path in sorted(work_dir.glob('*/*.json'), reverse=True):
-        if path.stem == path.parent.name:
-            found = json.loads(path.read_text())
-            return {
-                name: float(value)
-                for name, value in found.items()
-                if name not in _NO_METRIC and isinstance(value, (int, float))
-            }
-    return {}
+    files = _test_files(work_dir)
+    found = json.loads(files[-1].read_text()) if files else {}
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if name not in _NO_METRIC and isinstance(value, (int, float))
+    }
 
 
 def find_metric(wanted: str, metrics: dict[str, float]) -> str:

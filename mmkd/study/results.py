@@ -32,9 +32,10 @@ def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
     runs = {job.index: _read_run(job) for job in jobs if _usable(job)}
     if not runs:
         raise ValueError(f'{study.name}: no run is finished yet in {study.work_dir}.')
-    metric = find_metric(study.metric, next(iter(runs.values()))['metrics'])
+    logged = {name: value for run in runs.values() for name, value in run['metrics'].items()}
+    metric = find_metric(study.metric, logged)
     for run in runs.values():
-        run['value'] = run['metrics'].get(metric)
+        run['value'] = run['metrics'].get(metric, 0.0)  # COCO's metric is silent on no detection
         run['per_class'] = per_class(metric, run['metrics'])
     arms = _arms(study, jobs, runs)
     return dict(
@@ -44,7 +45,7 @@ def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
         mmkd=__version__,
         missing=[job.name for job in jobs if job.index not in runs],
         arms=arms,
-        warnings=[*_warnings(arms), *_mixed_code(runs.values())],
+        warnings=[*_warnings(arms), *_silent(runs.values(), metric), *_mixed_code(runs.values())],
         runs=list(runs.values()),
     )
 
@@ -115,9 +116,9 @@ def _costs(runs: Sequence[dict]) -> dict[str, Any]:
     for key in ('step_seconds', 'gpu_memory', 'process_memory', 'wall_seconds'):
         known = [run[key] for run in runs if run[key] is not None]
         costs[key] = median(known) if known else None
-    classes = list(runs[0]['per_class'])
+    names = dict.fromkeys(name for run in runs for name in run['per_class'])
     costs['per_class'] = {
-        name: asdict(summarize([run['per_class'][name] for run in runs])) for name in classes
+        name: asdict(summarize([run['per_class'].get(name, 0.0) for run in runs])) for name in names
     }
     return costs
 
@@ -152,6 +153,11 @@ def _warnings(arms: Mapping[str, Any]) -> list[str]:
     if gap is not None and gap < LEAST_GAP:
         notes.append('The teacher is hardly ahead of the student alone: there is no gap to close.')
     return notes
+
+
+def _silent(runs: Iterable[Mapping[str, Any]], metric: str) -> list[str]:
+    names = [f'{r["title"]} (seed {r["seed"]})' for r in runs if metric not in r['metrics']]
+    return [f'{", ".join(names)}: found nothing; counts as 0.'] if names else []
 
 
 def _mixed_code(runs: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from . import launch, markers
 from .jobs import Job
 from .launch import Launcher
-from .logs import final_metrics
+from .logs import was_evaluated
 from .progress import Board, State
 from .versions import versions
 
@@ -133,11 +133,11 @@ class Runner:
         job, status = run.job, _poll(run)
         if status is None:
             return False
-        if status == 0 and job.checkpoint.is_file() and final_metrics(job):
+        if status == 0 and job.checkpoint.is_file() and was_evaluated(job):
             self._prune(job)
             run.marker.finished = True
         elif status == 0:
-            self.failed[job.index] = f'ended without {job.checkpoint.name} or without metrics'
+            self.failed[job.index] = f'ended without {job.checkpoint.name} or was not evaluated'
         else:
             self.failed[job.index] = f'exit status {status}; its output ends:\n  {launch.tail(job)}'
         self._note(run)

@@ -125,6 +125,20 @@ def test_runs_of_several_states_of_the_code_are_told_apart(finished):
         path.write_text(kept)
 
 
+def test_a_run_that_found_nothing_counts_as_zero(finished):
+    study, jobs = finished
+    path = next(jobs[2].work_dir.glob('*/vis_data/scalars.json'))
+    kept = path.read_text()
+    lines = [line for line in kept.splitlines() if 'mAP' not in line]
+    path.write_text('\n'.join([*lines, json.dumps(dict(time=0.1, step=2))]))
+    try:
+        outcome = collect(study, jobs)
+    finally:
+        path.write_text(kept)
+    assert outcome['arms']['hint']['values']['0'] == 0
+    assert 'whole-map hint (seed 0): found nothing; counts as 0.' in outcome['warnings']
+
+
 def test_nothing_finished_is_said(finished, tmp_path):
     with pytest.raises(ValueError, match='no run is finished yet'):
         collect(finished[0], [])

@@ -90,6 +90,17 @@ def test_runs_wait_for_the_teacher_and_keep_the_last_checkpoint_alone(tools, tmp
         assert marker.versions['torch']
 
 
+def test_a_run_that_found_nothing_is_finished_and_one_without_evaluation_is_not(tools, tmp_path):
+    script = (tools / 'train.py').read_text()
+    (tools / 'train.py').write_text(script.replace("'pascal_voc/mAP': 0.5", "'time': 0.1"))
+    job = make(tmp_path, 1)[0]
+    assert not run([job])[0]
+    (tools / 'train.py').write_text(script.replace("'step': 2", "'step': 1"))
+    (tmp_path / 'other').mkdir()
+    job = make(tmp_path / 'other', 1)[0]
+    assert 'was not evaluated' in run([job])[0][0]
+
+
 def test_finished_runs_are_not_repeated(tools, tmp_path):
     run(make(tmp_path))
     failed, text = run(make(tmp_path))
