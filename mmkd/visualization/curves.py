@@ -164,9 +164,7 @@ def smooth(values: list[float], width: int) -> np.ndarray:
 def styles(count: int) -> list[tuple]:
     """Colour, line and marker of each line; past the palette's end their pairs differ."""
     kinds = len(LINES)
-    return [
-        (LINES[i % kinds][0], *LINES[(i + i // kinds) % kinds][1:]) for i in range(count)
-    ]
+    return [(LINES[i % kinds][0], *LINES[(i + i // kinds) % kinds][1:]) for i in range(count)]
 
 
 def _finish(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:
