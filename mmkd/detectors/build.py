@@ -59,7 +59,7 @@ def _build(config: dict) -> Any:
     accepted = inspect.signature(kind if isinstance(kind, type) else MODELS.get(kind)).parameters
     unknown = [key for key in config if key not in accepted and key != 'type']
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-        near = difflib.get_close_matches(unknown[0], accepted, n=1)
+        near = difflib.get_close_matches(unknown[0], [*accepted, 'auto_scale'], n=1)
         hint = f' Did you mean {near[0]!r}?' if near else ''
         raise ValueError(
             f'methods: {kind} has no argument {unknown[0]!r}.{hint} It takes {list(accepted)}.'

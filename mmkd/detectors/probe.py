@@ -110,7 +110,7 @@ def _detections(model: Any, inputs: Tensor, samples: list) -> dict[str, list[Any
     modes = {module: module.training for module in model.modules()}
     model.eval()
     found = {}
-    for role, side in (('teacher', model.teacher), ('student', model.student)):
+    for role, side in (('teacher', model.teacher), ('student', model)):
         predicted = side.predict(inputs, copy.deepcopy(samples), rescale=False)
         found[role] = [sample.pred_instances for sample in predicted]
     for module, mode in modes.items():

@@ -1,0 +1,86 @@
+"""Batch norm statistics that a frozen layer uses, against those of the data."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .check import Check, State
+
+_MAX_SHIFT = 1.0
+_MAX_RATIO = 4.0
+
+
+@torch.no_grad()
+def check_batch_norm(model: Any, batches: Sequence[dict]) -> list[Check]:
+    """One check for the teacher, and one for a student some of whose layers are frozen.
+
+    Statistics are stale where, in half of the layers, the mean of the input lies more than one
+    running standard deviation off, or its variance is more than four times or less than a quarter
+    of the running one (medians over channels).
+
+    Args:
+        model: The ``DistillDetector``.
+        batches: Preprocessed training batches.
+    """
+    teacher, converter = model.teacher.model, model.teacher.to_pixels
+    model.train()
+    sides = [('teacher', teacher), ('student', model.student)]
+    checks = []
+    for role, detector in sides:
+        with _watch(detector) as seen:
+            for batch in batches:
+                inputs = batch['inputs']
+                if role == 'teacher' and converter is not None:
+                    inputs = converter(inputs, [s.metainfo for s in batch['data_samples']])
+                detector.extract_feat(inputs)
+        if seen or role == 'teacher':
+            checks.append(_judge(f'batch norm of the {role}', seen))
+    return checks
+
+
+def _judge(name: str, seen: dict[str, list[tuple[float, float]]]) -> Check:
+    if not seen:
+        return Check(name, State.OK, 'it has no layer with running statistics')
+    layers = {key: torch.tensor(values).mean(0).tolist() for key, values in seen.items()}
+    shift, ratio = torch.tensor(list(layers.values())).median(dim=0).values.tolist()
+    text = (
+        f'{len(layers)} layers, medians: mean off by {shift:.2f} running standard deviations, '
+        f'variance off by a factor of {2**ratio:.2f}'
+    )
+    if shift <= _MAX_SHIFT and 2**ratio <= _MAX_RATIO:
+        return Check(name, State.OK, text)
+    worst = max(layers, key=lambda key: layers[key][0] / _MAX_SHIFT + layers[key][1])
+    return Check(
+        name, State.FINDING, f'{text}; worst in {worst}',
+        'the statistics are of other data: check preprocessing and checkpoint, or let the detector '
+        'see this data for some hundred iterations in training mode',
+    )  # fmt: skip
+
+
+@contextmanager
+def _watch(detector: nn.Module) -> Iterator[dict[str, list[tuple[float, float]]]]:
+    """Per layer in eval mode and per batch: shift of the mean, and log2 of the variance's ratio."""
+    seen: dict[str, list[tuple[float, float]]] = {}
+
+    def look(name: str, layer: _BatchNorm, value: Tensor) -> None:
+        dims = [dim for dim in range(value.dim()) if dim != 1]
+        variance, mean = torch.var_mean(value.float(), dim=dims)
+        running = layer.running_var + layer.eps
+        shift = (mean - layer.running_mean).abs() / running.sqrt()
+        ratio = ((variance + layer.eps) / running).log2().abs()
+        seen.setdefault(name, []).append((shift.median().item(), ratio.median().item()))
+
+    handles = [
+        layer.register_forward_pre_hook(lambda m, args, name=name: look(name, m, args[0]))
+        for name, layer in detector.named_modules()
+        if isinstance(layer, _BatchNorm) and not layer.training and layer.track_running_stats
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,63 @@
+"""Teacher and data call the same things by the same labels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .check import Check, State
+from .scores import Score
+
+_ENOUGH = 5
+"""Objects of a class that the teacher must have found before its labels are judged."""
+
+_REMEDY = (
+    "set metainfo=dict(classes=...) of the data to the teacher's list in the teacher's order, or "
+    'train the teacher on the list of the data'
+)
+
+
+def check_class_names(model: Any, classes: Sequence[str]) -> Check:
+    """Names in the teacher's checkpoint against those of the data."""
+    name = 'class names'
+    theirs = model.teacher.classes
+    if theirs is None:
+        return Check(name, State.INFO, "the teacher's checkpoint names no classes")
+    if tuple(theirs) == tuple(classes):
+        return Check(name, State.OK, f'{len(classes)}, in the same order')
+    differing = [
+        f'label {label} is {ours!r} in the data and {other!r} for the teacher'
+        for label, (ours, other) in enumerate(zip(classes, theirs, strict=False))
+        if ours != other
+    ]
+    counts = f'{len(classes)} in the data and {len(theirs)} for the teacher'
+    return Check(name, State.FINDING, differing[0] if differing else counts, _REMEDY)
+
+
+def check_confusion(teacher: Score, classes: Sequence[str]) -> Check:
+    """Whether the teacher finds the objects of a class and mostly calls them something else.
+
+    This sees another class order where the checkpoint names no classes.
+    """
+    name = 'class order'
+    table = teacher.confusion
+    if table is None or table.sum() < _ENOUGH:
+        return Check(
+            name, State.SKIPPED,
+            f'not run: the teacher found {0 if table is None else table.sum()} annotated objects '
+            'of the sample',
+        )  # fmt: skip
+    wrong = []
+    for label, row in enumerate(table):
+        called = int(row.argmax())
+        if row.sum() >= _ENOUGH and called != label and row[called] > row.sum() / 2:
+            ours, other = (_name(classes, index) for index in (label, called))
+            wrong.append(f'{ours} is called {other} in {row[called]} of {row.sum()} cases')
+    if wrong:
+        return Check(name, State.FINDING, '; '.join(wrong), _REMEDY)
+    right = int(np.trace(table))
+    return Check(name, State.OK, f'{right} of {table.sum()} objects found are called by their name')
+
+
+def _name(classes: Sequence[str], label: int) -> str:
+    return repr(classes[label]) if label < len(classes) else f'label {label}'

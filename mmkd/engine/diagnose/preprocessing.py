@@ -1,0 +1,125 @@
+"""The teacher sees the pixels that it was trained on."""
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from mmkd.compat import load_checkpoint_file
+
+from .check import Check, State
+
+_SETTINGS = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
+_DEFAULTS = {'bgr_to_rgb': False, 'rgb_to_bgr': False}
+
+
+def check_conversion(model: Any) -> Check:
+    """Whether the images are converted for the teacher."""
+    name = 'preprocessing of student and teacher'
+    if model.teacher.to_pixels is None:
+        return Check(name, State.OK, 'mean, std, channel order and padding are the same')
+    ours = _described(_of_module(model.data_preprocessor))
+    theirs = _described(_of_module(model.teacher.model.data_preprocessor))
+    return Check(
+        name, State.INFO, f'student: {ours}; teacher: {theirs}: images are converted exactly'
+    )
+
+
+def check_record(model: Any) -> Check:
+    """The teacher's config against what its checkpoint says it was trained with."""
+    name = 'preprocessing of the teacher'
+    meta = load_checkpoint_file(model.teacher.checkpoint, map_location='cpu').get('meta') or {}
+    recorded = recorded_preprocessing(str(meta.get('cfg') or meta.get('config') or ''))
+    if recorded is None:
+        return Check(name, State.INFO, 'its checkpoint does not record how it was trained')
+    configured = _of_module(model.teacher.model.data_preprocessor)
+    differing = [key for key in recorded if recorded[key] != configured.get(key)]
+    if not differing:
+        return Check(name, State.OK, f'as its checkpoint records: {_described(configured)}')
+    what = '; '.join(
+        f'{key} is {configured.get(key)} in the config and was {recorded[key]} in training'
+        for key in differing
+    )
+    return Check(
+        name, State.FINDING, what,
+        f'set data_preprocessor.{", ".join(differing)} of {model.teacher.source} to the recorded '
+        'values; the student may keep its own, images are converted',
+    )  # fmt: skip
+
+
+def recorded_preprocessing(text: str) -> dict[str, Any] | None:
+    """mean, std and channel order in a config's text; None where it does not tell.
+
+    The text comes from a checkpoint, which is data: it is parsed and never run. Both MMDetection 3
+    (``model.data_preprocessor``) and 2 (``img_norm_cfg``) are read.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    values = {
+        node.targets[0].id: _value(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    model = values.get('model')
+    model = model if isinstance(model, Mapping) else {}
+    student = model.get('student')  # a distilled student may teach
+    for owner in (model, student if isinstance(student, Mapping) else {}, values):
+        found = owner.get('data_preprocessor')
+        if isinstance(found, Mapping):
+            return _settings(found)
+    old = values.get('img_norm_cfg')
+    if isinstance(old, Mapping):
+        return _settings({**old, 'bgr_to_rgb': old.get('to_rgb', True)})
+    return None
+
+
+def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in one form, what is absent by its default."""
+    settings = {key: found.get(key, _DEFAULTS.get(key)) for key in _SETTINGS}
+    for key in ('mean', 'std'):
+        if settings[key] is not None:
+            settings[key] = [round(float(number), 3) for number in settings[key]]
+    return _one_order(settings)
+
+
+def _of_module(preprocessor: Any) -> dict[str, Any]:
+    """The same of a built data preprocessor."""
+    normalises = getattr(preprocessor, '_enable_normalize', False)
+    settings: dict[str, Any] = {
+        key: [round(x, 3) for x in getattr(preprocessor, key).flatten().tolist()]
+        if normalises
+        else None
+        for key in ('mean', 'std')
+    }
+    settings['bgr_to_rgb'] = bool(getattr(preprocessor, '_channel_conversion', False))
+    return _one_order(settings)
+
+
+def _one_order(settings: dict[str, Any]) -> dict[str, Any]:
+    """``rgb_to_bgr`` swaps the same channels as ``bgr_to_rgb``."""
+    swapped = bool(settings['bgr_to_rgb'] or settings.pop('rgb_to_bgr', False))
+    settings.pop('rgb_to_bgr', None)
+    return {**settings, 'bgr_to_rgb': swapped}
+
+
+def _described(settings: Mapping[str, Any]) -> str:
+    order = 'RGB' if settings['bgr_to_rgb'] else 'BGR'
+    return f'mean {settings["mean"]}, std {settings["std"]}, {order}'
+
+
+def _value(node: ast.expr) -> Any:
+    """The value of a literal or of ``dict(...)``; None for anything else."""
+    if isinstance(node, ast.Call):
+        if not (isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args):
+            return None
+        return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Dict):
+        keys = [_value(key) if key is not None else None for key in node.keys]
+        return dict(zip(keys, map(_value, node.values), strict=True))
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(item) for item in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

@@ -1,0 +1,135 @@
+"""All checks, the cheapest first; what a failed one makes pointless is skipped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmkd.engine.preflight import is_distillation
+from mmkd.registry import MODELS
+
+from .batch_norm import check_batch_norm
+from .check import Check, State
+from .classes import check_class_names, check_confusion
+from .preprocessing import check_conversion, check_record
+from .sample import training_batches, validation_sample
+from .scores import check_scores, score
+from .signals import check_features, check_levels, check_masks, check_weights, watch_training
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to look.
+
+    Attributes:
+        num: Images of the validation split to score, and of the training split to measure.
+        fraction: Wanted size of each method's loss at the start, over that of the task.
+        target: What the student shall reach, in units of the config's metric; None: see below.
+        student_checkpoint: A trained student, scored as the target on the same images. Without
+            either the teacher must beat the untrained student.
+        device: Where to run.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+
+    num: int = 64
+    fraction: float = 0.5
+    target: float | None = None
+    student_checkpoint: str | None = None
+    device: str = 'cpu'
+
+    def __post_init__(self) -> None:
+        if self.num < 1:
+            raise ValueError(f'--num must be >= 1, got {self.num}.')
+        if self.fraction <= 0:
+            raise ValueError(f'--fraction must be > 0, got {self.fraction}.')
+        if self.target is not None and self.student_checkpoint is not None:
+            raise ValueError('--target and --student-checkpoint exclude each other: give one.')
+
+
+def diagnose(
+    cfg: Config, options: Options, progress: Callable[[str], None] = lambda stage: None
+) -> list[Check]:
+    """Runs every check of a distillation config.
+
+    Args:
+        cfg: The whole config.
+        options: How to look.
+        progress: Told the name of each stage as it begins.
+
+    Raises:
+        ValueError: The config distils nothing.
+        FileNotFoundError: ``options.student_checkpoint`` does not exist.
+    """
+    if not is_distillation(cfg):
+        raise ValueError(
+            f'the model of {cfg.filename or "the config"} is a {cfg.get("model", {}).get("type")}, '
+            "which has no teacher: name a config whose model has type='mmkd.DistillDetector'."
+        )
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    np.random.seed(0)  # the same numbers in every call
+    torch.manual_seed(0)
+    progress('building the detectors')
+    model, fits = _build(cfg)
+    if model is None:
+        return [fits]
+    loaded = _load(model)
+    checks = [fits, loaded, check_conversion(model)]
+    if loaded.state is State.FINDING:
+        return [*checks, *_skipped('the teacher has no weights')]
+    checks.append(check_record(model))
+    model.to(options.device)
+    return [*checks, *_on_images(cfg, options, model, progress)]
+
+
+def _build(cfg: Config) -> tuple[Any, Check]:
+    name = 'student and teacher fit'
+    try:
+        model = MODELS.build(cfg.model)
+    except ValueError as error:  # of levels, strides, numbers of classes, heads, arguments
+        # Messages of this package end with the remedy, as a sentence or behind a colon.
+        message = str(error)
+        text, _, remedy = message.partition('. ' if '. ' in message else ': ')
+        return None, Check(name, State.FINDING, text, remedy or 'correct the setting named there')
+    return model, Check(name, State.OK, 'levels, strides, classes and heads can be compared')
+
+
+def _load(model: Any) -> Check:
+    name = 'teacher checkpoint'
+    try:
+        model.init_weights()
+    except (ValueError, FileNotFoundError) as error:
+        return Check(
+            name, State.FINDING, str(error),
+            'model.teacher=dict(config=..., checkpoint=...) of one training',
+        )  # fmt: skip
+    return Check(name, State.OK, f'{model.teacher.checkpoint} fits {model.teacher.source}')
+
+
+def _skipped(why: str) -> list[Check]:
+    names = ('class order', 'teacher is worth it', 'feature scales', 'loss weight', 'batch norm')
+    return [Check(name, State.SKIPPED, f'not run: {why}') for name in names]
+
+
+def _on_images(
+    cfg: Config, options: Options, model: Any, progress: Callable[[str], None]
+) -> list[Check]:
+    progress('reading the validation split')
+    sample = validation_sample(cfg, options.num)
+    checks = [check_class_names(model, sample.classes)]
+    progress(f'scoring teacher and student on {len(sample)} images')
+    teacher = score(model, model.teacher, sample)
+    student = score(model, model, sample)
+    checks.append(check_confusion(teacher, sample.classes))
+    checks.append(check_scores(model, options, sample, teacher, student))
+    progress('measuring training batches')
+    batches = training_batches(cfg, model, options.num)
+    checks += check_batch_norm(model, batches)
+    seen = watch_training(model, batches)
+    checks += [check_levels(seen), check_features(seen)]
+    return [*checks, *check_weights(seen, options.fraction), *check_masks(seen)]

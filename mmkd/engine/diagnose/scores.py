@@ -1,0 +1,132 @@
+"""Is the teacher worth imitating?"""
+
+import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from mmengine.logging import MMLogger
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from mmkd.compat import load_checkpoint_file
+
+from .check import Check, State
+from .sample import ValidationSample
+
+if TYPE_CHECKING:
+    from .run import Options
+
+_FOUND = 0.5
+_SURE = 0.3
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a detector does on the sample.
+
+    Attributes:
+        metric: Name of the number.
+        value: The number.
+        confusion: (K, K) counts of objects found (IoU >= 0.5, score >= 0.3): true label, label
+            given; None where the validation pipeline loads no boxes.
+    """
+
+    metric: str
+    value: float
+    confusion: np.ndarray | None
+
+
+@torch.no_grad()
+def score(model: Any, detector: Any, sample: ValidationSample) -> Score:
+    """Evaluates student or teacher on images as the student's preprocessor makes them.
+
+    Args:
+        model: The ``DistillDetector``.
+        detector: It, for the student, or its ``teacher``.
+        sample: Images and evaluator.
+    """
+    model.eval()
+    evaluator = sample.build_evaluator()
+    size = len(sample.classes)
+    table = np.zeros((size, size), int)
+    annotated = False
+    with _quiet():
+        for batch in sample.batches():
+            data = model.data_preprocessor(batch, False)
+            found = detector.predict(data['inputs'], data['data_samples'], rescale=True)
+            for image in found:
+                if 'gt_instances' in image and 'bboxes' in image.gt_instances:
+                    annotated = True
+                    _count(table, image)
+            evaluator.process(data_samples=found, data_batch=batch)
+        numbers = evaluator.evaluate(len(sample))
+    name = next((key for key in numbers if key.endswith('mAP')), next(iter(numbers)))
+    return Score(name, float(numbers[name]), table if annotated else None)
+
+
+def check_scores(
+    model: Any, options: 'Options', sample: ValidationSample, teacher: Score, student: Score
+) -> Check:
+    """The teacher against what the student shall reach."""
+    what, target = 'the untrained student', student.value
+    if options.target is not None:
+        what, target = 'the target (--target)', options.target
+    elif options.student_checkpoint is not None:
+        what = f'the student of {options.student_checkpoint}'
+        target = score(model, _trained(model, options.student_checkpoint), sample).value
+    text = (
+        f'{teacher.metric} on {len(sample)} images: teacher {teacher.value:.3f}, {what} '
+        f'{target:.3f}, student as it starts {student.value:.3f}'
+    )
+    if teacher.value > target:
+        return Check('teacher is worth it', State.OK, text)
+    return Check(
+        'teacher is worth it', State.FINDING, text,
+        'a student seldom passes its teacher: train the teacher longer or on this data, give its '
+        'own checkpoint and preprocessing, or take a larger one',
+    )  # fmt: skip
+
+
+def _trained(model: Any, checkpoint: str) -> Any:
+    """A student with the weights of a file; adapters in it are not read."""
+    file = load_checkpoint_file(checkpoint, map_location='cpu')
+    twin = copy.deepcopy(model)
+    state = file.get('state_dict', file)
+    twin.load_state_dict({key.removeprefix('module.'): t for key, t in state.items()}, strict=False)
+    return twin
+
+
+def _count(table: np.ndarray, image: Any) -> None:
+    """Adds the objects of one image that were found."""
+    predicted, truth = image.pred_instances, image.gt_instances
+    sure = predicted.scores >= _SURE
+    boxes, labels = _boxes(predicted)[sure], predicted.labels[sure]
+    if not len(boxes) or not len(truth.labels):
+        return
+    overlaps = box_iou(_boxes(truth).to(boxes), boxes)  # (G, P)
+    best, index = overlaps.max(dim=1)
+    for true, given, overlap in zip(truth.labels.tolist(), labels[index].tolist(), best.tolist(),
+                                    strict=True):  # fmt: skip
+        if overlap >= _FOUND and max(true, given) < len(table):
+            table[true, given] += 1
+
+
+def _boxes(instances: Any) -> Tensor:
+    return getattr(instances.bboxes, 'tensor', instances.bboxes)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Evaluators print a table a call; here there is one table in the end."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
