@@ -15,7 +15,12 @@ import torch
 from .jobs import TEST, Job
 from .markers import CONFIG, OUTPUT
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+_PACKAGE = Path(__file__).resolve().parents[1]
+# Beside the package in a checkout, inside it in a wheel.
+TOOLS = next(
+    (folder for folder in (_PACKAGE.parent / 'tools', _PACKAGE / '.mim' / 'tools')
+     if (folder / 'train.py').is_file()), _PACKAGE.parent / 'tools'
+)  # fmt: skip
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 _THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 _PR_SET_PDEATHSIG = 1
