@@ -15,9 +15,9 @@ td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 th button { font: inherit; font-weight: 600; border: 0; background: none; padding: 0;
   cursor: pointer; color: inherit; }
-th button::after { content: ' \\2195'; color: #888; }
-th[aria-sort=ascending] button::after { content: ' \\2191'; color: #000; }
-th[aria-sort=descending] button::after { content: ' \\2193'; color: #000; }
+th button::after { content: '\\00a0\\2195'; color: #888; }
+th[aria-sort=ascending] button::after { content: '\\00a0\\2191'; color: #000; }
+th[aria-sort=descending] button::after { content: '\\00a0\\2193'; color: #000; }
 figure { margin: 1rem 0; }
 figure img { max-width: 100%; height: auto; }
 details { margin: .3rem 0; }
