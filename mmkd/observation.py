@@ -174,6 +174,9 @@ class Layout:
         sigmoid: Which of ``'rpn'`` and ``'rois'`` have one sigmoid a class, not a softmax.
         decoded: Which of ``'rpn'`` and ``'rois'`` have boxes, xyxy pixels, as regression targets
             (``reg_decoded_bbox``), not encoded deltas.
+        pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
+            student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
+            the student's pixels. None where both see the same images.
     """
 
     channels: tuple[int, ...]
@@ -186,6 +189,7 @@ class Layout:
     num_classes: int | None = None
     sigmoid: frozenset[str] = frozenset()
     decoded: frozenset[str] = frozenset()
+    pairing: str | None = None
 
 
 def total_loss(losses: Mapping[str, Any]) -> Tensor:

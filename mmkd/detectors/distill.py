@@ -1,6 +1,7 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
@@ -19,6 +20,7 @@ from .random_state import forked_rng
 from .recorder import record, student_observation
 from .spec import DetectorSpec, build_detector, resolve_spec
 from .teacher import Teacher
+from .two_sizes import Shrink
 from .weights import ADAPTER_PREFIX, load_strictly, student_keys
 
 _STUDENT = 'student.'
@@ -37,6 +39,11 @@ class DistillDetector(BaseDetector):
             checkpoint=..., cfg_options=...)``; ``checkpoint`` sets the weights to start from.
         teacher: The same; needs a checkpoint to train, none to test.
         methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
+        student_scale: Side of the student's images over that of the images loaded, which the
+            teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
+            is resized on the device; RPN outputs are compared where anchors match after scaling.
+        pairing: How levels pair where ``student_scale`` is not 1: ``'shift'`` compares maps that
+            cover the same pixels, ``'upsample'`` maps of one index, on the teacher's grid.
         data_preprocessor: Replaces the student's own.
         init_cfg: Refused: the student's config initialises the student.
 
@@ -52,6 +59,8 @@ class DistillDetector(BaseDetector):
         student: DetectorSpec,
         teacher: DetectorSpec,
         methods: Sequence[dict],
+        student_scale: float = 1.0,
+        pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -69,18 +78,23 @@ class DistillDetector(BaseDetector):
         # The teacher and the adapters draw no number from the student's random stream.
         with forked_rng():
             self.teacher = Teacher(resolve_spec(teacher, 'teacher'))
-            self._join(methods)
+            self.teacher.shrink = None if student_scale == 1 else Shrink(student_scale)
+            self._join(methods, pairing)
         self._register_state_dict_hook(_to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(_from_checkpoint_keys)
 
-    def _join(self, configs: Sequence[dict]) -> None:
+    def _join(self, configs: Sequence[dict], pairing: str) -> None:
         """Builds the methods and checks that they, student and teacher fit."""
         teacher = self.teacher
         teacher.to_pixels = pixel_converter(self.data_preprocessor, teacher.model.data_preprocessor)
-        layouts = read_layout(self.student, 'student'), read_layout(teacher.model, 'teacher')
-        self.distill = build_methods(configs, *layouts)
+        ours, theirs = read_layout(self.student, 'student'), read_layout(teacher.model, 'teacher')
+        shrink, factor = teacher.shrink, 1
+        if shrink is not None:
+            shrink.fit_padding(self.data_preprocessor, ours)
+            theirs, factor = shrink.layout(theirs, pairing), shrink.factor
+        self.distill = build_methods(configs, ours, theirs)
         reads = frozenset().union(*(m.teacher_reads for m in self.distill.values()))
-        check_comparable(self.student, teacher.model, reads)
+        check_comparable(self.student, teacher.model, reads, factor)
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """The student's losses, and those of each method.
@@ -93,7 +107,7 @@ class DistillDetector(BaseDetector):
             Named losses, and numbers to watch whose names lack ``loss``.
         """
         if not any(method.active for method in self.distill.values()):
-            return self.student.loss(batch_inputs, batch_data_samples)
+            return self.student.loss(*self._own(batch_inputs, batch_data_samples))
         task, by_method, _ = self.parts(batch_inputs, batch_data_samples)
         for found in by_method.values():
             task.update(found)
@@ -131,11 +145,18 @@ class DistillDetector(BaseDetector):
         Returns:
             The student's own losses, what the student saw, what the teacher sees, the batch.
         """
-        batch = _batch(batch_data_samples)
+        inputs, samples = self._own(batch_inputs, batch_data_samples)
+        batch = _batch(samples)
         with record(self.student) as seen:
-            losses = seen['losses'] = self.student.loss(batch_inputs, batch_data_samples)
+            losses = seen['losses'] = self.student.loss(inputs, samples)
         student = student_observation(self.student, seen)
-        return losses, student, self.teacher.observe(batch_inputs, batch, student), batch
+        loaded = replace(batch, metas=[sample.metainfo for sample in batch_data_samples])
+        return losses, student, self.teacher.observe(batch_inputs, loaded, student), batch
+
+    def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
+        """What the student sees of a batch that was loaded."""
+        shrink = self.teacher.shrink
+        return (inputs, samples) if shrink is None else shrink.batch(inputs, samples)
 
     def probe(self, data: dict) -> Probe:
         """Looks at one training step without taking it; see :func:`probe_step`.
@@ -146,8 +167,12 @@ class DistillDetector(BaseDetector):
         return probe_step(self, data)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
-        """The student's predictions."""
-        return self.student.predict(batch_inputs, batch_data_samples, rescale=rescale)
+        """The student's predictions, in pixels of the original images or of the given ones."""
+        inputs, samples = self._own(batch_inputs, batch_data_samples)
+        predicted = self.student.predict(inputs, samples, rescale=rescale)
+        if self.teacher.shrink is None:
+            return predicted
+        return self.teacher.shrink.restore(predicted, batch_data_samples, rescale)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: list | None = None) -> Any:
         return self.student._forward(batch_inputs, batch_data_samples)

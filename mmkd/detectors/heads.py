@@ -19,7 +19,9 @@ def head_kinds(detector: nn.Module) -> dict[str, frozenset[str]]:
     }
 
 
-def check_heads(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) -> None:
+def check_heads(
+    student: nn.Module, teacher: nn.Module, fields: frozenset[str], factor: int = 1
+) -> None:
     """Refuses heads whose outputs mean different things.
 
     Coders that differ in ``target_means`` or ``target_stds`` alone are announced in the log:
@@ -29,12 +31,13 @@ def check_heads(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) 
         student: The student.
         teacher: The teacher.
         fields: What the methods read of the teacher.
+        factor: Side of the teacher's images over that of the student's.
 
     Raises:
         ValueError: Names the setting that differs, with both values.
     """
     if 'rpn' in fields:
-        _check_anchors(student, teacher)
+        _check_anchors(student, teacher, factor)
     ours, theirs = _heads(student), _heads(teacher)
     for name, coder in (('rpn', 'rpn_bbox_coder'), ('rois', 'bbox_coder')):
         if name in fields:
@@ -43,6 +46,7 @@ def check_heads(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) 
             _check_coders(_PLACES[name], ours[name].bbox_coder, theirs[name].bbox_coder)
 
 
+_HINT_FOR_TWO_SIZES = " These are in the student's pixels; leave the RPN out with on='rcn'."
 _PLACES = {'rpn': 'rpn_head', 'rois': 'roi_head.bbox_head'}
 
 
@@ -58,24 +62,28 @@ def _is_sigmoid(head: Any) -> bool:
     return bool(getattr(getattr(head, 'loss_cls', None), 'use_sigmoid', False))
 
 
-def _check_anchors(student: nn.Module, teacher: nn.Module) -> None:
+def _check_anchors(student: nn.Module, teacher: nn.Module, factor: int) -> None:
     for what, read in (('base anchors', _base_anchors), ('strides', _anchor_strides)):
-        first, second = read(student), read(teacher)
+        first, second = read(student, 1), read(teacher, factor)
         if first != second:
             raise ValueError(
                 f'rpn_head.anchor_generator differs: {what} {first} for the student, '
                 f'{second} for the teacher; RPN outputs can only be compared on the same anchors.'
+                f'{_HINT_FOR_TWO_SIZES * (factor > 1)}'
             )
 
 
-def _base_anchors(detector: nn.Module) -> list:
+def _base_anchors(detector: nn.Module, factor: int) -> list:
     generator: Any = dense_head(detector).prior_generator
-    return [level.round(decimals=2).tolist() for level in generator.base_anchors]
+    return [(level / factor).round(decimals=2).tolist() for level in generator.base_anchors]
 
 
-def _anchor_strides(detector: nn.Module) -> list:
+def _anchor_strides(detector: nn.Module, factor: int) -> list:
     generator: Any = dense_head(detector).prior_generator
-    return [tuple(stride) for stride in generator.strides]
+    return [
+        tuple(round(side / factor, 2) if side % factor else side // factor for side in stride)
+        for stride in generator.strides
+    ]
 
 
 def _check_activation(place: str, ours: Any, theirs: Any) -> None:

@@ -75,13 +75,16 @@ def _finest_scale(detector: nn.Module, stride: int) -> float:
     return float(getattr(extractor, 'finest_scale', 14 * stride))
 
 
-def check_comparable(student: nn.Module, teacher: nn.Module, fields: frozenset[str]) -> None:
+def check_comparable(
+    student: nn.Module, teacher: nn.Module, fields: frozenset[str], factor: int = 1
+) -> None:
     """Refuses pairs that cannot answer the same question.
 
     Args:
         student: The student.
         teacher: The teacher.
         fields: What the methods read of the teacher.
+        factor: Side of the teacher's images over that of the student's.
 
     Raises:
         ValueError: Names the setting that differs, with both values.
@@ -92,4 +95,4 @@ def check_comparable(student: nn.Module, teacher: nn.Module, fields: frozenset[s
             f'num_classes is {ours} for the student and {theirs} for the teacher: both must be '
             'trained on the same class list.'
         )
-    check_heads(student, teacher, fields)
+    check_heads(student, teacher, fields, factor)

@@ -13,6 +13,7 @@ from .finite import FiniteWatch
 from .pixels import PixelConverter
 from .recorder import offered_fields
 from .spec import ResolvedSpec, build_detector
+from .two_sizes import Shrink
 from .weights import load_strictly, student_keys
 
 
@@ -39,6 +40,7 @@ class Teacher:
         self.classes: tuple[str, ...] | None = None
         self.fields = offered_fields(self.model) - {'priors', 'proposals'}
         self.to_pixels: PixelConverter | None = None
+        self.shrink: Shrink | None = None
         self.finite = FiniteWatch(f'{spec.source} (checkpoint {spec.checkpoint})')
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
@@ -120,7 +122,8 @@ class Teacher:
 
         def rois(seen: Observation) -> RoIOutput:
             boxes = student.rois.rois
-            out = model.roi_head._bbox_forward(seen.features, boxes)
+            own = boxes if self.shrink is None else self.shrink.to_large(boxes)
+            out = model.roi_head._bbox_forward(seen.features, own)
             self.finite.look('rois', [out['cls_score'], out['bbox_pred']], batch.step)
             return RoIOutput(boxes, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
 

@@ -64,7 +64,7 @@ class FGFI(DistillMethod):
 
     def setup(self, student: Layout, teacher: Layout) -> None:
         """Pairs the levels and builds one 3x3 adaptation layer a pair."""
-        self.pairs = pair_levels(student.strides, teacher.strides, self.levels)
+        self.pairs = pair_levels(student.strides, teacher.strides, self.levels, teacher.pairing)
         self.strides = (student.strides, teacher.strides)
         self.finest_scale = student.finest_scale
         self.generator = self._build_generator(student)

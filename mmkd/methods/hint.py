@@ -60,7 +60,7 @@ class Hint(DistillMethod):
         prefix = 'backbone_' if self.stage == 'backbone' else ''
         strides = [getattr(side, f'{prefix}strides') for side in (student, teacher)]
         channels = [getattr(side, f'{prefix}channels') for side in (student, teacher)]
-        self.pairs = pair_levels(strides[0], strides[1], self.levels)
+        self.pairs = pair_levels(strides[0], strides[1], self.levels, teacher.pairing)
         self.adapters = nn.ModuleList(
             ConvAdapter(channels[0][i], channels[1][j]) for i, j in self.pairs
         )

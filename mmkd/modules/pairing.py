@@ -12,6 +12,7 @@ def pair_levels(
     student_strides: Sequence[int],
     teacher_strides: Sequence[int],
     levels: Sequence[Sequence[int]] | None = None,
+    pairing: str | None = None,
 ) -> LevelPairs:
     """Pairs feature levels by stride, or as told.
 
@@ -19,6 +20,8 @@ def pair_levels(
         student_strides: Stride of each student level, pixels.
         teacher_strides: Stride of each teacher level, pixels.
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
+        pairing: Of a teacher on larger images, whose strides are in the student's pixels:
+            ``'shift'`` pairs equal strides and leaves others alone, ``'upsample'`` equal indices.
 
     Returns:
         (student index, teacher index) of each pair.
@@ -27,6 +30,10 @@ def pair_levels(
         ValueError: The stride lists differ and ``levels`` is not given, or an index does not exist.
     """
     lists = f'student strides {list(student_strides)}, teacher strides {list(teacher_strides)}'
+    if levels is None and pairing == 'upsample' and len(student_strides) == len(teacher_strides):
+        return [(i, i) for i in range(len(student_strides))]
+    if levels is None and pairing == 'shift':
+        return _common(student_strides, teacher_strides, lists)
     if levels is None:
         if list(student_strides) != list(teacher_strides):
             raise ValueError(
@@ -45,6 +52,18 @@ def pair_levels(
         pairs.append((int(pair[0]), int(pair[1])))
     if not pairs:
         raise ValueError('levels is empty: name at least one [student index, teacher index].')
+    return pairs
+
+
+def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> LevelPairs:
+    pairs = [
+        (i, j) for i, ours in enumerate(student) for j, own in enumerate(teacher) if own == ours
+    ]
+    if not pairs:
+        raise ValueError(
+            f"pairing='shift' finds no level of one stride in the student's pixels: {lists}. Use "
+            "pairing='upsample', which compares levels of one index on the teacher's grid."
+        )
     return pairs
 
 

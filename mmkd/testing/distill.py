@@ -37,8 +37,12 @@ def distill_cfg(
     student: dict | None = None,
     teacher: dict | None = None,
     methods: Sequence[dict] = (dict(type='mmkd.FGFI'),),
+    **kwargs: Any,
 ) -> ConfigDict:
-    """Model config of a tiny student under one twice as wide, whose checkpoint is written."""
+    """Model config of a tiny student under one twice as wide, whose checkpoint is written.
+
+    ``kwargs`` are more arguments of the DistillDetector.
+    """
     student = tiny_faster_rcnn_cfg() if student is None else student
     teacher = (
         tiny_faster_rcnn_cfg(base_channels=16, out_channels=24) if teacher is None else teacher
@@ -48,6 +52,7 @@ def distill_cfg(
         student=student,
         teacher=dict(config=teacher, checkpoint=save_teacher(teacher, folder / 'teacher.pth')),
         methods=list(methods),
+        **kwargs,
     )
 
 

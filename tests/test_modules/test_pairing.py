@@ -38,3 +38,27 @@ def test_a_coarser_teacher_gets_the_mean_of_two_by_two_cells():
     resized = resize_like(maps, torch.rand(1, 1, 2, 2))
     # Bilinear without corner alignment: (0 + 1 + 4 + 5) / 4 = 2.5, two further 4.5, ...
     torch.testing.assert_close(resized, torch.tensor([[[[2.5, 4.5], [10.5, 12.5]]]]))
+
+
+class TestATeacherOnLargerImages:
+    # Its strides 4, 8, 16 in pixels of a student's images of half the side.
+    teacher = (2, 4, 8)
+
+    def test_shift_pairs_one_stride_and_leaves_the_rest_alone(self):
+        assert pair_levels((4, 8, 16), self.teacher, pairing='shift') == [(0, 1), (1, 2)]
+
+    def test_upsample_pairs_one_index(self):
+        expected = [(0, 0), (1, 1), (2, 2)]
+        assert pair_levels((4, 8, 16), self.teacher, pairing='upsample') == expected
+
+    def test_levels_by_hand_come_first(self):
+        pairs = pair_levels((4, 8, 16), self.teacher, [[2, 0]], pairing='shift')
+        assert pairs == [(2, 0)]
+
+    def test_nothing_in_common_is_refused_with_the_remedy(self):
+        with pytest.raises(ValueError, match=r"\[16\], teacher strides \[8\].*pairing='upsample'"):
+            pair_levels((16,), (8,), pairing='shift')
+
+    def test_upsample_of_pyramids_of_two_heights_is_refused(self):
+        with pytest.raises(ValueError, match='The feature levels differ'):
+            pair_levels((4, 8), self.teacher, pairing='upsample')
