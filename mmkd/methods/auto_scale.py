@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -17,10 +17,12 @@ _BY = ('loss', 'grad')
 class AutoScale(nn.Module):
     """Sets a method's weight so that the method begins as a given fraction of the task.
 
-    During the first ``iters`` iterations the method is run and measured but counts 0, with its
-    graph kept: the student trains as if alone, and its own losses are scaled by no method. So the
-    configured weight cannot harm before a better one is known, and the chosen one does not depend
-    on it. From the next iteration on the configured weight is multiplied by
+    During the first ``iters`` iterations the method is run and measured but counts 0: the student
+    trains as if alone, and its own losses are scaled by no method. So the configured weight cannot
+    harm before a better one is known, and the chosen one does not depend on it. The method's own
+    adapters do train meanwhile, as if the loss were ``fraction`` of the task already: adapters that
+    begin near 0 would show hardly any gradient. From the next iteration on the configured weight is
+    multiplied by
 
         factor = fraction * mean(task) / mean(method)
 
@@ -77,9 +79,13 @@ class AutoScale(nn.Module):
         return cls(**setting, name=name)
 
     def forward(
-        self, losses: Mapping[str, Tensor], student: Observation, reads: frozenset[str]
-    ) -> Tensor:
-        """The factor that counts in this iteration, a scalar; 0 while it is being chosen.
+        self,
+        losses: Mapping[str, Tensor],
+        student: Observation,
+        reads: frozenset[str],
+        adapters: Iterable[nn.Parameter],
+    ) -> tuple[Tensor, Tensor]:
+        """One iteration.
 
         Measures only in training: in eval mode or without gradients nothing is counted.
 
@@ -87,18 +93,26 @@ class AutoScale(nn.Module):
             losses: What the method returned, weighted as configured.
             student: The student's observation, with its ``losses``.
             reads: Fields that the method reads of it.
+            adapters: The method's parameters.
+
+        Returns:
+            The factor that counts now, 0 while it is being chosen; and a scalar to add, whose value
+            is 0 and whose gradient is the adapters' while they wait.
 
         Raises:
             ValueError: After the last iteration: a mean is 0 or not finite.
         """
         factor = self.factor.clone()
+        term = factor.new_zeros(())
         if not self.chosen and self.training and torch.is_grad_enabled():
-            sizes = [total_loss(student.losses), total_loss(losses)]
+            task, own = sizes = [total_loss(student.losses), total_loss(losses)]
+            ratio = torch.where(own > 0, self.fraction * task / own, 0).detach()
+            term = _gradient_alone(own, adapters, ratio)
             if self.by == 'grad':
                 at = student.backbone if {'backbone'} == reads else student.features
                 sizes = [gradient_norm(size, at) for size in sizes]
             self._add(torch.stack(sizes).detach())
-        return factor
+        return factor, term
 
     def _add(self, sizes: Tensor) -> None:
         if distributed.is_available() and distributed.is_initialized():
@@ -130,3 +144,18 @@ class AutoScale(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._seen, self.chosen = int(self.seen), bool(self.factor > 0)
+
+
+def _gradient_alone(loss: Tensor, parameters: Iterable[nn.Parameter], factor: Tensor) -> Tensor:
+    """A scalar of value 0 whose gradient is that of ``factor * loss``, at ``parameters`` alone."""
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    if not parameters or not loss.requires_grad:
+        return loss.new_zeros(())
+    found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    products = [
+        (parameter * (grad * factor)).sum()
+        for parameter, grad in zip(parameters, found, strict=True)
+        if grad is not None
+    ]
+    linear = torch.stack(products).sum() if products else loss.new_zeros(())
+    return linear - linear.detach()

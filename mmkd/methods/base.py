@@ -112,11 +112,14 @@ class DistillMethod(nn.Module):
         batch = kwargs['batch'] if 'batch' in kwargs else args[2]
         share = self.schedule(batch) / self.loss_weight
         factor: float | Tensor = share
+        term: float | Tensor = 0.0
         if self.auto_scale is not None:
             student = kwargs['student'] if 'student' in kwargs else args[0]
-            factor = share * self.auto_scale(losses, student, self.student_reads)
+            chosen, term = self.auto_scale(losses, student, self.student_reads, self.parameters())
+            factor = share * chosen
         for key in [key for key in losses if 'loss' in key]:
-            losses[key] = losses[key] * factor
+            losses[key] = losses[key] * factor + term
+            term = 0.0  # once
         return {**losses, f'{self.name}_weight': logged(self.loss_weight * factor)}
 
     def forward(

@@ -85,6 +85,18 @@ class TestTheChosenWeight:
         step(method.eval(), 3, 6)
         assert method.waiting and method.auto_scale.seen == 0
 
+    @pytest.mark.parametrize('loss_weight', [1.0, 100.0])
+    def test_lets_the_adapters_learn_meanwhile_as_if_it_were_chosen(self, loss_weight):
+        method = plain(dict(fraction=0.5, iters=2), loss_weight)
+        method.scale = torch.nn.Parameter(torch.tensor(4.0))
+        method.forward = lambda s, t, b: {
+            'loss_plain': loss_weight * method.scale * s.features[0].mean()
+        }
+        found = step(method, 3, 6)
+        found['loss_plain'].backward()
+        # loss = scale * 3 weighted so that it is 0.5 * 6: gradient 3 / 4 at scale 4.
+        assert found['loss_plain'] == 0 and method.scale.grad.item() == pytest.approx(0.75)
+
     @pytest.mark.parametrize('value, task', [(3, 0), (3, float('nan'))])
     def test_that_cannot_be_chosen_is_an_error(self, value, task):
         with pytest.raises(ValueError, match='auto_scale of plain cannot choose a weight.*task'):
@@ -134,6 +146,7 @@ class TestInADetector:
         for name, parameter in alone.named_parameters():
             assert torch.equal(ours[name].grad, parameter.grad), name
         assert all(p.grad is not None for p in model.distill.parameters())
+        assert model.distill['fgfi'].adapters[0].conv.weight.grad.abs().max() > 0
 
     def test_measuring_gradients_changes_none(self, tmp_path):
         results = []
