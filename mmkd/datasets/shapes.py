@@ -25,7 +25,7 @@ MANIFEST = 'shapes.json'
 SPLITS = ('train', 'val')
 _LAYOUT = ('Annotations', 'ImageSets', 'JPEGImages', MANIFEST)
 # Raise it with every change of the drawing: an existing set is then not mistaken for the new one.
-_VERSION = 2
+_VERSION = 3
 # A class is drawn in proportion to 0.86 ** its place: the first four times as often as the last.
 _IMBALANCE = 0.86
 # An object is difficult if less of it is visible, or if its longer visible side (pixels) is less.
@@ -104,7 +104,7 @@ def render_shapes_image(
         mask, truncated = object_mask(name, rng, config.height, config.width)
         if _is_sliver(mask) or _hides_too_much(owner, mask, full_sizes):
             continue
-        paint(image, mask, rng)
+        paint(image, mask, name, rng)
         owner[mask] = len(names)
         names.append(name)
         full_sizes.append(int(mask.sum()))

@@ -77,7 +77,7 @@ def test_boxes_enclose_the_painted_pixels(monkeypatch):
     def flat(rng, height, width):
         return np.full((height, width, 3), 100, np.float32)
 
-    def white(image, mask, rng):
+    def white(image, mask, name, rng):
         seen.append(mask)
         image[mask] = 255
 
