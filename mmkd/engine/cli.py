@@ -52,6 +52,7 @@ def _train(args: argparse.Namespace) -> None:
     runner = build_runner(cfg)
     check_teacher_readable(cfg)
     runner.train()
+    leave_process_group()
 
 
 def _test(args: argparse.Namespace) -> None:
@@ -75,6 +76,13 @@ def _test(args: argparse.Namespace) -> None:
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()
+    leave_process_group()
+
+
+def leave_process_group() -> None:
+    """Ends what the launcher began; gloo aborts a process that exits with its threads running."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def read_config(args: argparse.Namespace) -> Config:

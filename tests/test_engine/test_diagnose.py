@@ -2,6 +2,7 @@
 
 import copy
 import io
+import re
 
 import pytest
 import torch
@@ -159,7 +160,8 @@ def test_feature_scales_orders_apart_are_found_and_the_suggested_weight_is_right
     assert 'auto_scale=dict(fraction=0.25)' in advice
     cfg.model.methods[0].loss_weight = float(advice.split('=')[1].split()[0])
     checks = {check.name: check for check in diagnose(cfg, Options(num=6))}
-    assert ': 0.25 of the task' in checks['loss weight of fgfi'].text
+    share = re.search(r': ([\d.]+) of the task', checks['loss weight of fgfi'].text)
+    assert share is not None and float(share.group(1)) == pytest.approx(0.25, abs=0.005)
 
 
 def test_a_weight_that_auto_scale_chooses_is_no_finding(cfg):

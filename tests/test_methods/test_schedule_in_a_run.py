@@ -18,7 +18,12 @@ def test_a_run_logs_what_its_schedules_said(tmp_path):
     )
     model = distill_cfg(tmp_path, methods=[method]).to_dict()
     cfg = tiny_run_cfg(
-        write_tiny_coco(tmp_path / 'data'), tmp_path / 'run', model, epochs=2, num_workers=0
+        write_tiny_coco(tmp_path / 'data'),
+        tmp_path / 'run',
+        model,
+        epochs=2,
+        num_workers=0,
+        log_processor=dict(type='LogProcessor', window_size=1),  # each step's own loss
     )
     assert in_process(train, cfg, log=tmp_path / 'log.txt') == 0
     (file,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')

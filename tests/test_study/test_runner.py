@@ -204,8 +204,11 @@ def test_foreign_files_are_not_deleted(tools, tmp_path):
     assert (job.work_dir / 'thesis.txt').read_text() == 'mine'
 
 
+# A shell starts background jobs with the interrupt ignored, and their children inherit that.
 _CHILD = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 sys.path[:0] = {path}
 import mmkd
