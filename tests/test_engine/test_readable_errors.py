@@ -1,5 +1,7 @@
 """Messages for users' mistakes, tracebacks for ours."""
 
+from pathlib import Path
+
 import pytest
 
 from mmkd.engine.atomic import write_atomically
@@ -23,15 +25,15 @@ def test_an_error_of_the_system_that_mmkd_explains_is_one_message(capsys, tmp_pa
     assert capsys.readouterr().err.startswith('error: could not write 0 bytes to ')
 
 
-def unexpected_in_a_library() -> None:
+def unexpected_in_a_library(folder: Path) -> None:
     int('x')
 
 
-def unexpected_below_our_line() -> None:
-    write_atomically(None, '/tmp/unused-name')  # a TypeError of the interpreter's
+def unexpected_below_our_line(folder: Path) -> None:
+    write_atomically(None, folder / 'unused')  # a TypeError of the interpreter's
 
 
 @pytest.mark.parametrize('function', [unexpected_in_a_library, unexpected_below_our_line])
-def test_other_errors_keep_their_traceback(function):
+def test_other_errors_keep_their_traceback(function, tmp_path):
     with pytest.raises((ValueError, TypeError)):
-        run_readably(function)
+        run_readably(lambda: function(tmp_path))
