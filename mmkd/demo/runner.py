@@ -1,7 +1,6 @@
 """Trains the stages in processes of their own, as many at a time as there are slots."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+
+from mmkd.engine.processes import end_process
 
 from .fingerprint import Marker, clear, fingerprint, stale_reason, write_marker
 from .plan import Stage
@@ -73,7 +74,7 @@ def run_stages(
                 progress.update()
     finally:
         for run in running:
-            _end(run.process)
+            end_process(run.process)
     return {stage.name: stage.name not in trained for stage in stages}
 
 
@@ -131,15 +132,3 @@ def _report(stage: Stage, what: str) -> str:
     log = stage.work_dir / LOG
     lines = log.read_text(errors='replace').splitlines()[-_TAIL:]
     return f'{stage.title} {what}. The end of {log}:\n  ' + '\n  '.join(lines)
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Ends a run and the data loaders that belong to its session."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(timeout=5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue

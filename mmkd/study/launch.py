@@ -121,18 +121,6 @@ def _dies_with_parent() -> Callable[[], object] | None:
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def end(process: subprocess.Popen) -> None:
-    """Ends a process and what belongs to its session."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(timeout=5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
-
-
 def tail(job: Job, lines: int = 15) -> str:
     """The end of what a job printed."""
     path = job.work_dir / OUTPUT

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from mmkd.engine.processes import end_process
+
 from . import launch, markers
 from .jobs import Job
 from .launch import Launcher
@@ -75,7 +77,7 @@ class Runner:
                     board.refresh()
             finally:
                 for run in self.running:
-                    launch.end(run.process)
+                    end_process(run.process)
                     self._note(run)
         return self.failed
 
