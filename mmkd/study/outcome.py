@@ -1,7 +1,10 @@
-"""Writes what came out: ``study.json``, ``table.md``, ``report.html``."""
+"""Writes what came out: ``study.json``, ``table.md``, ``report.html``, ``figures/*.png``."""
 
+import io
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +23,7 @@ from .results import collect
 from .table import HEADER, markdown, rows
 
 _IMAGES, _MASKED, _COLUMNS = 3, 2, 4
+_DPI = 110
 _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap closed')
 
 
@@ -40,7 +44,9 @@ def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> dict[s
         inspection = Inspection(finished, _IMAGES)
         for name, cost in inspection.costs.items():
             outcome['arms'][name].update(cost)
-        page = render(outcome, _plots(outcome, finished), _pictures(finished, inspection))
+        plots, pictures = _plots(outcome, finished), _pictures(finished, inspection)
+        page = render(outcome, plots, pictures)
+        _write_figures({**plots, **pictures}, folder / 'figures')
     _write_numbers(outcome, study)
     write_atomically(page.encode(), folder / 'report.html')
     console.print(_rich_table(outcome))
@@ -48,13 +54,23 @@ def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> dict[s
         console.print(f'* {note}', markup=False, highlight=False)
     if outcome['missing']:
         console.print(f'* not finished: {", ".join(outcome["missing"])}', markup=False)
-    console.print(f'study.json, table.md and report.html in {folder}', soft_wrap=True)
+    console.print(f'study.json, table.md, report.html and figures in {folder}', soft_wrap=True)
     return outcome
 
 
 def _write_numbers(outcome: dict[str, Any], study: Study) -> None:
     write_atomically(json.dumps(outcome, indent=1).encode(), study.work_dir / 'study.json')
     write_atomically(markdown(outcome).encode(), study.work_dir / 'table.md')
+
+
+def _write_figures(figures_by_name: Figures, folder: Path) -> None:
+    """The report's figures as PNG, for slides and papers."""
+    folder.mkdir(exist_ok=True)
+    for name, (figure, _) in figures_by_name.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format='png', dpi=_DPI)
+        file = re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')
+        write_atomically(buffer.getvalue(), folder / f'{file}.png')
 
 
 def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:

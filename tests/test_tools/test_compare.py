@@ -72,6 +72,8 @@ def test_killed_and_restarted_it_repeats_no_finished_run(study):
     assert outcome['metric'] == 'coco/bbox_mAP' and outcome['missing'] == []
     assert outcome['arms']['teacher']['flops'] > outcome['arms']['hint']['flops'] > 0
     assert (study.parent / 'work' / 'report.html').stat().st_size > 50_000
+    figures = [file.name for file in (study.parent / 'work' / 'figures').iterdir()]
+    assert {'seeds_and_intervals.png', 'learning_curves.png'} <= set(figures)
     assert 'one seed' in (study.parent / 'work' / 'table.md').read_text()
 
 
