@@ -46,7 +46,7 @@ RULES = {
         NUMERIC | {'mmengine'},
         'a method sees an observation: asking the detector for more belongs in detectors/'),
     'detectors': Rule(
-        {'observation', 'registry', 'compat'}, NUMERIC | HOST,
+        {'observation', 'heads', 'registry', 'compat'}, NUMERIC | HOST,
         'a detector runs student and teacher and builds methods through the registry: what one '
         'method needs belongs in methods/'),
     'backbones': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST, _PARTS),

@@ -67,11 +67,12 @@ def _record_rpn(stack: ExitStack, head: nn.Module, seen: dict[str, Any]) -> None
 
 
 def _record_rois(stack: ExitStack, roi_head: nn.Module, seen: dict[str, Any]) -> None:
-    _hook(stack, roi_head.bbox_roi_extractor, lambda args, out: _first(seen, 'rois', args[1]))
+    # The last call before the targets: OHEMSampler runs both on candidates first.
+    _hook(stack, roi_head.bbox_roi_extractor, lambda args, out: _until_targets(seen, rois=args[1]))
     _hook(
         stack,
         roi_head.bbox_head,
-        lambda args, out: _first(seen, 'bbox', (args[0], out[0], out[1])),
+        lambda args, out: _until_targets(seen, bbox=(args[0], out[0], out[1])),
     )
     _tap(
         stack,
@@ -109,15 +110,30 @@ def _roi_output(seen: dict[str, Any]) -> RoIOutput:
 
 
 def _priors(detector: nn.Module, seen: dict[str, Any]) -> Priors:
+    features = seen.get('neck', seen['backbone'])
     if 'anchors' in seen:
         anchors, valid = seen['anchors']
-        return Priors(anchors[0], [torch.stack(level) for level in zip(*valid, strict=True)])
+        flags = [torch.stack(level) for level in zip(*valid, strict=True)]
+        return _on_every_map(Priors(anchors[0], flags), features)
     generator = dense_head(detector).prior_generator
-    features = seen.get('neck', seen['backbone'])
     sizes = [tuple(level.shape[-2:]) for level in features]
     anchors = [_tensor(a) for a in generator.grid_priors(sizes, device=features[0].device)]
     everywhere = [a.new_ones(len(features[0]), len(a), dtype=torch.bool) for a in anchors]
     return Priors(anchors, everywhere)
+
+
+def _on_every_map(priors: Priors, features: tuple[Tensor, ...]) -> Priors:
+    """An RPN that reads one of several maps has its anchors on each: the maps share a grid."""
+    maps = len(features)
+    if len(priors.anchors) != 1 or maps == 1:
+        return priors
+    sizes = [tuple(level.shape[-2:]) for level in features]
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f'The RPN reads one map of several, of sizes {sizes}: its anchors are on no grid of '
+            'the others. Give the maps one stride, or the RPN all of them.'
+        )
+    return Priors(priors.anchors * maps, priors.valid * maps)
 
 
 def _anchors(seen: dict[str, Any], out: tuple) -> None:
@@ -128,8 +144,13 @@ def _anchors(seen: dict[str, Any], out: tuple) -> None:
 
 
 def _first(seen: dict[str, Any], key: str, value: Any) -> None:
-    """Keeps the first call: a mask head may use the same extractor again."""
     seen.setdefault(key, value)
+
+
+def _until_targets(seen: dict[str, Any], **values: Any) -> None:
+    """Keeps the latest call before the targets; a mask head may use the extractor again."""
+    if 'bbox_targets' not in seen:
+        seen.update(values)
 
 
 def _tensor(boxes: Any) -> Tensor:

@@ -9,6 +9,7 @@ from .detectors import (
     tiny_fcos_cfg,
     tiny_retinanet_cfg,
 )
+from .rfcn import tiny_rfcn_cfg
 from .runs import in_process, tiny_run_cfg, train
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     'tiny_faster_rcnn_cfg',
     'tiny_fcos_cfg',
     'tiny_retinanet_cfg',
+    'tiny_rfcn_cfg',
     'tiny_run_cfg',
     'train',
     'write_tiny_coco',

@@ -81,7 +81,8 @@ def imitation_mask(
         max_over: Which anchors define M_k: ``'all'`` levels together, each ``'level'`` for itself,
             or ``'assigned'``: only the one level that the FPN rule assigns the box to.
         strides: Per level stride, pixels; read by ``'assigned'`` only.
-        finest_scale: See :func:`assigned_levels`; read by ``'assigned'`` only.
+        finest_scale: See :func:`assigned_levels`; read by ``'assigned'`` only. Levels of one
+            stride, as R-FCN has them, share their boxes.
 
     Returns:
         Per level (H, W) bool.
@@ -95,7 +96,10 @@ def imitation_mask(
         parts = ious.split(per_level, dim=1)
         if max_over == 'assigned':
             levels = assigned_levels(gt_bboxes, strides, finest_scale)
-            parts = tuple(part * (levels == i)[:, None] for i, part in enumerate(parts))
+            parts = tuple(
+                part * _is_any(levels, strides, stride)[:, None]
+                for part, stride in zip(parts, strides, strict=True)
+            )
             ious = torch.cat(parts, dim=1)
         best = torch.cat([part.amax(1, keepdim=True).expand_as(part) for part in parts], dim=1)
     kept = (ious > psi * best).any(dim=0)  # (N,)
@@ -103,6 +107,11 @@ def imitation_mask(
         level.view(*size, -1).any(dim=-1)
         for level, size in zip(kept.split(per_level), grid_sizes, strict=True)
     ]
+
+
+def _is_any(levels: Tensor, strides: Sequence[int], stride: int) -> Tensor:
+    """Whether a box's level has this stride, (G,) bool."""
+    return torch.stack([levels == i for i, own in enumerate(strides) if own == stride]).any(dim=0)
 
 
 def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,61 @@
+"""R-FCN (Dai et al., NIPS 2016) as a detector of MMDetection."""
+
+from typing import Any
+
+from mmdet.models.detectors import FasterRCNN
+from torch import Tensor
+
+from mmkd.heads import LevelRPNHead, RFCNRoIHead
+from mmkd.registry import MODELS
+
+
+@MODELS.register_module()
+class RFCN(FasterRCNN):
+    """A two-stage detector whose RoI part has no layer of its own: all weights are convolutions.
+
+    Source: Jifeng Dai, Yi Li, Kaiming He, Jian Sun. R-FCN: Object Detection via Region-based Fully
+    Convolutional Networks. NIPS 2016. The backbone's fifth stage is dilated, not strided, so that
+    all maps that the heads see have one stride; the RPN reads the first of them, the RoI head the
+    last. ``docs/rfcn.md`` has the shapes of every step.
+
+    Args:
+        backbone: Gives the fourth and fifth stage, of one stride, or one map for both heads.
+        neck: :class:`mmkd.heads.RFCNNeck`, or another whose maps have one stride.
+        rpn_head: :class:`mmkd.heads.LevelRPNHead`.
+        roi_head: :class:`mmkd.heads.RFCNRoIHead`.
+        kwargs: More arguments of ``FasterRCNN``.
+
+    Raises:
+        ValueError: A part is not R-FCN's, or the strides of RPN and RoI head differ.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, needed in (('rpn_head', LevelRPNHead), ('roi_head', RFCNRoIHead)):
+            part = getattr(self, name, None)
+            if not isinstance(part, needed):
+                raise ValueError(
+                    f'{name} of RFCN must be mmkd.{needed.__name__}, got {type(part).__name__}.'
+                )
+        ours = self.roi_head.bbox_roi_extractor.featmap_stride
+        theirs = self.rpn_head.prior_generator.strides[0]
+        if (ours, ours) != tuple(theirs):
+            raise ValueError(
+                f'rpn_head.anchor_generator has stride {theirs[0]} and roi_head.bbox_roi_extractor '
+                f'{ours}: the maps of an R-FCN have one stride; set strides=[{ours}].'
+            )
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) -> the RPN's map and the RoI head's.
+
+        Raises:
+            ValueError: The two have other sizes.
+        """
+        maps = super().extract_feat(batch_inputs)
+        sizes = [tuple(level.shape[-2:]) for level in maps]
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f'The maps of RPN and RoI head have sizes {sizes}; they need one stride: give the '
+                "backbone's last stage strides 1 and dilations 2."
+            )
+        return maps

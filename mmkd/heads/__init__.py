@@ -1,0 +1,8 @@
+"""Detector parts that MMDetection lacks."""
+
+from .level_rpn_head import LevelRPNHead
+from .rfcn_head import RFCNHead, ScoreMaps
+from .rfcn_neck import RFCNNeck
+from .rfcn_roi_head import RFCNRoIHead
+
+__all__ = ['LevelRPNHead', 'RFCNHead', 'RFCNNeck', 'RFCNRoIHead', 'ScoreMaps']

@@ -1,0 +1,48 @@
+"""What the two heads of R-FCN read."""
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+
+
+@MODELS.register_module()
+class RFCNNeck(BaseModule):
+    """The fourth stage as it is, for the RPN, and the fifth in fewer channels, for the RoI head.
+
+    Source: Dai et al., R-FCN, NIPS 2016, section 2: "a randomly initialized 1024-d 1x1
+    convolutional layer for reducing dimension" after ResNet-101's 2048 channels, here followed by
+    a ReLU as in the authors' code.
+
+    Args:
+        in_channels: Channels of the backbone's maps: the RPN's and the RoI head's, or of one map
+            that serves both.
+        divisor: The last map is reduced to its channels over this; 2 in the paper.
+        init_cfg: Initialisation; normal with a deviation of 0.01 as in the authors' code.
+
+    Raises:
+        ValueError: There are other than one or two maps, or ``divisor`` leaves no channel.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        divisor: int = 2,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
+        if len(in_channels) not in (1, 2):
+            raise ValueError(f'in_channels names one or two maps, got {list(in_channels)}.')
+        if not 1 <= divisor <= in_channels[-1]:
+            raise ValueError(f'divisor must lie in [1, {in_channels[-1]}], got {divisor}.')
+        self.reduce = nn.Conv2d(in_channels[-1], in_channels[-1] // divisor, kernel_size=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Maps (B, C, H, W) of the stages -> the RPN's, and the RoI head's (B, C / divisor, H, W).
+
+        ``inputs`` has one or two maps.
+        """
+        return inputs[0], self.relu(self.reduce(inputs[-1]))

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from mmkd.heads import LevelRPNHead, RFCNNeck
+from mmkd.testing import tiny_rfcn_cfg
+from mmkd.testing.distill import build_plain
+
+
+class TestNeck:
+    def test_the_fourth_stage_passes_and_the_fifth_is_reduced_and_rectified(self):
+        neck = RFCNNeck([6, 12], divisor=3)
+        fourth, fifth = torch.randn(2, 6, 4, 5), torch.randn(2, 12, 4, 5)
+        first, last = neck((fourth, fifth))
+        assert first is fourth and last.shape == (2, 4, 4, 5)
+        torch.testing.assert_close(last, neck.reduce(fifth).clamp(min=0))
+
+    def test_one_map_serves_both_heads(self):
+        only = torch.randn(1, 6, 4, 5)
+        first, last = RFCNNeck([6])((only,))
+        assert first is only and last.shape[1] == 3
+
+    @pytest.mark.parametrize('kwargs, message', [
+        (dict(in_channels=[1, 2, 3]), r'one or two maps, got \[1, 2, 3\]'),
+        (dict(in_channels=[4, 8], divisor=9), r'divisor must lie in \[1, 8\], got 9'),
+    ])  # fmt: skip
+    def test_settings_out_of_range_are_refused(self, kwargs, message):
+        with pytest.raises(ValueError, match=message):
+            RFCNNeck(**kwargs)
+
+
+class TestLevelRPN:
+    def test_it_reads_its_map_and_no_other(self):
+        head = build_plain(tiny_rfcn_cfg()).rpn_head
+        maps = torch.randn(1, 32, 4, 6), torch.full((1, 64, 4, 6), float('nan'))
+        scores, deltas = head(maps)
+        assert len(scores) == len(deltas) == 1 and scores[0].shape == (1, 9, 4, 6)
+        assert scores[0].isfinite().all() and deltas[0].isfinite().all()
+
+    def test_anchors_of_several_levels_are_refused(self):
+        cfg = dict(type='mmdet.AnchorGenerator', scales=[8], ratios=[1.0], strides=[8, 16])
+        with pytest.raises(ValueError, match='reads one map'):
+            LevelRPNHead(in_channels=8, anchor_generator=cfg)
+
+
+def test_extractor_and_head_with_other_bins_are_refused():
+    cfg = tiny_rfcn_cfg()
+    cfg.roi_head.bbox_roi_extractor.output_size = 7
+    with pytest.raises(ValueError, match='output_size is 7 and bbox_head.roi_feat_size is 3'):
+        build_plain(cfg)
