@@ -128,13 +128,24 @@ class Observation:
         return self._read('priors')
 
     @property
+    def dense(self) -> Any:
+        """What the RPN, or a one-stage detector's head, returned: by kind and level, as it does."""
+        return self._read('dense')
+
+    @property
     def rpn(self) -> RPNOutput:
         """Region proposal network, for two-stage detectors."""
         return self._read('rpn')
 
     @property
     def proposals(self) -> list[Tensor]:
-        """Per image (P, 4): the student's proposals after NMS, before sampling."""
+        """Per image (P, 4), best first: the detector's own proposals after NMS, no gradient.
+
+        Those of the RPN, before sampling and without the ground truth that training adds to them;
+        of a one-stage detector its best decoded boxes, whatever their score. The student's come
+        from its training settings, the teacher's from its test settings, both in pixels of the
+        student's images.
+        """
         return self._read('proposals')
 
     @property
@@ -174,6 +185,8 @@ class Layout:
         sigmoid: Which of ``'rpn'`` and ``'rois'`` have one sigmoid a class, not a softmax.
         decoded: Which of ``'rpn'`` and ``'rois'`` have boxes, xyxy pixels, as regression targets
             (``reg_decoded_bbox``), not encoded deltas.
+        roi_levels: How many levels the RoI extractor reads, the finest ones; None without one.
+        roi_channels: Channels of ``rois.bbox_feats``; None where the box head does not say.
         pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
             student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
             the student's pixels. None where both see the same images.
@@ -189,6 +202,8 @@ class Layout:
     num_classes: int | None = None
     sigmoid: frozenset[str] = frozenset()
     decoded: frozenset[str] = frozenset()
+    roi_levels: int | None = None
+    roi_channels: int | None = None
     pairing: str | None = None
 
 

@@ -148,6 +148,7 @@ class DistillDetector(BaseDetector):
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         batch = _batch(samples)
         with record(self.student) as seen:
+            seen['metas'] = batch.metas
             losses = seen['losses'] = self.student.loss(inputs, samples)
         student = student_observation(self.student, seen)
         loaded = replace(batch, metas=[sample.metainfo for sample in batch_data_samples])

@@ -57,6 +57,8 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
         backbone_channels=tuple(level.shape[1] for level in stages),
         backbone_strides=_strides(stages),
         num_classes=class_count(detector),
+        roi_levels=getattr(_roi_part(detector, 'bbox_roi_extractor'), 'num_inputs', None),
+        roi_channels=getattr(_roi_part(detector, 'bbox_head'), 'in_channels', None),
         **head_kinds(detector),
     )
 
@@ -70,9 +72,13 @@ def _strides(maps: list[Tensor]) -> tuple[int, ...]:
 
 
 def _finest_scale(detector: nn.Module, stride: int) -> float:
-    extractor = getattr(getattr(detector, 'roi_head', None), 'bbox_roi_extractor', None)
     # Without an RoI extractor: a side of 224 belongs to stride 16 (Lin et al. 2017).
+    extractor = _roi_part(detector, 'bbox_roi_extractor')
     return float(getattr(extractor, 'finest_scale', 14 * stride))
+
+
+def _roi_part(detector: nn.Module, name: str) -> nn.Module | None:
+    return getattr(getattr(detector, 'roi_head', None), name, None)
 
 
 def check_comparable(

@@ -4,7 +4,8 @@ Forward hooks and wrapped bound methods live only inside the ``with`` block: a d
 detector carries none of them, no method of the host is copied, and nothing is computed twice.
 """
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -27,6 +28,8 @@ def offered_fields(detector: nn.Module) -> frozenset[str]:
         fields.add('priors')
     if getattr(detector, 'rpn_head', None) is not None:
         fields |= {'rpn', 'proposals', 'rpn_bbox_coder'}
+    if generator is not None:
+        fields |= {'dense', 'proposals'}
     if _has_plain_roi_head(detector):
         fields |= {'rois', 'bbox_coder'}
     return frozenset(fields)
@@ -47,6 +50,8 @@ def record(detector: nn.Module) -> Iterator[dict[str, Any]]:
             _hook(stack, detector.neck, lambda args, out: _first(seen, 'neck', _as_tuple(out)))
         if hasattr(dense_head(detector), 'get_anchors'):
             _tap(stack, dense_head(detector), 'get_anchors', lambda a, out: _anchors(seen, out))
+        if dense_head(detector) is not None:
+            _hook(stack, dense_head(detector), lambda args, out: _first(seen, 'dense', out))
         if getattr(detector, 'rpn_head', None) is not None:
             _record_rpn(stack, detector.rpn_head, seen)
         if _has_plain_roi_head(detector):
@@ -55,7 +60,6 @@ def record(detector: nn.Module) -> Iterator[dict[str, Any]]:
 
 
 def _record_rpn(stack: ExitStack, head: nn.Module, seen: dict[str, Any]) -> None:
-    _hook(stack, head, lambda args, out: _first(seen, 'rpn', out))
     _tap(stack, head, 'get_targets', lambda args, out: _first(seen, 'rpn_targets', out))
     # The RoI head empties the proposals that it is given, so their boxes are kept now.
     _tap(
@@ -83,7 +87,7 @@ def _record_rois(stack: ExitStack, roi_head: nn.Module, seen: dict[str, Any]) ->
 
 
 def student_observation(detector: nn.Module, seen: dict[str, Any]) -> Observation:
-    """The student's side: fields return what :func:`record` kept, and the ``losses``."""
+    """The student's side: fields return what :func:`record` kept, the ``losses`` and ``metas``."""
     sources: dict[str, Callable[[Observation], Any]] = {
         'backbone': lambda _: seen['backbone'],
         'features': lambda _: seen.get('neck', seen['backbone']),
@@ -94,14 +98,42 @@ def student_observation(detector: nn.Module, seen: dict[str, Any]) -> Observatio
         sources['priors'] = lambda _: _priors(detector, seen)
     if 'rpn' in fields:
         sources['rpn'] = lambda _: RPNOutput(
-            seen['rpn'][0], seen['rpn'][1], seen['anchors'][0], seen['rpn_targets']
+            seen['dense'][0], seen['dense'][1], seen['anchors'][0], seen['rpn_targets']
         )
-        sources['proposals'] = lambda _: seen['proposals']
         sources['rpn_bbox_coder'] = lambda _: detector.rpn_head.bbox_coder
+    if 'dense' in fields:
+        sources['dense'] = lambda _: seen['dense']
+    if 'proposals' in fields:
+        sources['proposals'] = lambda _: _proposals(detector, seen)
     if 'rois' in fields:
         sources['rois'] = lambda _: _roi_output(seen)
         sources['bbox_coder'] = lambda _: detector.roi_head.bbox_head.bbox_coder
     return Observation(**sources)
+
+
+def _proposals(detector: nn.Module, seen: dict[str, Any]) -> list[Tensor]:
+    if 'proposals' in seen:
+        return seen['proposals']
+    return best_boxes(detector, seen['dense'], seen['metas'])
+
+
+@torch.no_grad()
+def best_boxes(detector: nn.Module, outputs: Any, metas: Sequence[dict]) -> list[Tensor]:
+    """Per image (P, 4): what the dense head proposes after NMS, best first, at most 1000.
+
+    With the head's test settings, but no box of a one-stage detector is dropped for a low score.
+
+    Args:
+        detector: The detector whose RPN or one-stage head has answered.
+        outputs: What that head returned.
+        metas: Metainfo of each image.
+    """
+    head: Any = dense_head(detector)
+    settings = copy.deepcopy(head.test_cfg)
+    if 'score_thr' in settings:
+        settings.update(score_thr=0.0, max_per_img=1000)
+    found = head.predict_by_feat(*outputs, batch_img_metas=list(metas), cfg=settings)
+    return [_tensor(result.bboxes) for result in found]
 
 
 def _roi_output(seen: dict[str, Any]) -> RoIOutput:

@@ -11,7 +11,7 @@ from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
 
 from .finite import FiniteWatch
 from .pixels import PixelConverter
-from .recorder import offered_fields
+from .recorder import best_boxes, dense_head, offered_fields
 from .spec import ResolvedSpec, build_detector
 from .two_sizes import Shrink
 from .weights import load_strictly, student_keys
@@ -38,7 +38,7 @@ class Teacher:
         self.source = spec.source
         self.checkpoint = spec.checkpoint
         self.classes: tuple[str, ...] | None = None
-        self.fields = offered_fields(self.model) - {'priors', 'proposals'}
+        self.fields = offered_fields(self.model) - {'priors'}
         self.to_pixels: PixelConverter | None = None
         self.shrink: Shrink | None = None
         self.finite = FiniteWatch(f'{spec.source} (checkpoint {spec.checkpoint})')
@@ -115,10 +115,19 @@ class Teacher:
             self.finite.look('features', maps, batch.step)
             return maps
 
+        def dense(seen: Observation) -> Any:
+            outputs = dense_head(model)(seen.features)  # type: ignore[misc]
+            levels = [level for kind in outputs for level in kind if isinstance(level, Tensor)]
+            self.finite.look('rpn' if 'rpn' in self.fields else 'dense', levels, batch.step)
+            return outputs
+
         def rpn(seen: Observation) -> RPNOutput:
-            cls_score, bbox_pred = model.rpn_head(seen.features)[:2]
-            self.finite.look('rpn', [*cls_score, *bbox_pred], batch.step)
+            cls_score, bbox_pred = seen.dense[:2]
             return RPNOutput(cls_score, bbox_pred, student.rpn.anchors)
+
+        def proposals(seen: Observation) -> list[Tensor]:
+            boxes = best_boxes(model, seen.dense, batch.metas)
+            return boxes if self.shrink is None else [self.shrink.to_small(box) for box in boxes]
 
         def rois(seen: Observation) -> RoIOutput:
             boxes = student.rois.rois
@@ -133,6 +142,10 @@ class Teacher:
             'backbone': quietly(stages),
             'features': quietly(levels),
         }
+        if dense_head(model) is not None:
+            sources['dense'] = quietly(dense)
+        if 'proposals' in self.fields:
+            sources['proposals'] = quietly(proposals)
         if 'rpn' in self.fields:
             sources['rpn'] = quietly(rpn)
             sources['rpn_bbox_coder'] = lambda _: model.rpn_head.bbox_coder

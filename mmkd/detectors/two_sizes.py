@@ -136,6 +136,10 @@ class Shrink:
             instances.masks = instances.masks.rescale(self.scale)
         return instances
 
+    def to_small(self, boxes: Tensor) -> Tensor:
+        """Boxes (N, 4) of the large images on the small ones."""
+        return boxes * self.scale
+
     def to_large(self, rois: Tensor) -> Tensor:
         """RoIs (R, 5) of the small images on the large ones."""
         large = rois * self.factor

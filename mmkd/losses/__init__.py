@@ -3,6 +3,13 @@
 from .bounded_regression import TeacherBoundedLoss
 from .hint import HintLoss
 from .imitation import ImitationLoss
+from .proposal_mimic import ProposalMimicLoss
 from .soft_targets import WeightedSoftLoss
 
-__all__ = ['HintLoss', 'ImitationLoss', 'TeacherBoundedLoss', 'WeightedSoftLoss']
+__all__ = [
+    'HintLoss',
+    'ImitationLoss',
+    'ProposalMimicLoss',
+    'TeacherBoundedLoss',
+    'WeightedSoftLoss',
+]

@@ -6,6 +6,7 @@ from .bounded_regression import BoundedRegression
 from .chen2017 import Chen2017
 from .fgfi import FGFI
 from .hint import Hint
+from .proposal_mimic import ProposalMimic
 from .schedule import Schedule
 from .soft_classification import SoftClassification
 
@@ -16,6 +17,7 @@ __all__ = [
     'Chen2017',
     'DistillMethod',
     'Hint',
+    'ProposalMimic',
     'Schedule',
     'SoftClassification',
 ]

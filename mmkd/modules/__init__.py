@@ -1,14 +1,21 @@
 """Parts that methods plug in: adapters, level pairing, regions."""
 
-from .adapters import ConvAdapter
+from .adapters import ConvAdapter, DeconvAdapter
+from .cutting import REGIONS, RegionCut
 from .pairing import pair_levels, resize_like
+from .proposals import ProposalRegion, Proposals
 from .ps_roi import PSRoIExtractor
 from .regions import ImitationRegion, move_priors
 
 __all__ = [
+    'REGIONS',
     'ConvAdapter',
+    'DeconvAdapter',
     'ImitationRegion',
     'PSRoIExtractor',
+    'ProposalRegion',
+    'Proposals',
+    'RegionCut',
     'move_priors',
     'pair_levels',
     'resize_like',

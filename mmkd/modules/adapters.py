@@ -1,5 +1,6 @@
 """Adaptation layers: the student's map in the teacher's channels."""
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
@@ -50,3 +51,44 @@ class ConvAdapter(nn.Module):
     def forward(self, student: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
         return self.relu(self.conv(student))
+
+
+@MODELS.register_module()
+class DeconvAdapter(nn.Module):
+    """Learned deconvolutions to the teacher's grid, then one 1x1 convolution to its channels.
+
+    Source: Li et al. 2017, mimic over scales: the student sees smaller images, and the
+    transformation layer enlarges its map. Kernel and stride are ours: each deconvolution doubles
+    the map (kernel 4, stride 2) and begins as bilinear interpolation.
+
+    Args:
+        in_channels: Channels of the student's map.
+        out_channels: Channels of the teacher's map.
+        octaves: How often the map is doubled, >= 1.
+
+    Raises:
+        ValueError: ``octaves`` is less than 1.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, octaves: int = 1) -> None:
+        super().__init__()
+        if octaves < 1:
+            raise ValueError(f'octaves must be >= 1, got {octaves}.')
+        layers = [nn.ConvTranspose2d(in_channels, in_channels, 4, 2, 1) for _ in range(octaves)]
+        self.deconvs = nn.Sequential(*layers)
+        self.conv = nn.Conv2d(in_channels, out_channels, 1)
+
+    def init_weights(self) -> None:
+        """Sets the deconvolutions to bilinear interpolation and draws the 1x1 weights anew."""
+        self.conv.reset_parameters()
+        ramp = torch.tensor([0.25, 0.75, 0.75, 0.25])
+        with torch.no_grad():
+            for name, parameter in self.deconvs.named_parameters():
+                parameter.zero_()
+                if name.endswith('weight'):
+                    own = parameter.diagonal(dim1=0, dim2=1)
+                    own.copy_(torch.outer(ramp, ramp)[..., None])
+
+    def forward(self, student: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, out_channels, 2^octaves H, 2^octaves W)."""
+        return self.conv(self.deconvs(student))

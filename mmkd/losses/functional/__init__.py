@@ -3,19 +3,33 @@
 from .bounded_regression import teacher_bounded_error
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
+from .proposal_mimic import (
+    NORMALIZE,
+    RegionErrors,
+    covered_cells,
+    cropped_errors,
+    mimic_rows,
+    pooled_errors,
+)
 from .reduction import check_same_shape, count_over_ranks
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
 
 __all__ = [
     'MAX_OVER',
+    'NORMALIZE',
     'NORMS',
+    'RegionErrors',
     'assigned_levels',
     'check_same_shape',
     'count_over_ranks',
+    'covered_cells',
+    'cropped_errors',
     'hint_error',
     'imitation_mask',
     'masked_squared_error',
+    'mimic_rows',
     'pairwise_iou',
+    'pooled_errors',
     'teacher_bounded_error',
     'weighted_soft_binary_cross_entropy',
     'weighted_soft_cross_entropy',

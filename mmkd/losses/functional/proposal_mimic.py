@@ -1,0 +1,121 @@
+"""Mimic of region proposals: Li et al., CVPR 2017, L_m.
+
+Letters: B images, C channels of the teacher's map, H x W cells of a map, N proposals of the batch,
+h x w bins of a pooled region. RoIs are (image index, x1, y1, x2, y2) in pixels, without "+1".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .reduction import check_same_shape
+
+NORMALIZE = ('elements', 'positions', 'none')
+
+
+class RegionErrors(NamedTuple):
+    """How far two maps are apart in each region.
+
+    Attributes:
+        error: (N,) squared error summed over channels and cells, float32 or wider.
+        positions: (N,) cells of the region, h_i w_i.
+        elements: (N,) elements of the region, C h_i w_i.
+    """
+
+    error: Tensor
+    positions: Tensor
+    elements: Tensor
+
+
+def pooled_errors(student: Tensor, teacher: Tensor) -> RegionErrors:
+    """Errors of regions that are pooled to one size.
+
+    Args:
+        student: (N, C, h, w).
+        teacher: (N, C, h, w).
+
+    Raises:
+        ValueError: The two differ in shape.
+    """
+    check_same_shape(student=student, teacher=teacher)
+    wide = torch.promote_types(student.dtype, torch.float32)
+    error = (student.to(wide) - teacher.to(wide)).square().flatten(1).sum(dim=1)
+    channels, *bins = student.shape[1:]
+    cells = torch.Size(bins).numel()
+    return RegionErrors(
+        error, error.new_full((len(error),), cells), error.new_full((len(error),), channels * cells)
+    )
+
+
+def covered_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
+    """The cells floor(x1 / s) .. ceil(x2 / s) - 1 of each box, inside the map, at least one.
+
+    A box beside the map, or without area, has the one cell that is nearest to its first corner.
+
+    Args:
+        boxes: (N, 4) xyxy, pixels.
+        stride: Pixels a cell.
+        size: (H, W) of the map.
+
+    Returns:
+        (N, 4) long: first column, first row, end column, end row; the ends are not included.
+    """
+    limit = boxes.new_tensor([size[1], size[0]])
+    begin = torch.minimum((boxes[:, :2] / stride).floor().clamp(min=0), limit - 1)
+    end = torch.minimum((boxes[:, 2:] / stride).ceil(), limit)
+    return torch.cat([begin, torch.maximum(end, begin + 1)], dim=1).long()
+
+
+def cropped_errors(student: Tensor, teacher: Tensor, rois: Tensor, stride: float) -> RegionErrors:
+    """Errors of regions that are cut out and not pooled; see :func:`covered_cells`.
+
+    Sums over boxes are differences of an integral image of the squared error of each cell, so a
+    cell counts once for each box that covers it, at the cost of one map.
+
+    Args:
+        student: (B, C, H, W).
+        teacher: (B, C, H, W).
+        rois: (N, 5).
+        stride: Pixels a cell.
+
+    Raises:
+        ValueError: The two maps differ in shape.
+    """
+    check_same_shape(student=student, teacher=teacher)
+    wide = torch.promote_types(student.dtype, torch.float32)
+    cells = (student.to(wide) - teacher.to(wide)).square().sum(dim=1)  # (B, H, W)
+    # Double, for a small region is the difference of large sums.
+    integral = functional.pad(cells.double().cumsum(dim=1).cumsum(dim=2), (1, 0, 1, 0))
+    x1, y1, x2, y2 = covered_cells(rois[:, 1:], stride, student.shape[-2:]).unbind(dim=1)
+    image = rois[:, 0].long()
+    error = (
+        integral[image, y2, x2]
+        - integral[image, y1, x2]
+        - integral[image, y2, x1]
+        + integral[image, y1, x1]
+    ).to(wide)
+    positions = ((x2 - x1) * (y2 - y1)).to(wide)
+    return RegionErrors(error, positions, positions * student.shape[1])
+
+
+def mimic_rows(errors: RegionErrors, normalize: str) -> Tensor:
+    """||u_i - r(v_i)||^2 / m_i of each region.
+
+    Args:
+        errors: Of N regions.
+        normalize: m_i: the ``'elements'`` or the ``'positions'`` of the region, or ``'none'``, 1.
+
+    Returns:
+        (N,).
+
+    Raises:
+        ValueError: ``normalize`` is none of them.
+    """
+    if normalize not in NORMALIZE:
+        raise ValueError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
+    if normalize == 'none':
+        return errors.error
+    return errors.error / (errors.elements if normalize == 'elements' else errors.positions)

@@ -1,0 +1,53 @@
+"""The mimic loss of Li et al. as a registered module."""
+
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+
+from .functional import NORMALIZE, RegionErrors, count_over_ranks, mimic_rows
+
+
+@MODELS.register_module()
+class ProposalMimicLoss(nn.Module):
+    """Half the squared error of each region over its size, averaged over the regions.
+
+    Source: Li et al., Mimicking Very Efficient Network for Object Detection, CVPR 2017, L_m:
+    ``loss_weight / (2 N) * sum_i ||u_i - r(v_i)||^2 / m_i``, N the regions of all images of all
+    processes. The paper does not say whether m_i counts channels.
+
+    Args:
+        loss_weight: Their lambda_1, >= 0.
+        normalize: m_i: ``'elements'`` of the region (C h w), ``'positions'`` (h w), or ``'none'``
+            (1), the first form of the paper.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, normalize: str = 'elements') -> None:
+        super().__init__()
+        if loss_weight < 0:
+            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        if normalize not in NORMALIZE:
+            raise ValueError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
+        self.loss_weight = loss_weight
+        self.normalize = normalize
+
+    def forward(
+        self,
+        *,
+        errors: RegionErrors,
+        kept: Tensor | None = None,
+        avg_factor: float | None = None,
+    ) -> Tensor:
+        """Regions to a scalar; 0 with a graph where there is none.
+
+        Args:
+            errors: Of N regions.
+            kept: (N,) bool; the others count nowhere. None: all count.
+            avg_factor: N of this process; None: the kept regions. Counted over all processes here.
+        """
+        rows = mimic_rows(errors, self.normalize)
+        kept = rows.new_ones(len(rows)) if kept is None else kept.to(rows.dtype)
+        count = kept.sum() if avg_factor is None else rows.new_tensor(avg_factor)
+        return self.loss_weight * (rows * kept).sum() / (2 * count_over_ranks(count))
