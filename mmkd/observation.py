@@ -186,7 +186,7 @@ class Layout:
         decoded: Which of ``'rpn'`` and ``'rois'`` have boxes, xyxy pixels, as regression targets
             (``reg_decoded_bbox``), not encoded deltas.
         roi_levels: How many levels the RoI extractor reads, the finest ones; None without one.
-        roi_channels: Channels of ``rois.bbox_feats``; None where the box head does not say.
+        roi_channels: Channels of ``rois.bbox_feats``; None without an RoI head.
         pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
             student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
             the student's pixels. None where both see the same images.

@@ -38,6 +38,7 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
     handle = detector.backbone.register_forward_hook(keep)
     try:
         maps = _listed(detector.extract_feat(noise.to(parameter)))
+        roi_channels = _roi_channels(detector, maps)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'{role}: the dry run on a {_SIDE} x {_SIDE} image failed, so its feature levels are '
@@ -58,7 +59,7 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
         backbone_strides=_strides(stages),
         num_classes=class_count(detector),
         roi_levels=getattr(_roi_part(detector, 'bbox_roi_extractor'), 'num_inputs', None),
-        roi_channels=getattr(_roi_part(detector, 'bbox_head'), 'in_channels', None),
+        roi_channels=roi_channels,
         **head_kinds(detector),
     )
 
@@ -75,6 +76,13 @@ def _finest_scale(detector: nn.Module, stride: int) -> float:
     # Without an RoI extractor: a side of 224 belongs to stride 16 (Lin et al. 2017).
     extractor = _roi_part(detector, 'bbox_roi_extractor')
     return float(getattr(extractor, 'finest_scale', 14 * stride))
+
+
+def _roi_channels(detector: nn.Module, maps: list[Tensor]) -> int | None:
+    if 'rois' not in offered_fields(detector):
+        return None
+    roi = maps[0].new_tensor([[0, 0, 0, _SIDE / 2, _SIDE / 2]])
+    return detector.roi_head._bbox_forward(tuple(maps), roi)['bbox_feats'].shape[1]
 
 
 def _roi_part(detector: nn.Module, name: str) -> nn.Module | None:

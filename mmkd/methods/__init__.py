@@ -7,8 +7,10 @@ from .chen2017 import Chen2017
 from .fgfi import FGFI
 from .hint import Hint
 from .proposal_mimic import ProposalMimic
+from .quantization_mimic import QuantizationMimic
 from .schedule import Schedule
 from .soft_classification import SoftClassification
+from .two_stage_mimic import TwoStageMimic
 
 __all__ = [
     'FGFI',
@@ -18,6 +20,8 @@ __all__ = [
     'DistillMethod',
     'Hint',
     'ProposalMimic',
+    'QuantizationMimic',
     'Schedule',
     'SoftClassification',
+    'TwoStageMimic',
 ]

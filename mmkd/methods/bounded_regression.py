@@ -1,9 +1,7 @@
 """Teacher-bounded regression (Chen et al., NIPS 2017)."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from mmkd.losses import TeacherBoundedLoss
@@ -11,7 +9,7 @@ from mmkd.observation import Batch, Layout, Observation
 from mmkd.registry import MODELS
 
 from .base import DistillMethod
-from .rows import HEADS, BoxRows, box_rows, check_heads
+from .rows import HEADS, box_rows, check_heads, in_students_encoding
 from .schedule import ScheduleSetting
 
 _CODERS = {'rcn': 'bbox_coder', 'rpn': 'rpn_bbox_coder'}
@@ -63,28 +61,13 @@ class BoundedRegression(DistillMethod):
         for head in self.on:
             rows = box_rows(head, student, teacher)
             ours, theirs = (getattr(side, _CODERS[head]) for side in (student, teacher))
-            target, bound = self._in_one_space(head, rows, ours, theirs)
+            target = rows.target
+            if HEADS[head] in self.decoded:
+                target = ours.encode(rows.priors, target)
             found[f'loss_{self.name}_{head}'] = self.loss(
-                student=rows.student, teacher=bound, target=target, avg_factor=rows.avg_factor
+                student=rows.student,
+                teacher=in_students_encoding(rows, ours, theirs),
+                target=target,
+                avg_factor=rows.avg_factor,
             )
         return found
-
-    @torch.no_grad()
-    def _in_one_space(
-        self, head: str, rows: BoxRows, ours: Any, theirs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Target and teacher's deltas, (P, 4) each, in the student's encoding."""
-        target, teacher = rows.target, rows.teacher
-        if HEADS[head] in self.decoded:
-            target = ours.encode(rows.priors, target)
-        if not _same_encoding(ours, theirs):
-            boxes = theirs.decode(rows.priors, teacher.to(rows.priors.dtype))
-            teacher = ours.encode(rows.priors, boxes)
-        return target, teacher
-
-
-def _same_encoding(first: Any, second: Any) -> bool:
-    return all(
-        tuple(getattr(first, name, ())) == tuple(getattr(second, name, ()))
-        for name in ('means', 'stds')
-    )

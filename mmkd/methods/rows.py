@@ -106,6 +106,24 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
     )
 
 
+@torch.no_grad()
+def in_students_encoding(rows: BoxRows, ours: Any, theirs: Any) -> Tensor:
+    """The teacher's deltas, (P, 4), as the student's coder would encode the same boxes.
+
+    Args:
+        rows: Positive rows of both.
+        ours: The student's coder.
+        theirs: The teacher's; ``target_means`` and ``target_stds`` alone may differ.
+    """
+    if all(
+        tuple(getattr(ours, name, ())) == tuple(getattr(theirs, name, ()))
+        for name in ('means', 'stds')
+    ):
+        return rows.teacher
+    boxes = theirs.decode(rows.priors, rows.teacher.to(rows.priors.dtype))
+    return ours.encode(rows.priors, boxes)
+
+
 def _of_class(deltas: Tensor, labels: Tensor) -> Tensor:
     """(P, 4 K) or (P, 4) -> (P, 4): the columns of each row's class, or the only ones."""
     per_class = deltas.unflatten(1, (-1, 4))  # (P, K, 4)

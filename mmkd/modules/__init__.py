@@ -5,6 +5,7 @@ from .cutting import REGIONS, RegionCut
 from .pairing import pair_levels, resize_like
 from .proposals import ProposalRegion, Proposals
 from .ps_roi import PSRoIExtractor
+from .quantizer import Quantizer
 from .regions import ImitationRegion, move_priors
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     'PSRoIExtractor',
     'ProposalRegion',
     'Proposals',
+    'Quantizer',
     'RegionCut',
     'move_priors',
     'pair_levels',

@@ -11,6 +11,7 @@ from .proposal_mimic import (
     mimic_rows,
     pooled_errors,
 )
+from .quantize import quantize
 from .reduction import check_same_shape, count_over_ranks
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
 
@@ -30,6 +31,7 @@ __all__ = [
     'mimic_rows',
     'pairwise_iou',
     'pooled_errors',
+    'quantize',
     'teacher_bounded_error',
     'weighted_soft_binary_cross_entropy',
     'weighted_soft_cross_entropy',

@@ -1,0 +1,48 @@
+"""Uniform quantization: Wei et al., ECCV 2018, section 3."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def quantize(values: Tensor, step: float, signed: bool = False) -> Tensor:
+    """The nearest element of D = {0, s, 2 s, ...}; halfway between two, the smaller one.
+
+    Q(f) = beta where (alpha + beta) / 2 < f <= (beta + gamma) / 2 for neighbours alpha < beta <
+    gamma of D, so values up to s / 2, and all negative ones, give 0; there is no upper bound. The
+    gradient is full precision, straight through: 1 everywhere.
+
+    Args:
+        values: Any shape, floating point.
+        step: s, > 0.
+        signed: D = {..., -s, 0, s, ...} instead, ties towards 0, for maps that are not rectified.
+
+    Returns:
+        Same shape and dtype.
+
+    Raises:
+        ValueError: ``step`` is not positive.
+    """
+    if not step > 0:
+        raise ValueError(f'step must be > 0, got {step}.')
+    return _StraightThrough.apply(values, step, signed)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Not ``f + (Q(f) - f).detach()``, whose value is off by the rounding of the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, step: float, signed: bool) -> Tensor:
+        size = values.to(torch.promote_types(values.dtype, torch.float32))
+        size = size.abs() if signed else size.clamp(min=0)
+        count = (size / step - 0.5).ceil().clamp(min=0)
+        # The division rounds; the borders, as numbers of this precision, decide.
+        count = torch.where(size <= (count - 0.5) * step, count - 1, count).clamp(min=0)
+        count = torch.where(size > (count + 0.5) * step, count + 1, count)
+        found = (count * step).to(values.dtype)
+        return torch.copysign(found, values) if signed else found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient, None, None
