@@ -49,11 +49,13 @@ RULES = {
         {'observation', 'heads', 'registry', 'compat'}, NUMERIC | HOST,
         'a detector runs student and teacher and builds methods through the registry: what one '
         'method needs belongs in methods/'),
-    'backbones': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST, _PARTS),
+    'backbones': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST | {'timm'}, _PARTS),
     'heads': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST, _PARTS),
     'datasets': Rule({'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'rich'}, _PARTS),
     'transforms': Rule({'registry', 'compat'}, NUMERIC | HOST | {'cv2'}, _PARTS),
-    'evaluation': Rule({'evaluation.functional', 'registry', 'compat'}, NUMERIC | HOST, _PARTS),
+    'evaluation': Rule(
+        {'evaluation.functional', 'registry', 'compat'},
+        NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval'}, _PARTS),
     'engine': Rule({'registry', 'compat'}, NUMERIC | HOST | {'rich'}, _PARTS),
     'visualization': Rule(
         {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),

@@ -1,0 +1,189 @@
+"""The KITTI object benchmark in its own folders.
+
+Convention: boxes are xyxy, 0-based float pixels with ``x2 - x1`` as the width, in files, records
+and in :class:`mmkd.evaluation.KITTIMetric` alike.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmdet.datasets import BaseDetDataset
+from mmengine.fileio import exists, get_local_path, get_text, list_from_file
+from PIL import Image, UnidentifiedImageError
+
+from ..registry import DATASETS
+from .kitti_labels import KITTI_NEIGHBOURS, KITTI_TYPES, KITTIObject, parse_kitti_labels
+from .voc_checks import Findings
+
+DONT_CARE = 'DontCare'
+
+
+@DATASETS.register_module()
+class KITTIDataset(BaseDetDataset):
+    """Reads ``image_2`` and ``label_2`` of the frames that a split file lists.
+
+    Objects of ``classes`` are labelled. Neighbours (Van beside Car, Person_sitting beside
+    Pedestrian) become ignored boxes with the label of their class, DontCare regions ignored boxes
+    with label -1; other types are background, as in the benchmark. A detector trains around ignored
+    boxes where its assigners set ``ignore_iof_thr``, as the KITTI configs do. Each instance keeps
+    ``type``, ``truncation``, ``occlusion`` and ``height`` beside MMDetection's keys; the metric
+    reads them from the data sample, so ``PackDetInputs`` needs ``'instances'`` in ``meta_keys``.
+
+    Args:
+        data_root: Folder that holds the others.
+        ann_file: Split file, relative to ``data_root``: one frame (``000123``) a line.
+        metainfo: ``classes``, where not all three of the benchmark are wanted.
+        data_prefix: Folders of images (``img``) and labels (``label``) below ``data_root``.
+        img_suffix: Suffix of the images.
+        neighbours: Types ignored beside each class.
+        with_labels: False for the test set, whose labels are not public.
+        **kwargs: Arguments of MMDetection's ``BaseDetDataset`` (``pipeline``, ``filter_cfg``, ...).
+
+    Raises:
+        FileNotFoundError: The split file does not exist.
+        ValueError: A class is unknown or its own neighbour, no frame is left, or files are missing
+            or wrong; up to ten are listed.
+    """
+
+    METAINFO = dict(
+        classes=('Car', 'Pedestrian', 'Cyclist'),
+        palette=[(220, 20, 60), (119, 170, 32), (0, 60, 230)],
+    )
+
+    def __init__(
+        self,
+        *,
+        data_root: str,
+        ann_file: str = 'ImageSets/train.txt',
+        metainfo: dict[str, Any] | None = None,
+        data_prefix: dict[str, str] | None = None,
+        img_suffix: str = '.png',
+        neighbours: Mapping[str, Sequence[str]] = KITTI_NEIGHBOURS,
+        with_labels: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.img_suffix, self.with_labels = img_suffix, with_labels
+        classes = (metainfo or {}).get('classes') or self.METAINFO['classes']
+        self._roles = _roles(classes, neighbours)
+        folders = dict(img='training/image_2', label='training/label_2')
+        super().__init__(
+            data_root=data_root,
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_prefix={**folders, **(data_prefix or {})},
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Read the image size and the labels of every frame.
+
+        Returns:
+            MMDetection's record of each image.
+
+        Raises:
+            FileNotFoundError: The split file does not exist.
+            ValueError: Files are missing or wrong.
+        """
+        if not exists(self.ann_file, backend_args=self.backend_args):
+            raise FileNotFoundError(
+                f'ann_file={self.ann_file!r} does not exist: write the frames of the split into '
+                'it, one a line (docs/datasets.md says where the usual splits are).'
+            )
+        lines = list_from_file(self.ann_file, backend_args=self.backend_args)
+        findings = Findings(self.ann_file)
+        records = [self._load_frame(frame, findings) for frame in map(str.strip, lines) if frame]
+        findings.raise_problems()
+        return [record for record in records if record is not None]
+
+    def filter_data(self) -> list[dict]:
+        """Apply ``filter_cfg`` (``filter_empty_gt``, ``min_size``) outside ``test_mode``.
+
+        With ``filter_empty_gt`` a frame needs a box that is not ignored.
+
+        Raises:
+            ValueError: No frame is left.
+        """
+        cfg = {} if self.test_mode else self.filter_cfg or {}
+        kept = [
+            info
+            for info in self.data_list
+            if min(info['width'], info['height']) >= cfg.get('min_size', 0)
+            and not (
+                cfg.get('filter_empty_gt', False)
+                and all(instance['ignore_flag'] for instance in info['instances'])
+            )
+        ]
+        if not kept:
+            raise ValueError(
+                f'No frame is left of ann_file={self.ann_file!r} ({len(self.data_list)} listed, '
+                f'filter_cfg={self.filter_cfg}): check the split file and filter_cfg.'
+            )
+        return kept
+
+    def _load_frame(self, frame: str, findings: Findings) -> dict | None:
+        """The record of one frame, or None where a problem was noted."""
+        image = os.path.join(self.data_prefix['img'], frame + self.img_suffix)
+        labels = os.path.join(self.data_prefix['label'], f'{frame}.txt')
+        needed = [image, labels] if self.with_labels else [image]
+        missing = [path for path in needed if not exists(path, backend_args=self.backend_args)]
+        for path in missing:
+            findings.problem(path, 'no such file', 'add it or take its frame off the split')
+        if missing:
+            return None
+        try:
+            with get_local_path(image, backend_args=self.backend_args) as local:
+                with Image.open(local) as opened:  # reads the header alone
+                    width, height = opened.size
+        except (UnidentifiedImageError, OSError) as error:
+            findings.problem(image, f'not an image ({error})', 'copy it anew')
+            return None
+        instances = self._instances(labels, findings) if self.with_labels else []
+        return dict(
+            img_id=frame, img_path=image, width=width, height=height, instances=instances
+        )  # fmt: skip
+
+    def _instances(self, path: str, findings: Findings) -> list[dict]:
+        try:
+            text = get_text(path, backend_args=self.backend_args)
+            objects = list(parse_kitti_labels(text))
+        except ValueError as error:
+            findings.problem(path, str(error), 'write the file anew')
+            return []
+        for thing in objects:
+            if thing.box[2] <= thing.box[0] or thing.box[3] <= thing.box[1]:
+                findings.problem(path, f'{thing.type} box {thing.box} has no area', 'correct it')
+        return [self._instance(thing) for thing in objects if thing.type in self._roles]
+
+    def _instance(self, thing: KITTIObject) -> dict:
+        label, ignored = self._roles[thing.type]
+        return dict(
+            bbox=list(thing.box),
+            bbox_label=label,
+            ignore_flag=int(ignored),
+            type=thing.type,
+            truncation=thing.truncation,
+            occlusion=thing.occlusion,
+            height=thing.height,
+        )
+
+
+def _roles(
+    classes: Sequence[str], neighbours: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[int, bool]]:
+    """Type -> (label, whether it is ignored)."""
+    unknown = [name for name in classes if name not in KITTI_TYPES or name == DONT_CARE]
+    if unknown:
+        raise ValueError(
+            f'classes={tuple(classes)}: {unknown} are no objects of KITTI; its types are '
+            f'{KITTI_TYPES[:-1]}.'
+        )
+    roles = {DONT_CARE: (-1, True)}
+    for label, name in enumerate(classes):
+        for other in neighbours.get(name, ()):
+            if other in classes:
+                continue  # a class of its own here
+            if other not in KITTI_TYPES or other == DONT_CARE:
+                raise ValueError(f'neighbours[{name!r}]: {other!r} is no type of KITTI.')
+            roles[other] = (label, True)
+    return {**roles, **{name: (label, False) for label, name in enumerate(classes)}}

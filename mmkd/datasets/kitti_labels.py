@@ -1,0 +1,66 @@
+"""Label files of the KITTI object benchmark: one object a line, fifteen columns."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+KITTI_TYPES = (
+    'Car', 'Van', 'Truck', 'Pedestrian', 'Person_sitting', 'Cyclist', 'Tram', 'Misc', 'DontCare',
+)  # fmt: skip
+"""Every type that a label file may hold."""
+
+KITTI_NEIGHBOURS = {'Car': ('Van',), 'Pedestrian': ('Person_sitting',)}
+"""Types so like a class that a detection on them is not an error."""
+
+_COLUMNS = 15
+
+
+class KITTIObject(NamedTuple):
+    """One line of a label file, the columns of the 2D benchmark.
+
+    Attributes:
+        type: One of :data:`KITTI_TYPES`.
+        truncation: Share outside the image, in [0, 1]; -1 for DontCare.
+        occlusion: 0 fully visible, 1 partly, 2 largely occluded, 3 unknown; -1 for DontCare.
+        box: xyxy, 0-based float pixels; the width is ``x2 - x1``.
+    """
+
+    type: str
+    truncation: float
+    occlusion: int
+    box: tuple[float, float, float, float]
+
+    @property
+    def height(self) -> float:
+        """Of the box, in pixels: what the benchmark's difficulties ask for."""
+        return self.box[3] - self.box[1]
+
+
+def parse_kitti_labels(text: str) -> Iterator[KITTIObject]:
+    """Objects of one label file.
+
+    Args:
+        text: Its content; blank lines are allowed.
+
+    Raises:
+        ValueError: A line that is not an object; the message names line and column.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield _parse(line.split(), f'line {number}')
+
+
+def _parse(columns: list[str], place: str) -> KITTIObject:
+    if len(columns) != _COLUMNS:
+        kind = ': sixteen are a detection with its score' if len(columns) == 16 else ''
+        raise ValueError(f'{place} has {len(columns)} columns, a label has {_COLUMNS}{kind}')
+    if columns[0] not in KITTI_TYPES:
+        raise ValueError(f'{place}: type {columns[0]!r} is none of {KITTI_TYPES}')
+    try:
+        truncation, occlusion = float(columns[1]), int(columns[2])
+        x1, y1, x2, y2 = map(float, columns[4:8])
+    except ValueError as error:
+        raise ValueError(f'{place}: {error}') from None
+    if not all(map(math.isfinite, (truncation, x1, y1, x2, y2))):
+        raise ValueError(f'{place}: a number is not finite')
+    return KITTIObject(columns[0], truncation, occlusion, (x1, y1, x2, y2))

@@ -1,0 +1,24 @@
+"""Files that a command writes, and never over one that is there without being told to."""
+
+import os
+from pathlib import Path
+
+
+def write_new(path: str | Path, content: str, *, force: bool = False) -> None:
+    """Writes a text file whole: a reader finds the old one or the new one, never a part.
+
+    Args:
+        path: File to write; its folder is created.
+        content: The text.
+        force: Replace a file that exists.
+
+    Raises:
+        FileExistsError: The file exists and ``force`` is off.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise FileExistsError(f'{path} exists: name another file, or replace it with --force.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.part')
+    part.write_text(content, encoding='utf-8')
+    os.replace(part, path)

@@ -1,0 +1,161 @@
+"""Average precision of the KITTI object benchmark."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.table import Table
+
+from ..registry import METRICS
+from .functional import (
+    DIFFICULTIES,
+    DONT_CARE,
+    MIN_OVERLAP,
+    KITTIFrame,
+    kitti_average_precision,
+    kitti_precision,
+)
+from .functional.kitti import RECALL_STEPS
+from .tables import table_text
+
+POINTS = (11, 40)
+_NEEDED = ('bbox', 'bbox_label', 'ignore_flag', 'truncation', 'occlusion')
+
+
+@METRICS.register_module()
+class KITTIMetric(BaseMetric):
+    """AP of each class at easy, moderate and hard, over 11 and over 40 points, and their means.
+
+    Rules are the devkit's (:mod:`mmkd.evaluation.functional.kitti`): limits of height, occlusion
+    and truncation, neighbours and DontCare regions ignored, detections below the height limit
+    neither hit nor miss, overlaps above 0.7 for Car and 0.5 for Pedestrian and Cyclist. It samples
+    precision at one threshold for each of 41 steps of recall; a class with fewer than 41 boxes
+    cannot reach an AP of 1 by it, which the log says. A class without a box at a difficulty is
+    left out there and in the means.
+
+    Reads the annotations that :class:`mmkd.datasets.KITTIDataset` keeps in the data sample's
+    ``instances``, in pixels of the original image, as predictions are.
+
+    Logged under ``kitti/``, in [0, 1]: ``mAP`` (over classes and difficulties, by ``points``),
+    ``mAP_11``, ``mAP_40``, ``mAP_11_easy`` ... ``mAP_40_hard``, and ``AP_11_Car_easy`` and so on.
+
+    Args:
+        points: Rule of the headline ``mAP``: 11, as papers reported until 2019, or 40.
+        min_overlap: IoU that a hit of each class must exceed; names not given are the benchmark's.
+        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
+        prefix: Replaces ``kitti`` in the names.
+
+    Raises:
+        ValueError: ``points`` or ``min_overlap`` has no such value.
+    """
+
+    default_prefix = 'kitti'
+
+    def __init__(
+        self,
+        *,
+        points: int = 11,
+        min_overlap: Mapping[str, float] | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if points not in POINTS:
+            raise ValueError(f'points must be 11 or 40, got {points}.')
+        self.points = points
+        self.min_overlap = {**MIN_OVERLAP, **(min_overlap or {})}
+        for name, overlap in self.min_overlap.items():
+            if not 0 <= overlap < 1:
+                raise ValueError(f'min_overlap[{name!r}] must be in [0, 1), got {overlap}.')
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the boxes of one batch; ``data_batch`` is not read.
+
+        Raises:
+            ValueError: A sample has no ``instances``, or they are not those of KITTIDataset.
+        """
+        for sample in data_samples:
+            if 'instances' not in sample:
+                raise ValueError(
+                    "KITTIMetric needs the annotations: add 'instances' to meta_keys of "
+                    'PackDetInputs in the test pipeline.'
+                )
+            self.results.append(_frame(sample['instances'], sample['pred_instances']))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The numbers of the whole split.
+
+        Raises:
+            ValueError: A class has no overlap set.
+        """
+        classes = tuple(self.dataset_meta['classes'])
+        table = Table('class', 'difficulty', 'boxes', 'AP (11 points)', 'AP (40 points)')
+        found: dict[tuple[str, str], dict[int, float]] = {}
+        for label, name in enumerate(classes):
+            if name not in self.min_overlap:
+                raise ValueError(
+                    f'class {name!r} has no overlap of the benchmark: set '
+                    f'min_overlap=dict({name}=...).'
+                )
+            for level in DIFFICULTIES:
+                precision, boxes = kitti_precision(results, label, level, self.min_overlap[name])
+                average = {points: kitti_average_precision(precision, points) for points in POINTS}
+                if boxes:
+                    found[name, level.name] = average
+                shown = [f'{value:.4f}' if boxes else '-' for value in average.values()]
+                few = ' *' * (0 < boxes < RECALL_STEPS)
+                table.add_row(name, level.name, f'{boxes}{few}', *shown)
+                if few:
+                    table.caption = '* fewer than 41 boxes: the benchmark samples an AP below 1'
+        MMLogger.get_current_instance().info(table_text(table))
+        return self._summary(found)
+
+    def _summary(self, found: Mapping[tuple[str, str], Mapping[int, float]]) -> dict[str, float]:
+        """Means over classes, difficulties and both, then every AP."""
+        means = {}
+        for points in POINTS:
+            means[f'mAP_{points}'] = _mean([ap[points] for ap in found.values()])
+            for level in DIFFICULTIES:
+                of_level = [ap[points] for (_, at), ap in found.items() if at == level.name]
+                if of_level:
+                    means[f'mAP_{points}_{level.name}'] = _mean(of_level)
+        single = {
+            f'AP_{points}_{name}_{level}': ap[points]
+            for points in POINTS
+            for (name, level), ap in found.items()
+        }
+        return {'mAP': means[f'mAP_{self.points}'], **means, **single}
+
+
+def _frame(instances: Sequence[dict], predicted: dict) -> KITTIFrame:
+    """One image as arrays."""
+    for instance in instances:
+        missing = [key for key in _NEEDED if key not in instance]
+        if missing:
+            raise ValueError(
+                f'KITTIMetric needs {missing} of every instance, as mmkd.KITTIDataset gives them; '
+                f'got {sorted(instance)}.'
+            )
+    columns = {key: [instance[key] for instance in instances] for key in _NEEDED}
+    labels = np.asarray(columns['bbox_label'], dtype=np.int64)
+    return KITTIFrame(
+        boxes=np.asarray(columns['bbox'], dtype=np.float64).reshape(-1, 4),
+        labels=labels,
+        neighbour=np.asarray(columns['ignore_flag'], dtype=bool) & (labels != DONT_CARE),
+        truncation=np.asarray(columns['truncation'], dtype=np.float64),
+        occlusion=np.asarray(columns['occlusion'], dtype=np.int64),
+        detections=_to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4),
+        scores=_to_numpy(predicted['scores']).astype(np.float64),
+        detected=_to_numpy(predicted['labels']).astype(np.int64),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
+
+
+def _to_numpy(value: Any) -> np.ndarray:
+    """Array of a tensor on any device, or of MMDetection's box wrapper around one."""
+    return getattr(value, 'tensor', value).cpu().numpy()
