@@ -23,6 +23,8 @@ TOOLS = next(
 )  # fmt: skip
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 _THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
+# Of torchrun: where processes meet is said by hand.
+_MEETING = ('--master', '--rdzv', '--nnodes', '--standalone')
 _PR_SET_PDEATHSIG = 1
 
 
@@ -45,8 +47,9 @@ class Launcher:
         extra = shlex.split(self.arguments)
         python = [sys.executable, '-W', 'ignore']
         if self.kind == 'pytorch':
-            port = ['--master-port', '0'] if '--master-port' not in extra else []
-            module = [*python, '-m', 'torch.distributed.run', *port]
+            # One machine: any free port, so that two runs at a time do not meet on one.
+            alone = [] if any(word.startswith(_MEETING) for word in extra) else ['--standalone']
+            module = [*python, '-m', 'torch.distributed.run', *alone]
             return [*module, '--nproc-per-node', str(self.processes), *extra]
         if self.kind == 'slurm':
             tasks = ['--ntasks', str(self.processes), '--kill-on-bad-exit=1']

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.distill import save_teacher
@@ -92,3 +93,14 @@ def test_a_mistake_ends_in_a_message_without_a_traceback(study):
     text, _ = (done := compare(study, '--only', 7)).communicate(timeout=SECONDS)
     assert done.returncode == 2 and 'error: --only=7: the jobs are 0 to 2' in text
     assert 'Traceback' not in text
+
+
+@pytest.mark.slow
+def test_a_run_may_have_two_processes(study, tmp_path):
+    options = ['--cfg-options', 'env_cfg.dist_cfg.backend=gloo', '--work-dir', tmp_path / 'two']
+    launch = ['--launcher', 'pytorch', '--processes', 2, '--arms', 'hint', '--max-epochs', 1]
+    text, _ = (done := compare(study, *launch, *options)).communicate(timeout=SECONDS)
+    assert done.returncode == 0 and 'hint, seed 0: finished' in text, text
+    checkpoint = tmp_path / 'two' / 'runs' / 'hint' / 'seed_0' / 'epoch_1.pth'
+    # Three batches, shared between two processes.
+    assert torch.load(checkpoint, weights_only=True)['meta']['iter'] == 2
