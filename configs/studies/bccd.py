@@ -1,13 +1,34 @@
-"""BCCD: the very thin student alone, with whole-map hints, and with FGFI, over three seeds.
+"""BCCD: one teacher, one very thin student, and every method at the weights that docs/results.md gives.
 
-python tools/compare.py configs/studies/bccd.py --teacher-checkpoint PATH
-Without a checkpoint the study trains the teacher first.
+python tools/compare.py configs/studies/bccd.py --teacher-checkpoint PATH --arms student fgfi
+Without a checkpoint the study trains the teacher first; without --arms it runs all of it, about three
+minutes a run on a core.
 """
 
 teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')
 student = dict(config='../students/faster_rcnn_r18thin_bccd.py')
 methods = dict(
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint')]),
-    fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')]),
+    hint_weak=dict(
+        title='whole-map hint, weight 0.2', methods=[dict(type='mmkd.Hint', loss_weight=0.2)]
+    ),
+    fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')], seeds=[0, 1, 2, 3, 4, 5]),
+    # The ablation of Chen et al. 2017; its hint alone is the whole-map hint above.
+    soft=dict(
+        title='soft classification',
+        methods=[dict(type='mmkd.Chen2017', nu=0, gamma=0)],
+        seeds=[0, 1],
+    ),
+    bounded=dict(
+        title='bounded regression',
+        methods=[dict(type='mmkd.Chen2017', mu=1, gamma=0)],
+        seeds=[0, 1],
+    ),
+    chen2017=dict(title='Chen 2017, all terms', methods=[dict(type='mmkd.Chen2017')]),
+    fgfi_bounded=dict(
+        title='FGFI + bounded regression',
+        methods=[dict(type='mmkd.FGFI'), dict(type='mmkd.BoundedRegression')],
+        seeds=[0, 1, 2, 3, 4, 5],
+    ),
 )
 seeds = [0, 1, 2]
