@@ -40,7 +40,7 @@ def plain(value):
 @pytest.mark.parametrize('name', PLAIN)
 def test_a_plain_config_has_no_distillation_in_it(name):
     cfg = load(name)
-    assert 'mmkd' not in cfg.model.type
+    assert 'DistillDetector' not in cfg.model.type
     assert not cfg.train_dataloader.persistent_workers  # ReproducibleHook's condition
 
 

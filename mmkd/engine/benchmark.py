@@ -1,8 +1,8 @@
-"""Where the time of a distillation step goes, on random images, with random weights."""
+"""Where the time of a distillation step goes, and of inference, on random images and weights."""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -99,6 +99,71 @@ def measure(
         ratio=statistics.median(d / (s + t) for s, d, t, _ in rows[1:]),
         mask_share=statistics.median(m / d for _, d, _, m in rows[1:]),
     )
+
+
+@dataclass(frozen=True)
+class InferenceTimes:
+    """One detector at inference.
+
+    Attributes:
+        seconds: Median over rounds, an image.
+        ratio: Median over rounds of its time over that of the first detector.
+        rois: RoIs an image that its second stage answered on; 0 for a one-stage detector.
+    """
+
+    seconds: float
+    ratio: float
+    rois: float
+
+
+@torch.no_grad()
+def measure_inference(
+    models: Mapping[str, nn.Module],
+    inputs: Tensor,
+    samples: list,
+    rounds: int = 5,
+    after_round: Callable[[], None] = lambda: None,
+) -> dict[str, InferenceTimes]:
+    """Times ``predict`` of detectors in turn, ``rounds`` times, after one round not counted.
+
+    Random weights give no detection above a threshold of 0.05, so the last NMS has nothing to do.
+
+    Args:
+        models: Detectors by name, in eval mode; the first is what others are compared with.
+        inputs: (B, 3, H, W).
+        samples: B data samples; each call gets copies.
+        rounds: Rounds to take medians over, >= 1.
+        after_round: Called after each round, for a progress bar.
+    """
+    rois = {name: _count_rois(model, inputs, samples) for name, model in models.items()}
+    rows: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(rounds + 1):
+        for name, model in models.items():
+            own = [sample.clone() for sample in samples]
+            rows[name].append(_seconds(lambda m=model, s=own: m.predict(inputs, s), inputs))
+        after_round()
+    first = next(iter(rows.values()))[1:]
+    return {
+        name: InferenceTimes(
+            seconds=statistics.median(times[1:]) / len(samples),
+            ratio=statistics.median(t / f for t, f in zip(times[1:], first, strict=True)),
+            rois=rois[name] / len(samples),
+        )
+        for name, times in rows.items()
+    }
+
+
+def _count_rois(model: nn.Module, inputs: Tensor, samples: list) -> int:
+    """RoIs of the batch; this call also warms the detector up."""
+    counts = [0]
+    extractor = getattr(getattr(model, 'roi_head', None), 'bbox_roi_extractor', None)
+    handle = None
+    if extractor is not None:
+        handle = extractor.register_forward_hook(lambda m, args, out: counts.append(len(args[1])))
+    model.predict(inputs, [sample.clone() for sample in samples])
+    if handle is not None:
+        handle.remove()
+    return max(counts)
 
 
 def _round(model: nn.Module, inputs: Tensor, samples: list) -> tuple[float, float, float, float]:

@@ -1,8 +1,16 @@
 """Detector parts that MMDetection lacks."""
 
 from .level_rpn_head import LevelRPNHead
+from .object_balanced_sampler import ObjectBalancedSampler
 from .rfcn_head import RFCNHead, ScoreMaps
 from .rfcn_neck import RFCNNeck
 from .rfcn_roi_head import RFCNRoIHead
 
-__all__ = ['LevelRPNHead', 'RFCNHead', 'RFCNNeck', 'RFCNRoIHead', 'ScoreMaps']
+__all__ = [
+    'LevelRPNHead',
+    'ObjectBalancedSampler',
+    'RFCNHead',
+    'RFCNNeck',
+    'RFCNRoIHead',
+    'ScoreMaps',
+]

@@ -89,4 +89,5 @@ class RFCNHead(BBoxHead):
         """
         votes = bbox_feats.mean(dim=(2, 3))  # (R, D)
         scores = self.fc_cls.out_channels // self.roi_feat_area
-        return votes[:, :scores], votes[:, scores:]
+        # BBoxHead takes views of what it decodes.
+        return votes[:, :scores], votes[:, scores:].contiguous()
