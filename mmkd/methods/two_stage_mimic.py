@@ -33,7 +33,8 @@ class TwoStageMimic(DistillMethod):
         loss_weight: Factor on all terms together, or a schedule.
         feats_weight: Of the pooled features (``bbox_feats``), through a 1x1 convolution; 0 leaves
             them out, as every weight here does.
-        cls_weight: Of the class logits, background included.
+        cls_weight: Of the class logits, background included. Their squares are large: with 1 the
+            term begins at some ten times all other losses together.
         bbox_weight: Of the encoded boxes.
         normalize: m: the ``'elements'`` of a row, its ``'positions'`` (1 for outputs), or
             ``'none'``, 1.
@@ -49,7 +50,7 @@ class TwoStageMimic(DistillMethod):
         self,
         loss_weight: ScheduleSetting = 1.0,
         feats_weight: float = 1.0,
-        cls_weight: float = 1.0,
+        cls_weight: float = 0.05,
         bbox_weight: float = 1.0,
         normalize: str = 'elements',
         mimic: dict | None = None,
@@ -103,6 +104,7 @@ class TwoStageMimic(DistillMethod):
         }  # fmt: skip
 
     def _feats(self, student: Observation, teacher: Observation) -> Tensor:
+        assert self.adapter is not None  # built in setup
         adapted = self.adapter(student.rois.bbox_feats)
         return self.losses['feats'](errors=pooled_errors(adapted, teacher.rois.bbox_feats.detach()))
 

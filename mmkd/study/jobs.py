@@ -128,6 +128,9 @@ def _student_job(
             teacher=dict(config=teacher.config.model, checkpoint=str(teacher.checkpoint)),
             methods=[dict(method) for method in arm.methods],
         )
+        if arm.student_scale != 1:
+            _load_large_images(config, teacher.config)
+            config.model.update(student_scale=arm.student_scale, pairing=arm.pairing)
     return Job(
         index=index,
         arm=arm.name,
@@ -141,6 +144,13 @@ def _student_job(
         teacher=str(teacher.checkpoint) if arm.methods else None,
         needs=teacher.index if arm.methods and teacher.kind == TRAIN else None,
     )
+
+
+def _load_large_images(config: Config, teacher: Config) -> None:
+    """Both detectors are given what the teacher's config loads; the student's copy is shrunk."""
+    for split in ('train', 'val', 'test'):
+        dataset = copy.deepcopy(teacher[f'{split}_dataloader'].dataset)
+        config[f'{split}_dataloader'].dataset = dataset
 
 
 def _load(detector: Detector, study: Study) -> Config:

@@ -15,7 +15,7 @@ _KEYS = {
     'work_dir',
 }  # fmt: skip
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
-_ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title'}
+_ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing'}
 _NAME = re.compile(r'\w[\w.+-]*')
 
 
@@ -47,6 +47,9 @@ class Arm:
         methods: Configs of the methods; empty for the student alone.
         seeds: Of its runs.
         cfg_options: Changes to its config, over the study's and the student's.
+        student_scale: Side of the student's images over the teacher's; where it is not 1, images
+            are loaded as the teacher's config loads them.
+        pairing: How levels pair then, see :class:`mmkd.DistillDetector`.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Arm:
     methods: tuple[dict, ...]
     seeds: tuple[int, ...]
     cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    student_scale: float = 1.0
+    pairing: str = 'shift'
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,8 @@ def _make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
         methods=tuple(methods),
         seeds=seeds if own is None else _seeds(own, f'methods[{name!r}].seeds'),
         cfg_options=dict(entry.get('cfg_options') or {}),
+        student_scale=entry.get('student_scale', 1.0),
+        pairing=entry.get('pairing', 'shift'),
     )
 
 

@@ -108,3 +108,27 @@ def test_a_missing_file_is_named(tmp_path):
         study(tmp_path, teacher=dict(SHAPES['teacher'], checkpoint='no.pth'))
     with pytest.raises(FileNotFoundError, match='there is no study file no.py'):
         read_study('no.py', {})
+
+
+def test_a_teacher_on_large_images_has_its_own_loading(tmp_path):
+    teacher, student = (CONFIGS / role / f'faster_rcnn_{name}.py' for role, name in (
+        ('teachers', 'r18_bccd'), ('students', 'r18thin_half_bccd')
+    ))  # fmt: skip
+    scales = dict(methods='mmkd.ProposalMimic', student_scale=0.5, pairing='upsample')
+    settings = dict(teacher=str(teacher), student=str(student), methods=dict(scales=scales))
+    _, alone, job = make_jobs(study(tmp_path, **settings, seeds=[0]))
+    model = job.config.model
+    assert (model.student_scale, model.pairing) == (0.5, 'upsample')
+
+    def sizes(config):
+        loaders = (config[f'{split}_dataloader'] for split in ('train', 'val', 'test'))
+        return {
+            step.scale
+            for loader in loaders
+            for step in loader.dataset.pipeline
+            if step.type == 'Resize'
+        }
+
+    assert sizes(job.config) == {(256, 192)}
+    assert sizes(job.plain) == sizes(alone.config) == {(128, 96)}
+    assert job.config.train_dataloader.batch_size == alone.config.train_dataloader.batch_size
