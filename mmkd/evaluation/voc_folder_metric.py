@@ -14,14 +14,16 @@ from ..registry import METRICS
 EVAL_MODES = ('area', '11points')
 
 
-@METRICS.register_module()
+@METRICS.register_module(name=['VOCFolderMetric', 'VOCMetric'])
 class VOCFolderMetric(BaseMetric):
     """mAP by both of the devkit's rules, and the AP of every class.
 
     MMDetection's ``VOCMetric`` computes one rule at a time, rounds, and logs no class; matching and
     AP are its own here (``eval_map``), so the numbers are equal. Boxes are 0-based inclusive, as
-    :class:`mmkd.datasets.VOCFolderDataset` gives them: widths are ``x2 - x1 + 1``. Ignored boxes
-    (``difficult``) count neither as hit nor as miss. A class without a box in the split is left
+    MMDetection's ``VOCDataset`` and :class:`mmkd.datasets.VOCFolderDataset` give them: widths are
+    ``x2 - x1 + 1``. Ignored boxes (``difficult``) count neither as hit nor as miss, and a detection
+    belongs to the box that it overlaps most, difficult or not, as in the devkit. Its other name in
+    configs is ``mmkd.VOCMetric``. A class without a box in the split is left
     out of the mean.
 
     Logged under ``pascal_voc/``: ``mAP`` (by ``eval_mode``), ``mAP_area``, ``mAP_11points``, and
@@ -104,6 +106,10 @@ class VOCFolderMetric(BaseMetric):
             **{f'mAP_{mode}': mean for mode, mean in means.items()},
             **{f'AP_{name}': ap for name, ap in average[self.eval_mode].items()},
         }
+
+
+VOCMetric = VOCFolderMetric
+"""The same metric under the name that configs of VOC itself use."""
 
 
 def _to_numpy(value: Any) -> np.ndarray:

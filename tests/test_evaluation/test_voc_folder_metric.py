@@ -7,6 +7,7 @@ from mmengine.structures import InstanceData
 
 from mmkd.evaluation import VOCFolderMetric
 from mmkd.registry import METRICS
+from mmkd.testing.references import voc
 
 CLASSES = ('cat', 'dog', 'cow')
 
@@ -106,3 +107,42 @@ def test_the_registry_builds_it_under_its_scope():
 def test_a_wrong_option_is_refused_by_name(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         VOCFolderMetric(**option)
+
+
+class TestTheDevkit:
+    def test_the_registry_knows_it_as_the_metric_of_voc(self):
+        assert type(METRICS.build(dict(type='mmkd.VOCMetric'))) is VOCFolderMetric
+
+    @pytest.mark.parametrize('seed', range(4))
+    def test_equal_to_a_direct_reading_of_its_rule(self, seed):
+        rng = np.random.default_rng(seed)
+
+        def rows(count, *more):
+            corner, extent = rng.integers(0, 50, (count, 2)), rng.integers(15, 60, (count, 2))
+            columns = [rng.integers(0, 2, (count, 1)), corner, corner + extent]
+            return np.hstack(columns + list(more)).astype(np.float32).tolist()
+
+        truths, difficult = [rows(4) for _ in range(8)], [rows(3) for _ in range(8)]
+        places = [np.array(t + d + t[:2]) for t, d in zip(truths, difficult)]
+        scores = iter(rng.permutation(8 * 9) / 100 + 0.1)  # no two alike
+        found = [
+            [[row[0], *(row[1:] + rng.integers(-4, 5, 4)), next(scores)] for row in image]
+            for image in places
+        ]
+        result = evaluate([sample(*image) for image in zip(truths, found, difficult)])
+        eleven = []
+        for label, name in enumerate(CLASSES[:2]):
+            boxes = [
+                [(t[1:], False) for t in truth if t[0] == label]
+                + [(t[1:], True) for t in hard if t[0] == label]
+                for truth, hard in zip(truths, difficult)
+            ]
+            seen = [
+                (i, row[5], row[1:5]) for i, rows in enumerate(found) for row in rows
+                if row[0] == label
+            ]  # fmt: skip
+            area = voc.average_precision(boxes, seen, eleven_points=False)
+            assert 0.05 < area < 0.99
+            assert result[f'pascal_voc/AP_{name}'] == pytest.approx(area, abs=1e-6)
+            eleven.append(voc.average_precision(boxes, seen, eleven_points=True))
+        assert result['pascal_voc/mAP_11points'] == pytest.approx(np.mean(eleven), abs=1e-6)

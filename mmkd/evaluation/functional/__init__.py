@@ -10,6 +10,7 @@ from .kitti import (
     kitti_precision,
     recall_thresholds,
 )
+from .proposals import proposal_recalls
 
 __all__ = [
     'DIFFICULTIES',
@@ -19,5 +20,6 @@ __all__ = [
     'KITTIFrame',
     'kitti_average_precision',
     'kitti_precision',
+    'proposal_recalls',
     'recall_thresholds',
 ]

@@ -178,7 +178,7 @@ def _case(frame: KITTIFrame, label: int, difficulty: Difficulty, min_overlap: fl
         counted=counted[of_class],
         scores=frame.scores[usable],
         small=low[usable],
-        excused=(regions > min_overlap).any(axis=0),
+        excused=np.any(regions > min_overlap, axis=0),
     )
 
 

@@ -1,0 +1,119 @@
+"""How long COCO's evaluation takes by each backend, on synthetic images."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .coco_backends import CocoCurves, coco_curves
+
+MAX_DETS = (1, 10, 100)
+
+
+class Timing(NamedTuple):
+    """One backend's evaluation.
+
+    Attributes:
+        seconds: From dictionaries to curves.
+        cpu: Seconds of that in which the process computed; others share the machine.
+        curves: What it found.
+    """
+
+    seconds: float
+    cpu: float
+    curves: CocoCurves
+
+
+def synthetic_coco(
+    images: int, detections: int, *, boxes: int = 7, classes: int = 80, seed: int = 0
+) -> tuple[dict[str, Any], list[dict]]:
+    """A truth and its detections: some near a box, some of the wrong class, the others anywhere.
+
+    Args:
+        images: Images of 640x480.
+        detections: Detections an image.
+        boxes: Boxes an image; COCO has 7.3 on average.
+        classes: Categories.
+        seed: The same seed gives the same.
+
+    Returns:
+        COCO's dictionary, and the detections as COCO has them.
+    """
+    rng = np.random.default_rng(seed)
+    truth = _random_boxes(rng, images * boxes)
+    labels = rng.integers(1, classes + 1, images * boxes)
+    annotations = [
+        dict(
+            id=index + 1,
+            image_id=index // boxes,
+            category_id=int(labels[index]),
+            bbox=box,
+            area=box[2] * box[3],
+            iscrowd=0,
+        )
+        for index, box in enumerate(truth.tolist())
+    ]
+    found = []
+    for image in range(images):
+        near = rng.integers(0, boxes, detections // 2) + image * boxes
+        moved = truth[near] * rng.uniform(0.85, 1.15, (len(near), 4))
+        rows = np.vstack([moved, _random_boxes(rng, detections - len(near))]).tolist()
+        names = rng.integers(1, classes + 1, detections)
+        names[: len(near)] = np.where(rng.random(len(near)) < 0.8, labels[near], names[: len(near)])
+        scores = rng.random(detections).tolist()
+        for box, name, score in zip(rows, names.tolist(), scores, strict=True):
+            found.append(dict(image_id=image, category_id=name, bbox=box, score=score))
+    dataset = dict(
+        images=[dict(id=index, width=640, height=480, file_name='') for index in range(images)],
+        annotations=annotations,
+        categories=[dict(id=index, name=str(index)) for index in range(1, classes + 1)],
+    )
+    return dataset, found
+
+
+def time_backends(
+    dataset: dict[str, Any],
+    found: Sequence[dict],
+    backends: Sequence[str],
+    after: Callable[[str], None] = lambda name: None,
+) -> dict[str, Timing]:
+    """Evaluates the same detections by each backend, one after the other.
+
+    Args:
+        dataset: COCO's dictionary.
+        found: Detections.
+        backends: Names, see :data:`mmkd.evaluation.BACKENDS`.
+        after: Called with each name when it is done.
+    """
+    timings = {}
+    for backend in backends:
+        start, cpu = time.perf_counter(), time.process_time()
+        curves = coco_curves(
+            dataset,
+            found,
+            backend=backend,
+            cat_ids=[category['id'] for category in dataset['categories']],
+            img_ids=[image['id'] for image in dataset['images']],
+            iou_thrs=np.linspace(0.5, 0.95, 10),
+            max_dets=MAX_DETS,
+        )
+        seconds = time.perf_counter() - start
+        timings[backend] = Timing(seconds, time.process_time() - cpu, curves)
+        after(backend)
+    return timings
+
+
+def largest_difference(first: CocoCurves, second: CocoCurves) -> float:
+    """The largest difference in any precision or recall."""
+    return max(
+        float(np.abs(one - other).max())
+        for one, other in ((first.precision, second.precision), (first.recall, second.recall))
+    )
+
+
+def _random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 4) xywh inside 640x480, of all three of COCO's sizes."""
+    sides = np.exp(rng.uniform(np.log(12), np.log(240), (count, 2)))
+    corner = rng.uniform(0, 1, (count, 2)) * (np.array([640, 480]) - sides)
+    return np.hstack([corner, sides])

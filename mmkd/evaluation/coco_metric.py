@@ -1,0 +1,178 @@
+"""COCO's twelve numbers, unrounded, by a backend of choice."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.evaluation import CocoMetric as MMDetCocoMetric
+from mmengine.logging import MMLogger
+from rich.table import Table
+
+from ..registry import METRICS
+from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves
+from .functional import proposal_recalls
+from .tables import table_text
+
+METRIC_NAMES = ('bbox', 'proposal', 'proposal_fast')
+_NO_BOX = np.zeros((0, 4))
+
+
+@METRICS.register_module()
+class CocoMetric(MMDetCocoMetric):
+    """MMDetection's ``CocoMetric`` for boxes, with a fast backend and COCO's own twelve numbers.
+
+    MMDetection's rounds to three digits, takes recall at 100, 300 and 1000 detections, leaves the
+    log without numbers when nothing is detected, and names the classes of its table by their order
+    in the config though pycocotools sorts them by id. Here ``bbox`` gives ``bbox_mAP``,
+    ``bbox_mAP_50``, ``_75``, ``_s``, ``_m``, ``_l`` as there, and ``bbox_AR_1``, ``_10``, ``_100``,
+    ``_s``, ``_m``, ``_l``; -1 where there is nothing to find. ``proposal`` (recall of boxes of
+    whatever class) gives ``AR@100``, ``AR@300``, ``AR@1000`` and ``AR_s@1000``, ``_m``, ``_l``;
+    ``proposal_fast`` the first three by MMDetection's own way of matching, whose code fails on
+    present NumPy where images differ in their number of boxes.
+
+    Args:
+        backend: ``'pycocotools'``, or ``'faster_coco_eval'``, which is many times as fast and gives
+            the same numbers.
+        metric: One of ``'bbox'``, ``'proposal'``, ``'proposal_fast'``, or a list of them.
+        max_dets: Detections of an image and class that ``bbox`` looks at, three ascending numbers.
+        **kwargs: Other arguments of MMDetection's (``ann_file``, ``classwise``, ``proposal_nums``,
+            ``iou_thrs``, ``format_only``, ``outfile_prefix``, ...).
+
+    Raises:
+        ValueError: An option has no such value, or is one of MMDetection's that has no use here.
+        ImportError: The backend is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: str = 'pycocotools',
+        metric: str | Sequence[str] = 'bbox',
+        max_dets: Sequence[int] = (1, 10, 100),
+        **kwargs: Any,
+    ) -> None:
+        check_backend(backend)
+        names = [metric] if isinstance(metric, str) else list(metric)
+        for name in names:
+            if name not in METRIC_NAMES:
+                raise ValueError(
+                    f"metric must be of {METRIC_NAMES}, got {name!r}; for masks use MMDetection's "
+                    'CocoMetric.'
+                )
+        if len(max_dets) != 3 or list(max_dets) != sorted(set(max_dets)) or max_dets[0] < 1:
+            raise ValueError(f'max_dets must be three ascending numbers, got {max_dets}.')
+        for option in ('metric_items', 'use_mp_eval'):
+            if kwargs.get(option):
+                raise ValueError(
+                    f'{option} is not supported: every number is logged, and the fast backend '
+                    "needs no processes. Take it out, or use MMDetection's CocoMetric."
+                )
+        self._coco_api: Any
+        self.cat_ids: Any
+        self.img_ids: Any
+        super().__init__(metric=names, **kwargs)
+        self.backend, self.max_dets = backend, tuple(max_dets)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The numbers of the whole split."""
+        truths, predictions = zip(*results, strict=True)
+        self._load_truth(truths)
+        if self.outfile_prefix is not None:
+            self.results2json(predictions, self.outfile_prefix)
+        if self.format_only:
+            return {}
+        numbers: dict[str, float] = {}
+        for name in self.metrics:
+            numbers.update(getattr(self, f'_{name}')(predictions))
+        return numbers
+
+    def _load_truth(self, truths: Sequence[dict]) -> None:
+        """Fills in what MMDetection's metric leaves for later: annotations and ids."""
+        if self._coco_api is None:
+            with tempfile.TemporaryDirectory() as folder:
+                path = self.gt_to_coco_json(truths, str(Path(folder) / 'truth'))
+                self._coco_api = COCO(path)
+        if self.cat_ids is None:
+            self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
+        if self.img_ids is None:
+            self.img_ids = self._coco_api.get_img_ids()
+
+    def _bbox(self, predictions: Sequence[dict]) -> dict[str, float]:
+        curves = self._curves(predictions, self.max_dets)
+        numbers = {
+            'mAP': curves.ap(),
+            'mAP_50': curves.ap(0.5),
+            'mAP_75': curves.ap(0.75),
+            **{f'mAP_{area}': curves.ap(area=area) for area in AREAS[1:]},
+            **{f'AR_{limit}': curves.ar(limit) for limit in curves.max_dets},
+            **{f'AR_{area}': curves.ar(curves.max_dets[-1], area) for area in AREAS[1:]},
+        }
+        numbers = {f'bbox_{name}': value for name, value in numbers.items()}
+        return {**numbers, **(self._by_class(curves) if self.classwise else {})}
+
+    def _by_class(self, curves: CocoCurves) -> dict[str, float]:
+        """Logs the table of classes; returns the AP of each, ``{class}_precision`` as there."""
+        table = Table('category', 'mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+        numbers = {}
+        for cat_id in curves.cat_ids:
+            name = self._coco_api.cats[cat_id]['name']
+            row = [curves.ap(iou, category=cat_id) for iou in (None, 0.5, 0.75)]
+            row += [curves.ap(area=area, category=cat_id) for area in AREAS[1:]]
+            table.add_row(name, *(f'{value:.3f}' if value >= 0 else '-' for value in row))
+            numbers[f'{name}_precision'] = row[0]
+        MMLogger.get_current_instance().info(table_text(table))
+        return numbers
+
+    def _proposal(self, predictions: Sequence[dict]) -> dict[str, float]:
+        curves = self._curves(predictions, self.proposal_nums, use_cats=False)
+        last = curves.max_dets[-1]
+        return {
+            **{f'AR@{limit}': curves.ar(limit) for limit in curves.max_dets},
+            **{f'AR_{area}@{last}': curves.ar(last, area) for area in AREAS[1:]},
+        }
+
+    def _proposal_fast(self, predictions: Sequence[dict]) -> dict[str, float]:
+        found = {one['img_id']: one['bboxes'][np.argsort(-one['scores'])] for one in predictions}
+        truths = [self._boxes(img_id) for img_id in self.img_ids]
+        proposals = [np.asarray(found.get(img_id, _NO_BOX), np.float64) for img_id in self.img_ids]
+        recalls = proposal_recalls(
+            truths, proposals, self.proposal_nums, np.atleast_1d(self.iou_thrs)
+        )
+        return {
+            f'AR@{limit}': float(recall)
+            for limit, recall in zip(self.proposal_nums, recalls.mean(axis=1), strict=True)
+        }
+
+    def _boxes(self, img_id: Any) -> np.ndarray:
+        """(G, 4) xyxy of one image's truth, crowds left out."""
+        annotations = self._coco_api.load_anns(self._coco_api.get_ann_ids(img_ids=img_id))
+        boxes = [one['bbox'] for one in annotations if not one.get('iscrowd')]
+        table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        return np.hstack([table[:, :2], table[:, :2] + table[:, 2:]])
+
+    def _curves(
+        self, predictions: Sequence[dict], max_dets: Sequence[int], use_cats: bool = True
+    ) -> CocoCurves:
+        return coco_curves(
+            self._coco_api.dataset,
+            [one for image in predictions for one in self._found(image)],
+            backend=self.backend,
+            cat_ids=self.cat_ids,
+            img_ids=self.img_ids,
+            iou_thrs=self.iou_thrs,
+            max_dets=max_dets,
+            use_cats=use_cats,
+        )
+
+    def _found(self, image: dict) -> list[dict]:
+        """One image's detections in COCO's format: xyxy becomes xywh."""
+        boxes = np.asarray(image['bboxes'], dtype=np.float64).reshape(-1, 4)
+        boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]).tolist()
+        rows = zip(boxes, image['scores'].tolist(), image['labels'].tolist(), strict=True)
+        return [
+            dict(image_id=image['img_id'], category_id=self.cat_ids[label], bbox=box, score=score)
+            for box, score, label in rows
+        ]
