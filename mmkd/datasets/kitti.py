@@ -46,7 +46,7 @@ class KITTIDataset(BaseDetDataset):
             or wrong; up to ten are listed.
     """
 
-    METAINFO = dict(
+    METAINFO: dict = dict(
         classes=('Car', 'Pedestrian', 'Cyclist'),
         palette=[(220, 20, 60), (119, 170, 32), (0, 60, 230)],
     )
@@ -64,8 +64,8 @@ class KITTIDataset(BaseDetDataset):
         **kwargs: Any,
     ) -> None:
         self.img_suffix, self.with_labels = img_suffix, with_labels
-        classes = (metainfo or {}).get('classes') or self.METAINFO['classes']
-        self._roles = _roles(classes, neighbours)
+        classes = (metainfo or {}).get('classes', self.METAINFO['classes'])
+        self._roles = _roles(tuple(classes), neighbours)
         folders = dict(img='training/image_2', label='training/label_2')
         super().__init__(
             data_root=data_root,

@@ -1,0 +1,190 @@
+"""The linter's checks; they know no format."""
+
+import hashlib
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from .records import Box, Finding, Record, Report, Split
+
+# Splits that a published protocol keeps apart; trainval holds train and val by design.
+_APART = (('train', 'val'), ('train', 'test'), ('trainval', 'test'), ('val', 'test'))
+_NEAR = 0.9  # IoU
+_TOLERANCE = 0.01  # pixels; formats with fractions round theirs
+_SHOWN = 3
+_HEAD = 1 << 16
+
+
+def check_splits(
+    splits: Sequence[Split],
+    *,
+    decode: bool = False,
+    workers: int = 4,
+    on_image: Callable[[], None] = lambda: None,
+) -> Report:
+    """Looks for what training would stumble over, or learn wrongly without a word.
+
+    An image that several splits list is looked at once.
+
+    Args:
+        splits: The data set.
+        decode: Decode every image, which finds truncated files and takes far longer; otherwise
+            only the header is read.
+        workers: Threads that read images.
+        on_image: Called after each image, for a progress bar.
+    """
+    start = time.perf_counter()
+    findings: list[Finding] = []
+    seen: dict[str, Split] = {}
+    todo: list[tuple[Split, Record]] = []
+    for split in splits:
+        findings += _twice_listed(split)
+        for record in split.records:
+            if record.image not in seen:
+                seen[record.image] = split
+                todo.append((split, record))
+
+    def look(item: tuple[Split, Record]) -> list[Finding]:
+        split, record = item
+        return list(_check_record(split, record, decode))
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for found in pool.map(look, todo):
+            findings += found
+            on_image()
+    findings += _same_bytes((split.name, record.image) for split, record in todo)
+    findings += _shared(splits)
+    boxes = sum(len(record.boxes or ()) for _, record in todo)
+    counts = {split.name: len(split.records) for split in splits}
+    return Report(counts, boxes, findings, time.perf_counter() - start)
+
+
+def _check_record(split: Split, record: Record, decode: bool) -> Iterator[Finding]:
+    """Findings of one image and its annotation."""
+    size, fault = _image_size(record.image, decode)
+    if fault is not None:
+        yield Finding(fault[0], split.name, record.image, fault[1])
+    for kind, detail in record.faults:
+        yield Finding(kind, split.name, record.annotation, detail)
+    if record.boxes is None:
+        return
+    if not record.boxes and not record.empty_ok and not record.faults:
+        yield Finding('no-boxes', split.name, record.annotation)
+    stated = record.size
+    if size is not None and stated is not None and size != stated:
+        detail = f'states {stated[0]}x{stated[1]}, the image has {size[0]}x{size[1]}'
+        yield Finding('wrong-size', split.name, record.annotation, detail)
+    yield from _check_boxes(split, record, size or stated)
+
+
+def _check_boxes(
+    split: Split, record: Record, size: tuple[int, int] | None
+) -> Iterator[Finding]:
+    """Findings of one image's boxes; ``size`` is the image's own where it could be read."""
+    for box in record.boxes or ():
+        x1, y1, x2, y2 = box.corners
+        shown = _text(box)
+        if x2 <= x1 or y2 <= y1:
+            yield Finding('degenerate-box', split.name, record.annotation, shown)
+        elif size is not None and not (
+            x1 >= split.origin - _TOLERANCE
+            and y1 >= split.origin - _TOLERANCE
+            and x2 <= size[0] + _TOLERANCE
+            and y2 <= size[1] + _TOLERANCE
+        ):
+            detail = f'{shown} in an image of {size[0]}x{size[1]}'
+            yield Finding('outside-image', split.name, record.annotation, detail)
+        if split.classes is not None and box.name not in split.classes:
+            yield Finding('unknown-class', split.name, record.annotation, repr(box.name))
+    counted = Counter(record.boxes or ())
+    for box, count in counted.items():
+        if count > 1:
+            detail = f'{_text(box)}, {count} times'
+            yield Finding('duplicate-box', split.name, record.annotation, detail)
+    for first, second, iou in _near(list(counted), one=split.origin):
+        detail = f'{_text(first)} and {_text(second)}: IoU {iou:.2f}'
+        yield Finding('near-duplicate-box', split.name, record.annotation, detail)
+
+
+def _near(boxes: list[Box], one: int) -> Iterator[tuple[Box, Box, float]]:
+    """Pairs of one class that are nearly equal; ``one`` is what an inclusive width adds."""
+    corners = np.array([box.corners for box in boxes], dtype=np.float64).reshape(-1, 4)
+    names = np.array([box.name for box in boxes])
+    low = np.maximum(corners[:, None, :2], corners[None, :, :2])
+    high = np.minimum(corners[:, None, 2:], corners[None, :, 2:])
+    common = np.clip(high - low + one, 0, None).prod(axis=2)
+    areas = np.clip(corners[:, 2:] - corners[:, :2] + one, 0, None).prod(axis=1)
+    union = areas[:, None] + areas - common
+    iou = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    near = np.triu(iou >= _NEAR, k=1) & (names[:, None] == names)
+    for first, second in np.argwhere(near):
+        yield boxes[first], boxes[second], float(iou[first, second])
+
+
+def _text(box: Box) -> str:
+    return f'{box.name} ({", ".join(f"{value:g}" for value in box.corners)})'
+
+
+def _image_size(
+    path: str, decode: bool
+) -> tuple[tuple[int, int] | None, tuple[str, str] | None]:
+    """(width, height) of an image, or the (kind, detail) of what is wrong with it."""
+    if not os.path.isfile(path):
+        return None, ('missing-image', '')
+    try:
+        with Image.open(path) as image:
+            if decode:
+                image.load()
+            return image.size, None
+    except (OSError, SyntaxError, ValueError) as error:  # what PIL raises on damaged files
+        return None, ('unreadable-image', str(error))
+
+
+def _twice_listed(split: Split) -> Iterator[Finding]:
+    listed = Counter(record.image for record in split.records)
+    for image, count in listed.items():
+        if count > 1:
+            yield Finding('duplicate-id', split.name, image, f'{count} times in {split.source}')
+
+
+def _shared(splits: Sequence[Split]) -> Iterator[Finding]:
+    """One finding a pair of splits, with examples."""
+    images = {split.name: {record.image for record in split.records} for split in splits}
+    for first, second in _APART:
+        common = sorted(images.get(first, set()) & images.get(second, set()))
+        if common:
+            examples = ', '.join(map(os.path.basename, common[:_SHOWN]))
+            detail = f'{len(common)} also in {second}: {examples}' + ', ...' * (
+                len(common) > _SHOWN
+            )
+            yield Finding('shared-image', first, os.path.dirname(common[0]), detail)
+
+
+def _same_bytes(images: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Images of the same content under two names; only files of equal length are read."""
+    by_length: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for name, path in images:
+        if os.path.isfile(path):
+            by_length[os.path.getsize(path)].append((name, path))
+    for group in by_length.values():
+        for alike in _by_digest(group, _HEAD) if len(group) > 1 else ():
+            for equal in _by_digest(alike, None):
+                (split, first), *others = equal
+                listed = ', '.join(f'{path} ({other})' for other, path in others)
+                yield Finding('duplicate-image', split, first, f'the same as {listed}')
+
+
+def _by_digest(group: list[tuple[str, str]], head: int | None) -> list[list[tuple[str, str]]]:
+    """Groups of two and more files that begin with, or are, the same bytes."""
+    found: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
+    for name, path in group:
+        with open(path, 'rb') as file:
+            found[hashlib.blake2b(file.read(-1 if head is None else head)).digest()].append(
+                (name, path)
+            )
+    return [alike for alike in found.values() if len(alike) > 1]

@@ -1,0 +1,142 @@
+"""The data sets of a config, as the linter reads them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.datasets import CocoDataset, XMLDataset
+from mmdet.registry import DATASETS
+
+from ..kitti import KITTIDataset
+from ..voc_folder import VOCFolderDataset
+from .readers import read_coco, read_kitti, read_voc
+from .records import Box, Record, Split
+
+SPLITS = ('train', 'val', 'test')
+
+
+def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> list[Split]:
+    """The splits of a config's data loaders; one that equals an earlier one is left out.
+
+    Data sets of VOC, COCO and KITTI are read from their files, so that what their classes skip or
+    refuse is seen; any other is built, and what it holds is looked at.
+
+    Args:
+        cfg: The config.
+        names: Of ``'train'``, ``'val'``, ``'test'``: loaders to look at.
+
+    Raises:
+        ValueError: No loader is there, or a data set cannot be built.
+        FileNotFoundError: A split file does not exist.
+    """
+    splits: list[Split] = []
+    done: list[tuple] = []
+    for name in names:
+        dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
+        for part in _parts(dataset):
+            key = (part.get('type'), part.get('data_root'), part.get('ann_file'),
+                   repr(part.get('data_prefix')))  # fmt: skip
+            if key not in done or name == 'train':
+                splits.append(_read(part, name))
+                done.append(key)
+    if not splits:
+        raise ValueError(f'the config has no data set under {[f"{n}_dataloader" for n in names]}.')
+    return splits
+
+
+def _parts(dataset: Any) -> Iterator[Mapping[str, Any]]:
+    """The data sets inside wrappers and concatenations."""
+    if isinstance(dataset, (list, tuple)):
+        for part in dataset:
+            yield from _parts(part)
+    elif isinstance(dataset, Mapping):
+        inner = dataset.get('dataset') or dataset.get('datasets')
+        if inner is not None:
+            yield from _parts(inner)
+        else:
+            yield dataset
+
+
+def _read(config: Mapping[str, Any], name: str) -> Split:
+    """One data set, by the reader of its class."""
+    cls = DATASETS.get(config['type'])
+    if cls is None:
+        raise ValueError(f'data set type {config["type"]!r} is not registered.')
+    # A subclass that loads otherwise has another layout.
+    readers: dict[Any, Callable[[Mapping[str, Any], str, type], Split]] = {
+        XMLDataset.load_data_list: _voc,
+        VOCFolderDataset.load_data_list: _voc,
+        CocoDataset.load_data_list: _coco,
+        KITTIDataset.load_data_list: _kitti,
+    }
+    return readers.get(cls.load_data_list, _any)(config, name, cls)
+
+
+def _path(config: Mapping[str, Any], part: str | None) -> str:
+    return os.path.join(config.get('data_root') or '', part or '')
+
+
+def _classes(config: Mapping[str, Any], cls: Any) -> tuple[str, ...] | None:
+    return (config.get('metainfo') or {}).get('classes') or cls.METAINFO.get('classes')
+
+
+def _voc(config: Mapping[str, Any], name: str, cls: type) -> Split:
+    prefix = (config.get('data_prefix') or {}).get('sub_data_root', '')
+    classes = _classes(config, cls)
+    return read_voc(
+        _path(config, prefix),
+        _path(config, config.get('ann_file')),
+        name=name,
+        classes=(*classes, *config.get('ignore_classes', ())) if classes else None,
+        img_subdir=config.get('img_subdir', 'JPEGImages'),
+        ann_subdir=config.get('ann_subdir', 'Annotations'),
+        img_suffix=config.get('img_suffix', '.jpg'),
+    )
+
+
+def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
+    file = _path(config, config.get('ann_file'))
+    if not os.path.isfile(file):
+        raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {file} does not exist.')
+    images = _path(config, (config.get('data_prefix') or {}).get('img', ''))
+    # Categories that are not among the classes are left out by CocoDataset on purpose.
+    return read_coco(file, images, name=name)
+
+
+def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:
+    file = _path(config, config.get('ann_file', 'ImageSets/train.txt'))
+    if not os.path.isfile(file):
+        raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {file} does not exist.')
+    prefix = config.get('data_prefix') or {}
+    frames = Path(file).read_text(encoding='utf-8').split()
+    return read_kitti(
+        _path(config, prefix.get('img', 'training/image_2')),
+        _path(config, prefix.get('label', 'training/label_2')),
+        frames,
+        name=name,
+        source=file,
+        img_suffix=config.get('img_suffix', '.png'),
+    )
+
+
+def _any(config: Mapping[str, Any], name: str, cls: type) -> Split:
+    """What a data set of another layout holds once it is built."""
+    try:
+        dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True, 'lazy_init': False})
+    except Exception as error:
+        raise ValueError(f'{name}_dataloader.dataset cannot be built: {error}') from error
+    classes = tuple(dataset.metainfo.get('classes') or ())
+    records = [_record(dataset.get_data_info(i), classes) for i in range(len(dataset))]
+    return Split(name, records, classes or None, source=dataset.ann_file)
+
+
+def _record(info: Mapping[str, Any], classes: Sequence[str]) -> Record:
+    boxes = []
+    for instance in info.get('instances') or ():
+        label = instance['bbox_label']
+        known = 0 <= label < len(classes)
+        x1, y1, x2, y2 = instance['bbox']
+        boxes.append(Box(classes[label] if known else f'label {label}', (x1, y1, x2, y2)))
+    size = (info['width'], info['height']) if 'width' in info else None
+    return Record(info['img_path'], info['img_path'], size, boxes)

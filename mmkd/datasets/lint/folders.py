@@ -1,0 +1,89 @@
+"""Which format a path holds, and its splits."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from .readers import read_coco, read_kitti, read_voc
+from .records import Split
+
+
+def splits_of_path(
+    path: str, *, classes: Sequence[str] | None = None, images: str | None = None
+) -> list[Split]:
+    """Every split of a VOC folder, a KITTI folder or a COCO file.
+
+    Args:
+        path: Folder with ``Annotations``; folder with ``image_2`` and ``label_2``, perhaps below
+            ``training``; or a ``.json`` file.
+        classes: Names that boxes may have; VOC folders do not say.
+        images: Folder of a COCO file's images; sought beside the file where not given.
+
+    Raises:
+        FileNotFoundError: There is no such path, or a COCO file's images are not found.
+        ValueError: It is none of the three.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise FileNotFoundError(f'{path} does not exist.')
+    if root.suffix == '.json':
+        return [_coco(root, classes, images)]
+    if (root / 'Annotations').is_dir():
+        return _voc(root, classes)
+    for training in (root / 'training', root):
+        if (training / 'image_2').is_dir() and (training / 'label_2').is_dir():
+            return _kitti(root, training)
+    raise ValueError(
+        f'{path} is no folder in VOC layout (Annotations, ImageSets/Main, JPEGImages), none of '
+        "KITTI's (image_2, label_2) and no COCO file (.json): name one of these, or a config."
+    )
+
+
+def _voc(root: Path, classes: Sequence[str] | None) -> list[Split]:
+    """The split files of the folder, without those of single classes, which have two columns."""
+    files = sorted((root / 'ImageSets' / 'Main').glob('*.txt'), key=_usual_order)
+    plain = [file for file in files if all(len(line.split()) == 1 for line in _filled_lines(file))]
+    if not plain:
+        raise ValueError(f'{root} has no split: ImageSets/Main holds no list of image ids.')
+    return [read_voc(str(root), str(file), name=file.stem, classes=classes) for file in plain]
+
+
+def _kitti(root: Path, training: Path) -> list[Split]:
+    """The split files below ImageSets whose frames are training ones, or all frames."""
+    images, labels = str(training / 'image_2'), str(training / 'label_2')
+    frames = sorted(file.stem for file in (training / 'image_2').iterdir())
+    lists = sorted((root / 'ImageSets').glob('*.txt'), key=_usual_order)
+    splits = [
+        read_kitti(images, labels, _filled_lines(file), name=file.stem, source=str(file))
+        for file in lists
+        if not file.stem.startswith('test')  # frames of another folder, without labels
+    ]
+    return splits or [read_kitti(images, labels, frames, name='all', source=images)]
+
+
+def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Split:
+    """The file's split; its images are sought beside it, as in COCO's own folders."""
+    name = file.stem.split('_')[-1]
+    around = (file.parent.parent / name, file.parent.parent / 'images', file.parent / 'images')
+    candidates = [Path(images)] if images else [*around, file.parent]
+    split = read_coco(str(file), '', name=name, classes=classes)
+    for folder in candidates:
+        if images or (folder / split.records[0].image).is_file():
+            for record in split.records:
+                record.image = os.path.join(folder, record.image)
+            return split
+    raise FileNotFoundError(
+        f'{split.records[0].image}, the first image of {file}, is in none of '
+        f'{[str(folder) for folder in candidates]}: name the folder with --images.'
+    )
+
+
+def _usual_order(file: Path) -> tuple[int, str]:
+    """Train, val, test first: an image is reported in the first split that lists it."""
+    usual = ('train', 'val', 'test')
+    return (usual.index(file.stem) if file.stem in usual else len(usual), file.stem)
+
+
+def _filled_lines(file: Path) -> list[str]:
+    """Lines that are not blank."""
+    return [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]

@@ -1,0 +1,136 @@
+"""What the linter reads of a data set, whatever its format, and what it says of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+KINDS = {
+    'missing-image': 'the image is not there',
+    'unreadable-image': 'the file is no image, or damaged',
+    'wrong-size': 'the annotation states another size than the image has',
+    'missing-annotation': 'there is no annotation of the image',
+    'broken-annotation': 'the annotation cannot be read',
+    'no-boxes': 'the annotation holds no box',
+    'degenerate-box': 'the box has no area',
+    'outside-image': 'the box reaches out of its image',
+    'unknown-class': 'the class is not among those of the data set',
+    'duplicate-box': 'two boxes of one class are equal',
+    'near-duplicate-box': 'two boxes of one class overlap with IoU 0.9 or more',
+    'duplicate-id': 'the split lists an image twice',
+    'duplicate-image': 'two images hold the same bytes',
+    'shared-image': 'an image is in two splits that should have none in common',
+}
+"""Kinds of findings, in the order of the report."""
+
+
+class Box(NamedTuple):
+    """One annotated box.
+
+    Attributes:
+        name: Its class, as written.
+        corners: x1, y1, x2, y2 as written, in the format's own convention.
+    """
+
+    name: str
+    corners: tuple[float, float, float, float]
+
+
+class Finding(NamedTuple):
+    """One mistake.
+
+    Attributes:
+        kind: One of :data:`KINDS`.
+        split: Where it was met first.
+        file: Image or annotation.
+        detail: What exactly.
+    """
+
+    kind: str
+    split: str
+    file: str
+    detail: str = ''
+
+
+@dataclass
+class Record:
+    """One image of a split.
+
+    Attributes:
+        image: Path of the image.
+        annotation: Path of the file that describes it.
+        size: (width, height) that the annotation states, or None.
+        boxes: Its boxes, or None where there is no annotation.
+        empty_ok: Whether to hold a box is not asked of it (test images).
+        faults: (kind, detail) of what was wrong while reading.
+    """
+
+    image: str
+    annotation: str
+    size: tuple[int, int] | None = None
+    boxes: list[Box] | None = None
+    empty_ok: bool = False
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Split:
+    """A list of images and how its boxes are to be read.
+
+    Attributes:
+        name: ``'train'``, ``'val'``, ...
+        records: Its images.
+        classes: Names that boxes may have, or None where the format does not say.
+        origin: Lowest coordinate: 1 for VOC, 0 for the others.
+        source: File or folder that it comes from.
+    """
+
+    name: str
+    records: list[Record]
+    classes: tuple[str, ...] | None = None
+    origin: int = 0
+    source: str = ''
+
+
+@dataclass
+class Report:
+    """All findings of a data set.
+
+    Attributes:
+        splits: Name and number of images of each split.
+        boxes: Boxes looked at.
+        findings: What was wrong.
+        seconds: How long it took.
+    """
+
+    splits: dict[str, int]
+    boxes: int
+    findings: list[Finding]
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Kind -> how often, in the order of :data:`KINDS`; absent kinds left out."""
+        found = Counter(finding.kind for finding in self.findings)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    def without(self, kinds: Sequence[str]) -> 'Report':
+        """The report without findings of some kinds.
+
+        Raises:
+            ValueError: A name is none of :data:`KINDS`.
+        """
+        unknown = [kind for kind in kinds if kind not in KINDS]
+        if unknown:
+            raise ValueError(f'there are no findings of kind {unknown}; kinds are {tuple(KINDS)}.')
+        kept = [finding for finding in self.findings if finding.kind not in kinds]
+        return Report(self.splits, self.boxes, kept, self.seconds)
+
+    def to_dict(self) -> dict:
+        """For JSON."""
+        return dict(
+            splits=self.splits,
+            boxes=self.boxes,
+            counts=self.counts,
+            findings=[finding._asdict() for finding in self.findings],
+        )

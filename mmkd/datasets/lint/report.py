@@ -1,0 +1,35 @@
+"""The linter's findings as a table."""
+
+import os
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from .records import KINDS, Report
+
+
+def render(report: Report, title: str, examples: int = 3) -> Group:
+    """A table of the kinds found, each with some examples.
+
+    Args:
+        report: What was found.
+        title: Of the table.
+        examples: Findings shown of each kind; the JSON file has all.
+    """
+    table = Table('finding', 'count', 'where', title=title, title_justify='left')
+    table.columns[1].justify = 'right'
+    for kind, count in report.counts.items():
+        some = [finding for finding in report.findings if finding.kind == kind]
+        lines = [
+            f'{os.path.basename(one.file) or one.file} [{one.split}] {one.detail}'.rstrip()
+            for one in some[:examples]
+        ]
+        if count > examples:
+            lines.append(f'and {count - examples} more')
+        table.add_row(Text(f'{kind}\n{KINDS[kind]}'), str(count), Text('\n'.join(lines)))
+    splits = ', '.join(f'{name} {count}' for name, count in report.splits.items())
+    looked = Text(f'images: {splits}; boxes: {report.boxes}; {report.seconds:.1f} s')
+    total = sum(report.counts.values())
+    verdict = Text(f'{total} findings' if total else 'nothing found')
+    return Group(looked, table, verdict) if total else Group(looked, verdict)

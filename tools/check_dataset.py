@@ -1,0 +1,89 @@
+"""What is wrong with this data set? Images and boxes, before a training stumbles over them.
+
+python tools/check_dataset.py configs/students/faster_rcnn_r50_voc.py
+python tools/check_dataset.py data/BCCD --json findings.json
+python tools/check_dataset.py data/coco/annotations/instances_val2017.json
+
+Exit status: 0 nothing found, 1 something found, 2 the command, the config or the path is wrong.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
+    sys.path.insert(0, str(CHECKOUT))
+
+import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+
+from mmengine.config import DictAction  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
+
+from mmkd.datasets import write_new  # noqa: E402
+from mmkd.datasets.lint import (  # noqa: E402
+    KINDS, SPLITS, Split, check_splits, render, splits_of_config, splits_of_path,
+)  # fmt: skip
+from mmkd.engine.cli import read_config  # noqa: E402
+from mmkd.engine.readable_errors import run_readably  # noqa: E402
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('data', help='config (.py), VOC folder, KITTI folder or COCO file (.json)')
+    parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS,
+                        help='loaders of a config to look at')  # fmt: skip
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='allowed in a VOC folder')
+    parser.add_argument('--images', metavar='FOLDER', help="of a COCO file's images")
+    parser.add_argument('--ignore', nargs='+', default=[], metavar='KIND',
+                        help=f'findings to leave out: {", ".join(KINDS)}')  # fmt: skip
+    parser.add_argument('--decode', action='store_true',
+                        help='decode every image, not only its header')  # fmt: skip
+    parser.add_argument('--workers', type=int, default=4, help='threads that read images')
+    parser.add_argument('--examples', type=int, default=3, help='shown of each kind')
+    parser.add_argument('--json', metavar='FILE', help='write every finding there')
+    parser.add_argument('--force', action='store_true', help='replace a JSON file that exists')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')  # fmt: skip
+    parser.set_defaults(launcher='none', work_dir=None)
+    args = parser.parse_args(argv)
+    args.config = args.data
+    return args
+
+
+def read_splits(args: argparse.Namespace) -> list[Split]:
+    """The splits of the config or path."""
+    if args.data.endswith('.py'):
+        return splits_of_config(read_config(args), args.splits)
+    return splits_of_path(args.data, classes=args.classes, images=args.images)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Looks and reports; returns the exit status."""
+    splits = read_splits(args)
+    images = len({record.image for split in splits for record in split.records})
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task('looking', total=images)
+        report = check_splits(
+            splits, decode=args.decode, workers=args.workers, on_image=lambda: progress.advance(bar)
+        )
+    report = report.without(args.ignore)
+    console.print(render(report, args.data, args.examples))
+    if args.json:
+        write_new(args.json, json.dumps(report.to_dict(), indent=2), force=args.force)
+    return 1 if report.findings else 0
+
+
+def main() -> int:
+    """Looks; returns the exit status."""
+    args, status = parse_args(), [0]
+    return run_readably(lambda: status.append(run(args, Console()))) or status[-1]
+
+
+if __name__ == '__main__':
+    sys.exit(main())
