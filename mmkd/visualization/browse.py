@@ -1,0 +1,98 @@
+"""Pictures of a data set's boxes, as annotated or as the pipeline hands them to the detector."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.fileio import get
+from mmengine.structures import InstanceData
+
+
+def draw_dataset(
+    dataset: Any,
+    out_dir: str | Path,
+    indices: Iterable[int],
+    *,
+    raw: bool = False,
+    force: bool = False,
+    on_image: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Draws images with their boxes by MMDetection's visualizer; ignored boxes are dashed white.
+
+    Args:
+        dataset: Of MMDetection, wrapped or not.
+        out_dir: Folder of the pictures, ``INDEX_NAME.png``.
+        indices: Which images.
+        raw: Images and boxes as they are on disk; otherwise after the pipeline.
+        force: Replace pictures that exist.
+        on_image: Called after each picture.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileExistsError: A picture exists and ``force`` is off; nothing is drawn then.
+    """
+    numbers = list(indices)
+    paths = [Path(out_dir) / f'{index:06d}_{_stem(dataset, index)}.png' for index in numbers]
+    there = [path for path in paths if path.exists()]
+    if there and not force:
+        raise FileExistsError(
+            f'{there[0]} exists, as do {len(there) - 1} more: name another folder, or replace them '
+            'with --force.'
+        )
+    visualizer = DetLocalVisualizer(name='browse')
+    visualizer.dataset_meta = dataset.metainfo
+    for index, path in zip(numbers, paths, strict=True):
+        image, sample = _raw(dataset, index) if raw else _piped(dataset, index)
+        picture = _draw(visualizer, path.stem, image, sample)
+        mmcv.imwrite(picture[..., ::-1], str(path))
+        on_image()
+    return paths
+
+
+def _draw(
+    visualizer: DetLocalVisualizer, name: str, image: np.ndarray, sample: DetDataSample
+) -> np.ndarray:
+    """(H, W, 3) RGB uint8 of an RGB image with its boxes."""
+    visualizer.add_datasample(name, image, sample, draw_pred=False)
+    ignored = sample.get('ignored_instances')
+    if ignored is not None and len(ignored.get('bboxes', ())):
+        visualizer.set_image(visualizer.get_image())
+        visualizer.draw_bboxes(ignored.bboxes, edge_colors='w', line_styles='--')
+    return visualizer.get_image()
+
+
+def _raw(dataset: Any, index: int) -> tuple[np.ndarray, DetDataSample]:
+    """RGB image and boxes from disk."""
+    info = dataset.get_data_info(index)
+    image = mmcv.imfrombytes(get(info['img_path']), channel_order='rgb')
+    instances = info.get('instances', [])
+    sample = DetDataSample()
+    for field, flag in (('gt_instances', 0), ('ignored_instances', 1)):
+        chosen = [one for one in instances if one['ignore_flag'] == flag]
+        boxes = torch.tensor([one['bbox'] for one in chosen], dtype=torch.float32).reshape(-1, 4)
+        labels = torch.tensor([one['bbox_label'] for one in chosen], dtype=torch.long)
+        setattr(sample, field, InstanceData(bboxes=boxes, labels=labels))
+    return image, sample
+
+
+def _piped(dataset: Any, index: int) -> tuple[np.ndarray, DetDataSample]:
+    """RGB image and boxes after the pipeline."""
+    item = dataset[index]
+    sample = item['data_samples']
+    for field in ('gt_instances', 'ignored_instances'):
+        instances = sample.get(field)
+        if instances is not None and 'bboxes' in instances:
+            instances.bboxes = getattr(instances.bboxes, 'tensor', instances.bboxes)
+    # Pipelines load BGR.
+    return item['inputs'].permute(1, 2, 0).numpy()[..., ::-1].copy(), sample
+
+
+def _stem(dataset: Any, index: int) -> str:
+    return Path(dataset.get_data_info(index)['img_path']).stem
