@@ -4,6 +4,8 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from mmdet.structures import DetDataSample
@@ -140,7 +142,8 @@ def measure_inference(
     for _ in range(rounds + 1):
         for name, model in models.items():
             own = [sample.clone() for sample in samples]
-            rows[name].append(_seconds(lambda m=model, s=own: m.predict(inputs, s), inputs))
+            predict: Any = model.predict
+            rows[name].append(_seconds(partial(predict, inputs, own), inputs))
         after_round()
     first = next(iter(rows.values()))[1:]
     return {
@@ -160,7 +163,8 @@ def _count_rois(model: nn.Module, inputs: Tensor, samples: list) -> int:
     handle = None
     if extractor is not None:
         handle = extractor.register_forward_hook(lambda m, args, out: counts.append(len(args[1])))
-    model.predict(inputs, [sample.clone() for sample in samples])
+    predict: Any = model.predict
+    predict(inputs, [sample.clone() for sample in samples])
     if handle is not None:
         handle.remove()
     return max(counts)

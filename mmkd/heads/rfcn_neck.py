@@ -7,10 +7,13 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 
+WIDTH = 1024
+"""Channels of the paper's reduced map."""
+
 
 @MODELS.register_module()
 class RFCNNeck(BaseModule):
-    """The fourth stage as it is, for the RPN, and the fifth in fewer channels, for the RoI head.
+    """The fourth stage as it is, for the RPN, and the fifth in 1024 channels, for the RoI head.
 
     Source: Dai et al., R-FCN, NIPS 2016, section 2: "a randomly initialized 1024-d 1x1
     convolutional layer for reducing dimension" after ResNet-101's 2048 channels, here followed by
@@ -19,7 +22,8 @@ class RFCNNeck(BaseModule):
     Args:
         in_channels: Channels of the backbone's maps: the RPN's and the RoI head's, or of one map
             that serves both.
-        divisor: The last map is reduced to its channels over this; 2 in the paper.
+        divisor: The last map is brought to 1024 channels over this; thin detectors, whose
+            backbone is narrower by a factor, give the factor.
         init_cfg: Initialisation; normal with a deviation of 0.01 as in the authors' code.
 
     Raises:
@@ -29,20 +33,20 @@ class RFCNNeck(BaseModule):
     def __init__(
         self,
         in_channels: Sequence[int],
-        divisor: int = 2,
+        divisor: int = 1,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         if len(in_channels) not in (1, 2):
             raise ValueError(f'in_channels names one or two maps, got {list(in_channels)}.')
-        if not 1 <= divisor <= in_channels[-1]:
-            raise ValueError(f'divisor must lie in [1, {in_channels[-1]}], got {divisor}.')
-        self.reduce = nn.Conv2d(in_channels[-1], in_channels[-1] // divisor, kernel_size=1)
+        if not 1 <= divisor <= WIDTH:
+            raise ValueError(f'divisor must lie in [1, {WIDTH}], got {divisor}.')
+        self.reduce = nn.Conv2d(in_channels[-1], WIDTH // divisor, kernel_size=1)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Maps (B, C, H, W) of the stages -> the RPN's, and the RoI head's (B, C / divisor, H, W).
+        """One or two stages (B, C, H, W) -> the RPN's map, the RoI head's (B, C', H, W).
 
-        ``inputs`` has one or two maps.
+        C' is 1024 / divisor.
         """
         return inputs[0], self.relu(self.reduce(inputs[-1]))

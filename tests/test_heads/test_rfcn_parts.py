@@ -8,7 +8,7 @@ from mmkd.testing.distill import build_plain
 
 class TestNeck:
     def test_the_fourth_stage_passes_and_the_fifth_is_reduced_and_rectified(self):
-        neck = RFCNNeck([6, 12], divisor=3)
+        neck = RFCNNeck([6, 12], divisor=256)
         fourth, fifth = torch.randn(2, 6, 4, 5), torch.randn(2, 12, 4, 5)
         first, last = neck((fourth, fifth))
         assert first is fourth and last.shape == (2, 4, 4, 5)
@@ -16,12 +16,12 @@ class TestNeck:
 
     def test_one_map_serves_both_heads(self):
         only = torch.randn(1, 6, 4, 5)
-        first, last = RFCNNeck([6])((only,))
-        assert first is only and last.shape[1] == 3
+        first, last = RFCNNeck([6], divisor=64)((only,))
+        assert first is only and last.shape[1] == 16
 
     @pytest.mark.parametrize('kwargs, message', [
         (dict(in_channels=[1, 2, 3]), r'one or two maps, got \[1, 2, 3\]'),
-        (dict(in_channels=[4, 8], divisor=9), r'divisor must lie in \[1, 8\], got 9'),
+        (dict(in_channels=[4, 8], divisor=2048), r'divisor must lie in \[1, 1024\], got 2048'),
     ])  # fmt: skip
     def test_settings_out_of_range_are_refused(self, kwargs, message):
         with pytest.raises(ValueError, match=message):

@@ -1,0 +1,52 @@
+"""R-FCN on half a ResNet-18, trained from scratch on small images (2.9 M parameters).
+
+The heads' maps have stride 8, not 16, as the smallest boxes of a 256x192 image have 16 pixels, and
+3 x 3 bins, as a box has 2 to 10 cells a side. Anchors are those of the thin Faster R-CNN, 16 to 128
+pixels, but all on one grid, where a large object meets many and a small one few, if any, with an
+IoU of 0.7. So 0.5 makes one positive, positives are drawn object by object, and NMS sees more.
+"""
+
+_base_ = './faster_rcnn_r18thin_fpn.py'
+stride, bins = 8, 3
+model = dict(
+    type='mmkd.RFCN',
+    backbone=dict(
+        base_channels=32, strides=(1, 1, 2, 1), dilations=(1, 1, 1, 2), out_indices=(2, 3)
+    ),
+    neck=dict(_delete_=True, type='mmkd.RFCNNeck', in_channels=[128, 256], divisor=4),
+    rpn_head=dict(
+        type='mmkd.LevelRPNHead',
+        in_channels=128,
+        feat_channels=64,
+        anchor_generator=dict(scales=[2, 4, 8, 16], strides=[stride]),
+    ),
+    roi_head=dict(
+        type='mmkd.RFCNRoIHead',
+        bbox_roi_extractor=dict(
+            _delete_=True, type='mmkd.PSRoIExtractor', featmap_stride=stride, output_size=bins
+        ),
+        bbox_head=dict(
+            _delete_=True,
+            type='mmkd.RFCNHead',
+            in_channels=256,
+            roi_feat_size=bins,
+            num_classes=3,
+            bbox_coder=dict(
+                type='DeltaXYWHBBoxCoder',
+                target_means=[0.0, 0.0, 0.0, 0.0],
+                target_stds=[0.1, 0.1, 0.2, 0.2],
+            ),
+            loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+            loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+        ),
+    ),
+    train_cfg=dict(
+        rpn=dict(
+            assigner=dict(pos_iou_thr=0.5),
+            sampler=dict(type='mmkd.ObjectBalancedSampler'),
+        ),
+        rpn_proposal=dict(nms_pre=2000, max_per_img=300),
+        rcnn=dict(sampler=dict(type='mmkd.ObjectBalancedSampler')),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=2000, max_per_img=300)),
+)

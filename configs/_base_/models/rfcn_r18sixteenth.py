@@ -1,0 +1,9 @@
+"""The thin R-FCN: a sixteenth of ResNet-18's width, an eighth of rfcn_r18half (62 k parameters)."""
+
+_base_ = './rfcn_r18half.py'
+model = dict(
+    backbone=dict(base_channels=4),
+    neck=dict(in_channels=[16, 32], divisor=16),
+    rpn_head=dict(in_channels=16, feat_channels=32),
+    roi_head=dict(bbox_head=dict(in_channels=64)),
+)
