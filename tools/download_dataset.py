@@ -1,0 +1,98 @@
+"""Downloads a public data set: resumes, checks, and neither deletes nor overwrites a file.
+
+python tools/download_dataset.py --list
+python tools/download_dataset.py voc2007 voc2012 --unpack
+python tools/download_dataset.py coco2017 --only val2017.zip annotations_trainval2017.zip --unpack
+
+Exit status: 0 everything is there, 2 something is not, or the command is wrong.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
+    sys.path.insert(0, str(CHECKOUT))
+
+import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+
+from rich.console import Console  # noqa: E402
+from rich.progress import (  # noqa: E402
+    BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn,
+)  # fmt: skip
+from rich.table import Table  # noqa: E402
+
+from mmkd.datasets.download import CATALOGUE, Item, fetch, unpack  # noqa: E402
+from mmkd.engine.readable_errors import run_readably  # noqa: E402
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('names', nargs='*', metavar='NAME', help=', '.join(CATALOGUE))
+    parser.add_argument('--list', action='store_true', help='show what there is')
+    parser.add_argument('--root', default='data', help='folder of all data sets')
+    parser.add_argument('--only', nargs='+', metavar='FILE', help='these files of them alone')
+    parser.add_argument('--unpack', action='store_true', help='open the archives too')
+    parser.add_argument('--retries', type=int, default=5, help='of an interrupted transfer')
+    args = parser.parse_args(argv)
+    if not args.list and not args.names:
+        parser.error('name a data set, or see --list')
+    unknown = [name for name in args.names if name not in CATALOGUE]
+    if unknown:
+        parser.error(f'{", ".join(unknown)}: not among {", ".join(CATALOGUE)}')
+    return args
+
+
+def chosen_items(names: list[str], only: list[str] | None) -> list[Item]:
+    """The files of the data sets; each name of ``only`` must be among them."""
+    items = [item for name in names for item in CATALOGUE[name].items]
+    unknown = set(only or ()) - {item.name for item in items}
+    if unknown:
+        raise SystemExit(
+            f'error: --only {" ".join(sorted(unknown))}: {", ".join(names)} has '
+            f'{", ".join(item.name for item in items)}'
+        )
+    return [item for item in items if only is None or item.name in only]
+
+
+def show_list(console: Console) -> None:
+    """Prints the catalogue."""
+    table = Table('name', 'what', 'files', 'terms')
+    for name, dataset in CATALOGUE.items():
+        names = [item.name for item in dataset.items]
+        files = '\n'.join(names[:4]) + f'\nand {len(names) - 4} more' * (len(names) > 4)
+        table.add_row(name, dataset.title, files, dataset.terms)
+    console.print(table)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Fetches and unpacks."""
+    if args.list:
+        show_list(console)
+        return
+    columns = (TextColumn('{task.description}'), BarColumn(), DownloadColumn(),
+               TransferSpeedColumn(), TimeRemainingColumn())  # fmt: skip
+    for name in args.names:
+        console.print(f'{CATALOGUE[name].title}; terms: {CATALOGUE[name].terms}')
+    for item in chosen_items(args.names, args.only):
+        with Progress(*columns, console=console, transient=True) as progress:
+            bar = progress.add_task(item.name, total=None)
+            path, fetched = fetch(
+                item, args.root, retries=args.retries,
+                on_bytes=lambda done, total, bar=bar: progress.update(
+                    bar, completed=done, total=total),
+            )  # fmt: skip
+        checked = 'MD5 as published' if item.md5 else 'no checksum is published'
+        console.print(f'{path}: {"downloaded" if fetched else "was there"}, {checked}.')
+        if args.unpack and item.unpack is not None:
+            with console.status(f'unpacking {item.name}'):
+                written, there = unpack(path, Path(args.root) / item.unpack)
+            console.print(f'  {written} files unpacked, {there} were there.')
+
+
+if __name__ == '__main__':
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))
