@@ -1,11 +1,9 @@
 """The trained detectors of the demonstration, loaded as anyone would load them."""
 
 import copy
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import numpy as np
 import torch
 from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import DATASETS
-from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from mmkd.engine.complexity import count_flops, count_parameters
+from mmkd.engine.quiet import quiet_host
 from mmkd.visualization import Boxes
 
 from .plan import DISTILLED, STUDENT, Stage
@@ -58,20 +56,14 @@ class LoadedModel:
     @property
     def params(self) -> int:
         """Number of parameters."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        return count_parameters(self.model)
 
     @cached_property
     def flops(self) -> int:
         """Multiply-adds of one image, proposals and all, as MMEngine counts them."""
-        model = copy.deepcopy(self.model)
-        sample = inference_detector(model, self.sample)
-        model.forward = partial(model.forward, data_samples=[sample])
+        sample = inference_detector(copy.deepcopy(self.model), self.sample)
         inputs = torch.zeros(1, 3, *sample.metainfo['batch_input_shape'])
-        with _quiet():
-            info = get_model_complexity_info(
-                model, inputs=(inputs,), show_table=False, show_arch=False
-            )
-        return int(info['flops'])
+        return count_flops(self.model, inputs, data_samples=[sample])
 
 
 def load_model(stage: Stage, stages: Sequence[Stage]) -> LoadedModel:
@@ -83,7 +75,7 @@ def load_model(stage: Stage, stages: Sequence[Stage]) -> LoadedModel:
 
 def load_detector(config: Config, checkpoint: str | Path) -> LoadedModel:
     """Loads a checkpoint into a plain detector's config."""
-    with _quiet():
+    with quiet_host():
         model = init_detector(config, str(checkpoint), device='cpu')
     return LoadedModel(model, _dataset(config).get_data_info(0)['img_path'])
 
@@ -108,16 +100,3 @@ def sample_images(config: Config, count: int) -> tuple[list[Sample], tuple[str, 
 def _dataset(config: Config) -> Any:
     init_default_scope(config.get('default_scope', 'mmdet'))
     return DATASETS.build(copy.deepcopy(config.val_dataloader.dataset))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the host from listing operations without a count and adapters without a place."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('ERROR')
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)

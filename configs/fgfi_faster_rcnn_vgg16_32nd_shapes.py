@@ -1,0 +1,14 @@
+"""A 32nd of VGG-16 imitates half a ResNet-18 near drawn shapes."""
+
+_base_ = './students/faster_rcnn_vgg16_32nd_shapes.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/teachers/faster_rcnn_r18_shapes.py',
+        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_7.pth',
+    ),
+    methods=[dict(type='mmkd.FGFI')],
+)

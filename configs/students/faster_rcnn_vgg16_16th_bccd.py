@@ -1,0 +1,8 @@
+"""Faster R-CNN on a sixteenth of VGG-16's width, on BCCD, alone."""
+
+_base_ = [
+    '../_base_/models/faster_rcnn_vgg16_16th_fpn.py',
+    '../_base_/datasets/bccd.py',
+    '../_base_/schedules/schedule_thin.py',
+    '../_base_/default_runtime.py',
+]
