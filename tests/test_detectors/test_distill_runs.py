@@ -15,6 +15,7 @@ from mmkd.testing import (
     differences,
     in_process,
     tiny_faster_rcnn_cfg,
+    tiny_rfcn_cfg,
     tiny_run_cfg,
     train,
     write_tiny_coco,
@@ -92,3 +93,31 @@ def test_mmdetections_own_scripts_train_and_evaluate(data_root, tmp_path):
     tested = metrics(tmp_path / 'tested')
     assert tested['coco/bbox_mAP'] == validated['coco/bbox_mAP']
     assert tested['coco/bbox_mAP_50'] == validated['coco/bbox_mAP_50']
+
+
+def test_mmdetections_own_test_script_evaluates_a_distilled_rfcn(data_root, tmp_path):
+    """A student that is mmkd's own detector needs ``custom_imports`` and nothing else."""
+    common = dict(epochs=1, validate=True, num_workers=0)
+    cfg = tiny_run_cfg(
+        data_root,
+        tmp_path / 'run',
+        model=distill_cfg(
+            tmp_path, student=tiny_rfcn_cfg(), teacher=tiny_rfcn_cfg(base_channels=12)
+        ),
+        **common,
+    )
+    run(tmp_path / 'log', cfg)
+    plain = tiny_run_cfg(data_root, tmp_path / 'tested', model=tiny_rfcn_cfg(), **common)
+    plain.pop('custom_hooks')
+    plain.custom_imports = dict(imports=['mmkd'], allow_failed_imports=False)
+    plain.default_hooks.checkpoint.type = 'CheckpointHook'
+    plain.update(
+        test_dataloader=plain.val_dataloader,
+        test_cfg=dict(type='TestLoop'),
+        test_evaluator=plain.val_evaluator,
+    )
+    plain.dump(tmp_path / 'rfcn.py')
+    call('-m', 'mmkd.run', SCRIPTS / 'test.py', tmp_path / 'rfcn.py', tmp_path / 'run/epoch_1.pth')
+    scalars = next((tmp_path / 'run').glob('*/vis_data/scalars.json'))
+    (validated,) = [r for r in map(json.loads, scalars.open()) if 'coco/bbox_mAP' in r]
+    assert metrics(tmp_path / 'tested')['coco/bbox_mAP'] == validated['coco/bbox_mAP']

@@ -1,4 +1,4 @@
-"""R-FCN on half a ResNet-18, trained from scratch on small images (2.9 M parameters).
+"""R-FCN on half a ResNet-18, trained from scratch on small images (3.0 M parameters).
 
 The heads' maps have stride 8, not 16, as the smallest boxes of a 256x192 image have 16 pixels, and
 3 x 3 bins, as a box has 2 to 10 cells a side. Anchors are those of the thin Faster R-CNN, 16 to 128

@@ -1,4 +1,4 @@
-"""The thin R-FCN: a sixteenth of ResNet-18's width, an eighth of rfcn_r18half (62 k parameters)."""
+"""The thin R-FCN: a sixteenth of ResNet-18's width, an eighth of rfcn_r18half (58 k parameters)."""
 
 _base_ = './rfcn_r18half.py'
 model = dict(
