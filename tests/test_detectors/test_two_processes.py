@@ -17,7 +17,7 @@ from mmkd.testing.distill import build_distill
 SIZES = ((64, 96), (64, 96))
 # The second half of the batch has fewer boxes, so that the two counts differ.
 NUM_BOXES = ((3, 2), (1, 0))
-METHODS = [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017')]
+METHODS = [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017'), dict(type='mmkd.TwoStageMimic')]
 PARTS = (
     'fgfi',
     'chen2017_hint',
@@ -25,6 +25,10 @@ PARTS = (
     'chen2017_soft_rpn',
     'chen2017_bounded_rcn',
     'chen2017_bounded_rpn',
+    'two_stage_mimic_proposals',
+    'two_stage_mimic_feats',
+    'two_stage_mimic_cls',
+    'two_stage_mimic_bbox',
 )
 
 
@@ -56,6 +60,8 @@ def inject(model, ranks):
     table = torch.tensor(rows).double()
     rois, labels = table[:, :5], table[:, 5].long()
     positive = (labels < 3).double()[:, None].expand(-1, 4)
+    # Four regions and two: a divisor of one process alone would differ.
+    proposals = [rois[rois[:, 0] == image, 1:] for image in range(2 * len(ranks))]
     targets = labels, torch.ones(len(labels)).double(), 0.3 * positive, positive
 
     def observe(*args):
@@ -66,6 +72,7 @@ def inject(model, ranks):
         fixed = Observation(
             features=lambda _: student.features,
             priors=lambda _: student.priors,
+            proposals=lambda _: proposals,
             rpn=lambda _: sampled(student.rpn, ranks),
             rois=lambda _: ours,
             bbox_coder=lambda _: student.bbox_coder,
