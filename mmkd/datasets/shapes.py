@@ -181,6 +181,26 @@ def draw_shapes(
     return True
 
 
+def check_drawing(folder: str | Path) -> None:
+    """Refuses a set of shapes that another version drew: its results could not be compared.
+
+    Args:
+        folder: Root of any data set; one that is no set of shapes passes.
+
+    Raises:
+        ValueError: The set was drawn by another version; says how to draw it anew.
+    """
+    manifest = Path(folder) / MANIFEST
+    if not manifest.is_file():
+        return
+    version = json.loads(manifest.read_text()).get('version')
+    if version != _VERSION:
+        raise ValueError(
+            f'{folder} holds shapes of drawing {version}, this mmkd draws {_VERSION}: draw them '
+            f'anew with python tools/dataset_converters/make_shapes.py {folder} --force.'
+        )
+
+
 def shapes_fingerprint(folder: str | Path) -> str:
     """SHA-256 over the names and bytes of a set's files, the manifest left out."""
     folder = Path(folder)

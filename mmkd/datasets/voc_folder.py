@@ -18,6 +18,7 @@ from mmengine.fileio import exists, get, list_from_file
 from mmengine.logging import print_log
 
 from ..registry import DATASETS
+from .shapes import check_drawing
 from .voc_checks import Findings, check_objects
 
 
@@ -52,8 +53,9 @@ class VOCFolderDataset(XMLDataset):
 
     Raises:
         FileNotFoundError: ``data_root`` or ``ann_file`` does not exist.
-        ValueError: An option has no such value, ``classes`` is missing, no image is left, or the
-            files break a rule; up to ten breaches are listed.
+        ValueError: An option has no such value, ``classes`` is missing, no image is left, the
+            files break a rule (up to ten breaches are listed), or the drawn set is of another
+            version.
     """
 
     METAINFO = dict(dataset_type=None)
@@ -106,6 +108,7 @@ class VOCFolderDataset(XMLDataset):
             ValueError: Files break a rule.
         """
         self._require(self.data_root, 'data_root', 'correct the path or create the set there')
+        check_drawing(self.data_root)
         self._require(self.ann_file, 'ann_file', 'correct the name or write the split')
         self.cat2label = {name: label for label, name in enumerate(self.metainfo['classes'])}
         lines = list_from_file(self.ann_file, backend_args=self.backend_args)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmkd.datasets import SHAPES_CLASSES, VOCFolderDataset, shapes
+from mmkd.datasets import VOCFolderDataset
 from mmkd.datasets.shapes import (
     ShapesConfig,
     draw_shapes,
@@ -188,3 +189,14 @@ def test_the_command_draws_reuses_and_refuses(tmp_path, run):
     assert message.startswith('FileExistsError') and '--force' in message
     assert 'train must be >= 1' in run(out, '--train', '0')[0]
     assert run(out, *options[:-1], '5', '--force')[0] == 0
+
+
+def test_a_set_that_another_version_drew_is_not_trained_on(tmp_path):
+    folder = tmp_path / 'set'
+    draw_shapes(folder, SMALL)
+    classes = json.loads((folder / 'shapes.json').read_text())['classes']
+    VOCFolderDataset(data_root=str(folder), metainfo=dict(classes=classes))
+    manifest = json.loads((folder / 'shapes.json').read_text())
+    (folder / 'shapes.json').write_text(json.dumps({**manifest, 'version': 1}))
+    with pytest.raises(ValueError, match=r'drawing 1, this mmkd draws \d+: .*--force'):
+        VOCFolderDataset(data_root=str(folder), metainfo=dict(classes=classes))
