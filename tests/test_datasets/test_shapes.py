@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mmkd.datasets import SHAPES_CLASSES, VOCFolderDataset, shapes
-from mmkd.datasets import VOCFolderDataset
 from mmkd.datasets.shapes import (
     ShapesConfig,
     draw_shapes,
