@@ -24,7 +24,8 @@ ONEDL = [
     'onedl-mmengine>=0.10.12,<0.11',
 ]
 TIMM = ['timm>=1.0.15']
-TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', 'timm>=1.0.15']
+FAST_EVAL = ['faster-coco-eval>=1.8']
+TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', *TIMM, *FAST_EVAL]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 
 
@@ -89,7 +90,14 @@ setup(
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich'],
-    extras_require={'openmmlab': OPENMMLAB, 'onedl': ONEDL, 'timm': TIMM, 'test': TEST, 'dev': DEV},
+    extras_require={
+        'openmmlab': OPENMMLAB,
+        'onedl': ONEDL,
+        'timm': TIMM,
+        'fast-eval': FAST_EVAL,
+        'test': TEST,
+        'dev': DEV,
+    },
     cmdclass={'build_py': BuildWithConfigs},
     zip_safe=False,
 )
