@@ -1,14 +1,4 @@
 """R-FCN R-50 on VOC 07+12 approaches whole maps of an R-FCN R-101."""
 
-_base_ = './students/rfcn_r50_voc.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/rfcn_r101_voc.py',
-        checkpoint='work_dirs/rfcn_r101_voc/epoch_4.pth',
-    ),
-    methods=[dict(type='mmkd.Hint')],
-)
+_base_ = './_base_/pairs/rfcn_r50_voc.py'
+model = dict(methods=[dict(type='mmkd.Hint')])

@@ -9,7 +9,8 @@ from mmengine.runner import Runner
 
 from mmkd.datasets import SHAPES_CLASSES
 from mmkd.datasets.shapes import ShapesConfig, draw_shapes
-from mmkd.testing.voc_folders import shared_data
+from mmkd.registry import METRICS
+from mmkd.testing.voc_folders import shared_data, write_voc_folder
 
 ROOT = Path(__file__).parents[1] / 'configs'
 PLAIN = [
@@ -72,24 +73,83 @@ def test_the_thin_pair_has_the_sizes_that_its_names_promise(data):
 )
 def test_a_benchmark_config_is_the_hosts_but_for_the_runtime(name, host):
     ours, theirs = load(name), get_config(f'mmdet::{host}')
-    same = 'model optim_wrapper param_scheduler train_cfg train_pipeline test_evaluator'
+    same = 'model optim_wrapper param_scheduler train_cfg train_pipeline'
     for key in same.split():
         assert plain(ours[key]) == plain(theirs[key]), key
     assert plain(ours.train_dataloader.dataset) == plain(theirs.train_dataloader.dataset)
+    assert plain(ours.test_dataloader.dataset) == plain(theirs.test_dataloader.dataset)
+    if 'coco' in name:  # the same settings of a metric that names more numbers
+        theirs.test_evaluator.type = 'mmkd.CocoMetric'
+        assert plain(ours.test_evaluator) == plain(theirs.test_evaluator)
 
 
-@pytest.mark.parametrize(
-    'name', ['students/faster_rcnn_r50_voc.py', 'teachers/faster_rcnn_r101_voc.py']
-)
-def test_voc_is_evaluated_at_half_overlap(name):
-    metric = load(name).test_evaluator
-    assert metric.type == 'VOCMetric' and metric.get('iou_thrs', 0.5) == 0.5
+@pytest.mark.parametrize('name, mode', [
+    ('students/faster_rcnn_r50_voc.py', '11points'),
+    ('teachers/faster_rcnn_r101_voc.py', '11points'),
+    ('students/faster_rcnn_r50_voc07.py', '11points'),
+    ('students/faster_rcnn_r50_voc12.py', 'area'),
+])  # fmt: skip
+def test_voc_is_evaluated_at_half_overlap_by_the_rule_of_its_year(name, mode):
+    metric = METRICS.build(load(name).test_evaluator)
+    assert (metric.iou_thr, metric.eval_mode) == (0.5, mode)
+
+
+@pytest.mark.parametrize('year, splits', [('07', ('trainval', 'test')), ('12', ('train', 'val'))])
+def test_one_year_of_voc_reads_its_own_splits(year, splits):
+    cfg = load(f'students/faster_rcnn_r50_voc{year}.py')
+    files = [cfg.train_dataloader.dataset.dataset.ann_file, cfg.test_dataloader.dataset.ann_file]
+    assert files == [f'VOC20{year}/ImageSets/Main/{split}.txt' for split in splits]
+
+
+def test_two_lines_read_any_folder_in_voc_layout(tmp_path):
+    objects = {'a': [('cat', 5, 5, 30, 30)], 'b': [('dog', 5, 5, 30, 30)]}
+    for split in ('train', 'val'):
+        write_voc_folder(tmp_path / 'mine', objects, split=split)
+    config = tmp_path / 'mine.py'
+    config.write_text(
+        f"_base_ = '{ROOT}/_base_/datasets/voc_folder_256x192.py'\n"
+        'train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict('
+        f"data_root='{tmp_path}/mine', metainfo=dict(classes=('cat', 'dog'))))\n"
+    )
+    cfg = load(config)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        sample = DATASETS.build(loader.dataset)[1]['data_samples']
+        assert sample.gt_instances.labels.tolist() == [1]
+    assert 'train.txt' in cfg.train_dataloader.dataset.ann_file
+    assert 'val.txt' in cfg.val_dataloader.dataset.ann_file
+
+
+PAIRS = sorted(path.name for path in ROOT.glob('_base_/pairs/*.py'))
+
+
+@pytest.mark.parametrize('name', PAIRS)
+def test_a_pair_is_a_student_and_a_teacher_of_the_same_data(name):
+    cfg = load(f'_base_/pairs/{name}')
+    assert cfg.model.type == 'mmkd.DistillDetector' and cfg.model.methods == []
+    assert plain(cfg.model.student) == plain(load(f'students/{name}').model)
+    teacher = load(cfg.model.teacher.config)
+    assert teacher.train_dataloader == cfg.train_dataloader
+
+
+@pytest.mark.parametrize('method', [
+    'fgfi', 'hint', 'chen2017', 'proposal_mimic', 'two_stage_mimic', 'quantization_mimic',
+])  # fmt: skip
+def test_every_method_has_voc_kitti_and_coco_by_one_line(method):
+    texts = []
+    for data in ('voc', 'kitti', 'coco'):
+        text = (ROOT / f'{method}_faster_rcnn_r50_{data}.py').read_text()
+        docstring, rest = text.split('\n', 1)
+        assert f"_base_ = './_base_/pairs/faster_rcnn_r50_{data}.py'" in rest
+        texts.append(rest.replace(f'r50_{data}.py', 'r50_DATA.py'))
+    assert len(set(texts)) == 1
 
 
 @pytest.mark.parametrize('name', THIN)
 def test_a_batch_of_the_real_data_goes_through_the_thin_detectors(name, tmp_path):
     cfg = load(name)
-    if name.endswith('bccd.py'):
+    if name.endswith('tiny_coco.py'):
+        root, splits = shared_data('tiny_coco'), (480, 50)  # two images have no box
+    elif name.endswith('bccd.py'):
         root, splits = shared_data('BCCD'), (292, 72)
     else:
         root, splits = tmp_path / 'shapes', (8, 4)
@@ -97,7 +157,7 @@ def test_a_batch_of_the_real_data_goes_through_the_thin_detectors(name, tmp_path
         assert tuple(cfg.train_dataloader.dataset.metainfo.classes) == SHAPES_CLASSES
     loaders = [cfg.train_dataloader, cfg.val_dataloader]
     for loader, images in zip(loaders, splits, strict=True):
-        loader.dataset.data_root = str(root)
+        loader.dataset.get('dataset', loader.dataset).data_root = str(root)
         assert len(DATASETS.build(loader.dataset)) == images
     model = MODELS.build(cfg.model)
     batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))

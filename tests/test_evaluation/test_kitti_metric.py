@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from mmkd.datasets import KITTIDataset
@@ -10,6 +15,7 @@ from mmkd.registry import METRICS
 from mmkd.testing.references import kitti as reference
 from mmkd.testing.voc_folders import shared_data
 
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 CLASSES = ('Car', 'Pedestrian', 'Cyclist')
 
 
@@ -133,6 +139,24 @@ class TestTheRealSample:
                 'AP_11_Car_hard',
             )
         )  # fmt: skip
+
+    def test_perfect_through_the_config_and_the_evaluator(self, infos):
+        # The pipeline enlarges the images; predictions and annotations are in original pixels.
+        cfg = Config.fromfile(CONFIGS / '_base_/datasets/kitti.py')
+        pipeline = Compose(cfg.val_dataloader.dataset.pipeline)
+        evaluator = Evaluator(cfg.val_evaluator)
+        evaluator.dataset_meta = dict(classes=CLASSES)
+        packed = [pipeline(dict(info))['data_samples'] for info in infos]
+        assert packed[0].img_shape[0] > packed[0].ori_shape[0]
+        for one, info in zip(packed, infos):
+            true = [i for i in info['instances'] if not i['ignore_flag']]
+            one.pred_instances = InstanceData(
+                bboxes=torch.tensor([i['bbox'] for i in true]),
+                labels=torch.tensor([i['bbox_label'] for i in true]), scores=torch.ones(len(true)),
+            )  # fmt: skip
+        for _ in range(41):
+            evaluator.process(packed)
+        assert evaluator.evaluate(3 * 41)['kitti/mAP'] == 1
 
     def test_empty(self, infos):
         assert set(evaluate([sample(i['instances'], []) for i in infos]).values()) == {0.0}

@@ -27,6 +27,7 @@ train_dataloader = dict(
     batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
         type=dataset_type,
+        ann_file='ImageSets/Main/train.txt',
         filter_cfg=dict(filter_empty_gt=True),
         pipeline=train_pipeline,
     ),
@@ -37,7 +38,12 @@ val_dataloader = dict(
     persistent_workers=False,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, test_mode=True, pipeline=test_pipeline),
+    dataset=dict(
+        type=dataset_type,
+        ann_file='ImageSets/Main/val.txt',
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
 )
 test_dataloader = val_dataloader
 

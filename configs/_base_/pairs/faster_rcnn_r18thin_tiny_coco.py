@@ -1,0 +1,14 @@
+"""Thin Faster R-CNN on fifty images of COCO under a wide one; a config names the methods."""
+
+_base_ = '../../students/faster_rcnn_r18thin_tiny_coco.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../../teachers/faster_rcnn_r18_tiny_coco.py',
+        checkpoint='work_dirs/faster_rcnn_r18_tiny_coco/epoch_16.pth',
+    ),
+    methods=[],
+)

@@ -1,0 +1,9 @@
+"""Faster R-CNN R-50-FPN on VOC 07, alone."""
+
+_base_ = [
+    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
+    '../_base_/datasets/voc07.py',
+    '../_base_/schedules/schedule_voc0712.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(roi_head=dict(bbox_head=dict(num_classes=20)))
