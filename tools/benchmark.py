@@ -6,6 +6,7 @@ With --inference it times ``predict`` of several detectors in turn instead:
 """
 
 import argparse
+from pathlib import Path
 
 import torch
 from mmdet.registry import MODELS
@@ -73,7 +74,9 @@ def times_of_inference(args: argparse.Namespace, batch: tuple, title: str) -> No
         times = measure_inference(models, *batch, args.rounds, lambda: progress.advance(task))
     table = Table('detector', 'ms an image', 'over the first', 'RoIs an image', title=title)
     for name, found in times.items():
-        table.add_row(name, f'{found.seconds * 1e3:.1f}', f'{found.ratio:.3f}', f'{found.rois:.0f}')
+        table.add_row(
+            Path(name).stem, f'{found.seconds * 1e3:.1f}', f'{found.ratio:.3f}', f'{found.rois:.0f}'
+        )
     Console().print(table)
 
 

@@ -18,6 +18,7 @@ from mmkd.testing import (
     tiny_faster_rcnn_cfg,
     tiny_fcos_cfg,
     tiny_retinanet_cfg,
+    tiny_rfcn_cfg,
 )
 from mmkd.testing.distill import build_distill, build_plain, loss_of
 
@@ -239,7 +240,7 @@ class ReadEverything(DistillMethod):
         return 0.25 if name == 'loss_cls' else 1.0
 
 
-@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg])
+@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_rfcn_cfg])
 @pytest.mark.parametrize('batch', [
     dict(sizes=((64, 96),), num_boxes=(2,)),
     dict(sizes=((64, 96), (96, 64), (50, 70)), num_boxes=(2, 0, 3)),
@@ -270,7 +271,7 @@ def test_a_teacher_that_copies_the_student_says_the_same_on_its_anchors_and_rois
 
 
 @pytest.mark.parametrize('head', ['rcn', 'rpn'])
-@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg])
+@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_rfcn_cfg])
 def test_rows_and_divisors_are_those_of_the_students_own_losses(tmp_path, config, head):
     methods = [dict(type='mmkd.ReadEverything')]
     model = build_distill(tmp_path, student=config(), teacher=config(), methods=methods).eval()
@@ -306,7 +307,7 @@ def test_a_method_may_scale_the_students_own_losses(tmp_path):
 
 
 @pytest.mark.parametrize('config', [
-    tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_fcos_cfg,
+    tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_fcos_cfg, tiny_rfcn_cfg,
 ])  # fmt: skip
 class TestEveryKindOfDetector:
     def build(self, folder, config):
