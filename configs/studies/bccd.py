@@ -28,7 +28,25 @@ methods = dict(
     fgfi_bounded=dict(
         title='FGFI + bounded regression',
         methods=[dict(type='mmkd.FGFI'), dict(type='mmkd.BoundedRegression')],
-        seeds=[0, 1, 2, 3, 4, 5],
+    ),
+    # Steps from tools/calibrate_quantizer.py: what it suggests, and the features' deviation.
+    proposal=dict(
+        title='proposal mimic', methods=[dict(type='mmkd.ProposalMimic')], seeds=[0, 1]
+    ),
+    two_stage=dict(  # features weigh as much as in proposal mimic, half in each stage
+        title='two-stage mimic',
+        methods=[dict(type='mmkd.TwoStageMimic', feats_weight=0.5, mimic=dict(loss_weight=0.5))],
+        seeds=[0, 1],
+    ),
+    quantized_fine=dict(
+        title='quantization mimic, step 0.5',
+        methods=[dict(type='mmkd.QuantizationMimic', step=0.5)],
+        seeds=[0, 1],
+    ),
+    quantized_coarse=dict(
+        title='quantization mimic, step 2',
+        methods=[dict(type='mmkd.QuantizationMimic', step=2.0)],
+        seeds=[0, 1],
     ),
 )
 seeds = [0, 1, 2]
