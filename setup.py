@@ -25,7 +25,13 @@ ONEDL = [
 ]
 TIMM = ['timm>=1.0.15']
 FAST_EVAL = ['faster-coco-eval>=1.8']
-TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.6', *TIMM, *FAST_EVAL]
+TEST = [
+    'pytest>=8',
+    'pytest-timeout>=2.3',
+    'pytest-xdist>=3.6',
+    'timm>=1.0.15',
+    'faster-coco-eval>=1.8',
+]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 
 
