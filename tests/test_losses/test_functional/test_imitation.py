@@ -139,6 +139,21 @@ class TestEdges:
         assert mask.nonzero().tolist() == [[1, 0], [1, 2], [2, 1]]
 
 
+@pytest.mark.parametrize('finest_scale', [4.0, 100.0])
+def test_levels_of_one_stride_share_their_boxes_large_and_small(finest_scale):
+    # R-FCN's two maps: the rule alone would give a box of side 14 to one of them.
+    anchors = square_anchors(3, 3, 8, [16])
+    masks = masks_of(
+        torch.tensor([[2.0, 3.0, 16.0, 17.0]], dtype=torch.float64),
+        [anchors, anchors],
+        [(3, 3), (3, 3)],
+        strides=(8, 8),
+        finest_scale=finest_scale,
+        max_over='assigned',
+    )
+    assert all(torch.equal(mask, TestWorkedExample.kept) for mask in masks)
+
+
 def test_the_fpn_rule_sends_a_side_of_224_to_stride_16():
     sides = torch.tensor([10.0, 111.0, 112.0, 224.0, 1000.0])
     boxes = torch.stack([torch.zeros(5), torch.zeros(5), sides, sides], dim=1)
