@@ -9,9 +9,9 @@ from mmengine.logging import MMLogger
 from rich.table import Table
 
 from ..registry import METRICS
+from .arrays import to_numpy
 from .functional import (
     DIFFICULTIES,
-    DONT_CARE,
     MIN_OVERLAP,
     KITTIFrame,
     kitti_average_precision,
@@ -139,23 +139,17 @@ def _frame(instances: Sequence[dict], predicted: dict) -> KITTIFrame:
                 f'got {sorted(instance)}.'
             )
     columns = {key: [instance[key] for instance in instances] for key in _NEEDED}
-    labels = np.asarray(columns['bbox_label'], dtype=np.int64)
     return KITTIFrame(
         boxes=np.asarray(columns['bbox'], dtype=np.float64).reshape(-1, 4),
-        labels=labels,
-        neighbour=np.asarray(columns['ignore_flag'], dtype=bool) & (labels != DONT_CARE),
+        labels=np.asarray(columns['bbox_label'], dtype=np.int64),
+        neighbour=np.asarray(columns['ignore_flag'], dtype=bool),
         truncation=np.asarray(columns['truncation'], dtype=np.float64),
         occlusion=np.asarray(columns['occlusion'], dtype=np.int64),
-        detections=_to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4),
-        scores=_to_numpy(predicted['scores']).astype(np.float64),
-        detected=_to_numpy(predicted['labels']).astype(np.int64),
+        detections=to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4),
+        scores=to_numpy(predicted['scores']).astype(np.float64),
+        detected=to_numpy(predicted['labels']).astype(np.int64),
     )
 
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else 0.0
-
-
-def _to_numpy(value: Any) -> np.ndarray:
-    """Array of a tensor on any device, or of MMDetection's box wrapper around one."""
-    return getattr(value, 'tensor', value).cpu().numpy()

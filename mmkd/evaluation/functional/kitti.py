@@ -57,7 +57,8 @@ class KITTIFrame:
         boxes: (G, 4), in the order of the file, which decides who is matched first.
         labels: (G,) class of each box, that of the class beside which it stands for a neighbour
             (a Van is Car's, a Person_sitting Pedestrian's), or :data:`DONT_CARE`.
-        neighbour: (G,) whether it is one: detections on it are neither hits nor misses.
+        neighbour: (G,) whether it is one: detections on it are neither hits nor misses. Not read
+            for DontCare.
         truncation: (G,) share outside the image, in [0, 1].
         occlusion: (G,) level 0 to 3, 3 being unknown.
         detections: (D, 4).
