@@ -51,11 +51,12 @@ RULES = {
         'method needs belongs in methods/'),
     'backbones': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST | {'timm'}, _PARTS),
     'heads': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST, _PARTS),
-    'datasets': Rule({'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'rich'}, _PARTS),
+    'datasets': Rule(
+        {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'rich', 'scipy'}, _PARTS),
     'transforms': Rule({'registry', 'compat'}, NUMERIC | HOST | {'cv2'}, _PARTS),
     'evaluation': Rule(
         {'evaluation.functional', 'registry', 'compat'},
-        NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval'}, _PARTS),
+        NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
     'engine': Rule({'registry', 'compat'}, NUMERIC | HOST | {'rich'}, _PARTS),
     'visualization': Rule(
         {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),

@@ -3,14 +3,19 @@
 from .coco_backends import BACKENDS, CocoCurves, coco_curves
 from .coco_metric import CocoMetric
 from .kitti_metric import KITTIMetric
+from .lamr_metric import CaltechMetric, LAMRMetric
 from .voc_folder_metric import VOCFolderMetric, VOCMetric
+from .wider_face_metric import WIDERFaceMetric
 
 __all__ = [
     'BACKENDS',
+    'CaltechMetric',
     'CocoCurves',
     'CocoMetric',
     'KITTIMetric',
+    'LAMRMetric',
     'VOCFolderMetric',
     'VOCMetric',
+    'WIDERFaceMetric',
     'coco_curves',
 ]

@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from ..registry import METRICS
+from .arrays import to_numpy
 
 # The devkit's rule of VOC 2010 and later, and that of VOC 2007.
 EVAL_MODES = ('area', '11points')
@@ -62,18 +63,18 @@ class VOCFolderMetric(BaseMetric):
         for sample in data_samples:
             truth, ignored = sample['gt_instances'], sample['ignored_instances']
             annotation = dict(
-                bboxes=_to_numpy(truth['bboxes']),
-                labels=_to_numpy(truth['labels']),
-                bboxes_ignore=_to_numpy(ignored['bboxes']),
-                labels_ignore=_to_numpy(ignored['labels']),
+                bboxes=to_numpy(truth['bboxes']),
+                labels=to_numpy(truth['labels']),
+                bboxes_ignore=to_numpy(ignored['bboxes']),
+                labels_ignore=to_numpy(ignored['labels']),
             )
             self.results.append((annotation, self._by_class(sample['pred_instances'])))
 
     def _by_class(self, predicted: dict) -> list[np.ndarray]:
         """Detections of one image, one (D, 5) array of x1, y1, x2, y2, score a class."""
-        labels = _to_numpy(predicted['labels'])
+        labels = to_numpy(predicted['labels'])
         scored = np.hstack(
-            [_to_numpy(predicted['bboxes']), _to_numpy(predicted['scores'])[:, None]]
+            [to_numpy(predicted['bboxes']), to_numpy(predicted['scores'])[:, None]]
         )
         return [scored[labels == label] for label in range(len(self.dataset_meta['classes']))]
 
@@ -110,8 +111,3 @@ class VOCFolderMetric(BaseMetric):
 
 VOCMetric = VOCFolderMetric
 """The same metric under the name that configs of VOC itself use."""
-
-
-def _to_numpy(value: Any) -> np.ndarray:
-    """Array of a tensor on any device, or of MMDetection's box wrapper around one."""
-    return getattr(value, 'tensor', value).cpu().numpy()

@@ -10,16 +10,37 @@ from .kitti import (
     kitti_precision,
     recall_thresholds,
 )
+from .miss_rate import (
+    FPPI_POINTS,
+    SUBSETS,
+    MissRateCurve,
+    PedestrianFrame,
+    Subset,
+    log_average_miss_rate,
+    match_pedestrians,
+)
 from .proposals import proposal_recalls
+from .wider_face import FaceMatches, area_under_curve, match_faces, wider_face_curve
 
 __all__ = [
     'DIFFICULTIES',
     'DONT_CARE',
+    'FPPI_POINTS',
     'MIN_OVERLAP',
+    'SUBSETS',
     'Difficulty',
+    'FaceMatches',
     'KITTIFrame',
+    'MissRateCurve',
+    'PedestrianFrame',
+    'Subset',
+    'area_under_curve',
     'kitti_average_precision',
     'kitti_precision',
+    'log_average_miss_rate',
+    'match_faces',
+    'match_pedestrians',
     'proposal_recalls',
     'recall_thresholds',
+    'wider_face_curve',
 ]

@@ -1,0 +1,218 @@
+"""Log-average miss rate of pedestrian detection."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.table import Table
+
+from ..registry import METRICS
+from .arrays import to_numpy
+from .functional import SUBSETS, PedestrianFrame, Subset, log_average_miss_rate
+from .tables import table_text
+
+
+@METRICS.register_module()
+class LAMRMetric(BaseMetric):
+    """Miss rate averaged in the logarithm over false positives per image of 0.01 to 1; low is good.
+
+    Rules are those of the Caltech benchmark (:mod:`mmkd.evaluation.functional.miss_rate`). Truth is
+    read from a COCO file whose annotations may hold, beside COCO's keys,
+
+    * ``label``: only ``category`` itself is a pedestrian to be found; ``person?``, ``people`` and
+      ``ignore`` are regions to ignore. Without it, ``iscrowd`` or ``ignore`` marks such a region;
+    * ``vis_ratio``, the visible share of the box, or ``vis_bbox``, the visible box (CityPersons);
+      without them a box is wholly visible;
+    * ``occluded``: whether the box was marked so; without it, where the share is below 1.
+
+    ``tools/dataset_converters/caltech_to_coco.py`` writes all of them.
+
+    Logged under ``pedestrian/``, in [0, 1]: ``LAMR_reasonable`` and so on, by subset. A subset
+    without a pedestrian is left out. Low is good: with ``save_best`` set ``rule='less'``.
+
+    Args:
+        ann_file: The COCO file of the evaluated images.
+        category: Name of the class.
+        subsets: Names of the benchmark's subsets, or ``dict(name=(min_height, max_height,
+            min_visible, max_visible))``.
+        min_overlap: IoU of a match, in (0, 1]; of an ignored region, its share of the detection.
+        bounds: xyxy pixels; pedestrians not wholly inside are ignored. None: no bounds.
+        aspect_ratio: Width over height that boxes and detections are brought to; None: as they are.
+        expand: Detections lower than the lowest height over this are left out, >= 1.
+        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
+        prefix: Replaces ``pedestrian`` in the names.
+
+    Raises:
+        ValueError: An option has no such value, or the file has no such category.
+        FileNotFoundError: There is no such file.
+    """
+
+    default_prefix = 'pedestrian'
+
+    def __init__(
+        self,
+        *,
+        ann_file: str,
+        category: str = 'person',
+        subsets: Sequence[str] | Mapping[str, Sequence[float]] = ('reasonable', 'all'),
+        min_overlap: float = 0.5,
+        bounds: Sequence[float] | None = None,
+        aspect_ratio: float | None = None,
+        expand: float = 1.25,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not 0 < min_overlap <= 1:
+            raise ValueError(f'min_overlap must be in (0, 1], got {min_overlap}.')
+        if expand < 1:
+            raise ValueError(f'expand must be >= 1, got {expand}.')
+        if aspect_ratio is not None and not aspect_ratio > 0:
+            raise ValueError(f'aspect_ratio must be > 0 or None, got {aspect_ratio}.')
+        self.subsets = _subsets(subsets)
+        self.category = category
+        self.rules: dict[str, Any] = dict(
+            min_overlap=min_overlap, bounds=bounds, aspect_ratio=aspect_ratio, expand=expand
+        )
+        self.ann_file = ann_file
+        self.truth = _read(ann_file, category)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the detections of one batch; ``data_batch`` is not read.
+
+        Raises:
+            ValueError: ``ann_file`` lacks an image, or ``category`` is no class of the data set.
+        """
+        classes = tuple((self.dataset_meta or {}).get('classes', ()))
+        if self.category not in classes:
+            raise ValueError(
+                f'category={self.category!r} is not among classes={classes}: set category to one.'
+            )
+        for sample in data_samples:
+            if sample['img_id'] not in self.truth:
+                raise ValueError(
+                    f'{self.ann_file} has no image {sample["img_id"]}: the metric and the data set '
+                    'must read one file.'
+                )
+            predicted = sample['pred_instances']
+            ours = to_numpy(predicted['labels']) == classes.index(self.category)
+            boxes, candidate, visible = self.truth[sample['img_id']]
+            self.results.append(
+                PedestrianFrame(
+                    boxes=boxes,
+                    candidate=candidate,
+                    visible=visible,
+                    detections=to_numpy(predicted['bboxes']).astype(float).reshape(-1, 4)[ours],
+                    scores=to_numpy(predicted['scores']).astype(float)[ours],
+                )
+            )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The numbers of the whole split."""
+        logger = MMLogger.get_current_instance()
+        if len(results) < len(self.truth):
+            logger.warning(
+                f'{len(results)} of the {len(self.truth)} images of {self.ann_file} were evaluated.'
+            )
+        table = Table('subset', 'pedestrians', 'miss rate', 'at 0.01', 'at 0.1', 'at 1')
+        found = {}
+        for name, subset in self.subsets.items():
+            curve = log_average_miss_rate(results, subset, **self.rules)
+            shown = ['-'] * 4
+            if curve.pedestrians:
+                found[f'LAMR_{name}'] = curve.log_average
+                shown = [f'{v:.4f}' for v in (curve.log_average, *curve.miss_rate[[0, 4, 8]])]
+            table.add_row(name, str(curve.pedestrians), *shown)
+        logger.info(table_text(table))
+        return found
+
+
+@METRICS.register_module()
+class CaltechMetric(LAMRMetric):
+    """:class:`LAMRMetric` with the Caltech benchmark's own settings.
+
+    Pedestrians beyond 5 pixels of the border of the 640 x 480 image are ignored, and boxes and
+    detections are brought to a width of 0.41 heights. Logged under ``caltech/``.
+
+    Args:
+        bounds: 0-based; the benchmark has (5, 5, 635, 475) from 1.
+        aspect_ratio: As the benchmark has it.
+        **kwargs: Other arguments of :class:`LAMRMetric`.
+    """
+
+    default_prefix = 'caltech'
+
+    def __init__(
+        self,
+        *,
+        bounds: Sequence[float] | None = (4, 4, 634, 474),
+        aspect_ratio: float | None = 0.41,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(bounds=bounds, aspect_ratio=aspect_ratio, **kwargs)
+
+
+def _subsets(chosen: Sequence[str] | Mapping[str, Sequence[float]]) -> dict[str, Subset]:
+    if isinstance(chosen, str):
+        raise ValueError(f'subsets must be a list of names, got the string {chosen!r}.')
+    if not chosen:
+        raise ValueError(f'subsets is empty: name some of {list(SUBSETS)}.')
+    if isinstance(chosen, Mapping):
+        for name, limits in chosen.items():
+            if len(limits) != 4:
+                raise ValueError(
+                    f'subsets[{name!r}] must be (min_height, max_height, min_visible, '
+                    f'max_visible), got {tuple(limits)}.'
+                )
+        return {name: Subset(*map(float, limits)) for name, limits in chosen.items()}
+    unknown = [name for name in chosen if name not in SUBSETS]
+    if unknown:
+        raise ValueError(f'subsets has {unknown}: the benchmark has {list(SUBSETS)}.')
+    return {name: SUBSETS[name] for name in chosen}
+
+
+def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Boxes (xyxy), which may count, and visible shares, by image id."""
+    if not Path(ann_file).is_file():
+        raise FileNotFoundError(
+            f'ann_file={ann_file!r} does not exist: write it with '
+            'tools/dataset_converters/caltech_to_coco.py, or correct the path.'
+        )
+    content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
+    names = {entry['name']: entry['id'] for entry in content['categories']}
+    if category not in names:
+        raise ValueError(f'{ann_file} has no category {category!r}: it has {sorted(names)}.')
+    rows: dict[Any, list[dict]] = {image['id']: [] for image in content['images']}
+    for entry in content['annotations']:
+        if entry['category_id'] == names[category]:
+            rows[entry['image_id']].append(entry)
+    return {image: _arrays(entries, category) for image, entries in rows.items()}
+
+
+def _arrays(entries: list[dict], category: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    boxes = np.array([entry['bbox'] for entry in entries], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    candidate = [
+        entry['label'] == category
+        if 'label' in entry
+        else not (entry.get('iscrowd') or entry.get('ignore'))
+        for entry in entries
+    ]
+    visible = np.array([_visible_share(entry) for entry in entries], float)
+    return boxes, np.array(candidate, bool), visible
+
+
+def _visible_share(entry: Mapping[str, Any]) -> float:
+    """In [0, 1], or infinity for a box that is not marked as occluded."""
+    share = 1.0
+    if 'vis_ratio' in entry:
+        share = float(entry['vis_ratio'])
+    elif 'vis_bbox' in entry:
+        area = entry['bbox'][2] * entry['bbox'][3]
+        share = entry['vis_bbox'][2] * entry['vis_bbox'][3] / area if area else 0.0
+    return share if entry.get('occluded', share < 1) else math.inf

@@ -1,0 +1,124 @@
+"""Average precision of the WIDER FACE benchmark."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.table import Table
+
+from ..registry import METRICS
+from .arrays import to_numpy
+from .functional import area_under_curve, match_faces, wider_face_curve
+from .tables import table_text
+from .wider_face_truth import DIFFICULTIES, read_wider_face_truth
+
+FACE = 'face'
+
+
+@METRICS.register_module()
+class WIDERFaceMetric(BaseMetric):
+    """AP of easy, medium and hard faces, as the benchmark's own evaluation gives it.
+
+    Rules are that code's (:mod:`mmkd.evaluation.functional.wider_face`): IoU from 0.5 on with both
+    border pixels counted, scores stretched over the whole set, 1000 thresholds, faces outside a
+    difficulty's list ignored, area under the envelope. Which faces are easy, medium or hard is in
+    no annotation file but only in the benchmark's ground truth, which ``ground_truth`` names;
+    without it, the annotations of the data set are evaluated by the same rules as one difficulty,
+    ``all``.
+
+    Works with MMDetection's ``WIDERFaceDataset``. Without ``ground_truth``, ``PackDetInputs`` needs
+    ``'instances'`` in ``meta_keys``.
+
+    Logged under ``wider_face/``, in [0, 1]: ``AP_easy``, ``AP_medium``, ``AP_hard``, or ``AP_all``.
+    A difficulty without a face is left out.
+
+    Args:
+        ground_truth: Folder of ``wider_face_val.mat``, ``wider_easy_val.mat``,
+            ``wider_medium_val.mat`` and ``wider_hard_val.mat``.
+        min_overlap: IoU from which on a detection is a hit, in (0, 1]; 0.5 in the benchmark.
+        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
+        prefix: Replaces ``wider_face`` in the names.
+
+    Raises:
+        ValueError: ``min_overlap`` is out of range.
+        FileNotFoundError: A file of the ground truth is missing.
+    """
+
+    default_prefix = 'wider_face'
+
+    def __init__(
+        self,
+        *,
+        ground_truth: str | None = None,
+        min_overlap: float = 0.5,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not 0 < min_overlap <= 1:
+            raise ValueError(f'min_overlap must be in (0, 1], got {min_overlap}.')
+        self.min_overlap = min_overlap
+        self.ground_truth = ground_truth
+        self.truth = None if ground_truth is None else read_wider_face_truth(ground_truth)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Match the faces of one batch; ``data_batch`` is not read.
+
+        Raises:
+            ValueError: A sample has no ``instances`` and there is no ``ground_truth``, the ground
+                truth lacks an image, or no class is called face.
+        """
+        classes = tuple((self.dataset_meta or {}).get('classes', ()))
+        if FACE not in classes:
+            raise ValueError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
+        for sample in data_samples:
+            name = Path(sample['img_path']).stem
+            faces, counted = self._faces(name, sample)
+            predicted = sample['pred_instances']
+            ours = to_numpy(predicted['labels']) == classes.index(FACE)
+            boxes = to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4)[ours]
+            scores = to_numpy(predicted['scores']).astype(np.float64)[ours]
+            matches = match_faces(faces, boxes, scores, self.min_overlap)
+            self.results.append((name, matches, counted))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The numbers of the whole split."""
+        logger = MMLogger.get_current_instance()
+        if self.truth is not None and len(results) < len(self.truth):
+            logger.warning(
+                f'{len(results)} of the {len(self.truth)} images of {self.ground_truth} were '
+                'evaluated: these are not the numbers of the benchmark.'
+            )
+        table = Table('difficulty', 'faces', 'AP')
+        images = [matches for _, matches, _ in results]
+        found = {}
+        for level in DIFFICULTIES if self.truth is not None else ('all',):
+            precision, recall, faces = wider_face_curve(images, [own[level] for *_, own in results])
+            average = area_under_curve(precision, recall)
+            if faces:
+                found[f'AP_{level}'] = average
+            table.add_row(level, str(faces), f'{average:.4f}' if faces else '-')
+        logger.info(table_text(table))
+        return found
+
+    def _faces(self, name: str, sample: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Boxes of an image and, for each difficulty, which of them count."""
+        if self.truth is not None:
+            if name not in self.truth:
+                raise ValueError(
+                    f'{name} is not among the images of ground_truth={self.ground_truth!r}: '
+                    'evaluate the validation set of the benchmark, or leave ground_truth out.'
+                )
+            return self.truth[name].boxes, dict(self.truth[name].counted)
+        if 'instances' not in sample:
+            raise ValueError(
+                'WIDERFaceMetric without ground_truth reads the annotations of the data set: add '
+                "'instances' to meta_keys of PackDetInputs in the test pipeline."
+            )
+        instances = sample['instances']
+        boxes = np.array([instance['bbox'] for instance in instances], float).reshape(-1, 4)
+        counted = np.array([not instance['ignore_flag'] for instance in instances], bool)
+        return boxes, {'all': counted}
