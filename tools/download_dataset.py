@@ -62,6 +62,8 @@ def chosen_items(names: list[str], only: list[str] | None) -> list[Item]:
 def show_list(console: Console) -> None:
     """Prints the catalogue."""
     table = Table('name', 'what', 'files', 'terms')
+    for column in table.columns:
+        column.overflow = 'fold'  # names and addresses are there to be copied
     for name, dataset in CATALOGUE.items():
         names = [item.name for item in dataset.items]
         files = '\n'.join(names[:4]) + f'\nand {len(names) - 4} more' * (len(names) > 4)

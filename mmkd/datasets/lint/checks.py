@@ -60,8 +60,10 @@ def check_splits(
     findings += _same_bytes((split.name, record.image) for split, record in todo)
     findings += _shared(splits)
     boxes = sum(len(record.boxes or ()) for _, record in todo)
-    counts = {split.name: len(split.records) for split in splits}
-    return Report(counts, boxes, findings, time.perf_counter() - start)
+    counts: Counter[str] = Counter()
+    for split in splits:
+        counts[split.name] += len(split.records)
+    return Report(dict(counts), boxes, findings, time.perf_counter() - start)
 
 
 def _check_record(split: Split, record: Record, decode: bool) -> Iterator[Finding]:
@@ -154,9 +156,11 @@ def _twice_listed(split: Split) -> Iterator[Finding]:
 
 def _shared(splits: Sequence[Split]) -> Iterator[Finding]:
     """One finding a pair of splits, with examples."""
-    images = {split.name: {record.image for record in split.records} for split in splits}
+    images: dict[str, set[str]] = defaultdict(set)
+    for split in splits:
+        images[split.name].update(record.image for record in split.records)
     for first, second in _APART:
-        common = sorted(images.get(first, set()) & images.get(second, set()))
+        common = sorted(images[first] & images[second])
         if common:
             examples = ', '.join(map(os.path.basename, common[:_SHOWN]))
             detail = f'{len(common)} also in {second}: {examples}' + ', ...' * (

@@ -17,7 +17,7 @@ SPLITS = ('train', 'val', 'test')
 
 
 def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> list[Split]:
-    """The splits of a config's data loaders; one that equals an earlier one is left out.
+    """The splits of a config's data loaders; where test is val it is read once.
 
     Data sets of VOC, COCO and KITTI are read from their files, so that what their classes skip or
     refuse is seen; any other is built, and what it holds is looked at.
@@ -37,8 +37,9 @@ def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> l
         for part in _parts(dataset):
             key = (part.get('type'), part.get('data_root'), part.get('ann_file'),
                    repr(part.get('data_prefix')))  # fmt: skip
-            if key not in done or name == 'train':
+            if key not in done:
                 splits.append(_read(part, name))
+            if name != 'train':  # to validate on what was trained on is worth a finding
                 done.append(key)
     if not splits:
         raise ValueError(f'the config has no data set under {[f"{n}_dataloader" for n in names]}.')

@@ -234,6 +234,16 @@ class TestConfigs:
         splits = splits_of_config(self.loaders(two, ignore_classes=('pig',)))
         assert check_splits(splits).counts == {'unknown-class': 1}
 
+    def test_parts_of_one_split_count_together_and_training_on_val_is_found(self, two):
+        cfg = self.loaders(two)
+        part = cfg.val_dataloader.dataset
+        cfg.train_dataloader.dataset = dict(
+            type='ConcatDataset', datasets=[cfg.train_dataloader.dataset, part]
+        )
+        report = check_splits(splits_of_config(cfg))
+        assert report.splits == {'train': 3, 'val': 1}
+        assert report.counts == {'shared-image': 1}
+
     def test_equal_val_and_test_are_read_once(self, two):
         cfg = self.loaders(two)
         cfg.test_dataloader = cfg.val_dataloader
