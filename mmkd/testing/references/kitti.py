@@ -133,7 +133,8 @@ def hits_and_errors(
         what = role(truth, name, level)
         if what == 'other':
             continue
-        valid, small = [], []
+        valid: list[tuple[float, int]] = []
+        small: list[tuple[float, int]] = []
         for index in live:
             where = standing(detections[index], name, level)
             overlap = iou(truth['box'], detections[index]['box'])
