@@ -1,5 +1,9 @@
 """Data sets that MMDetection lacks, read into its own annotation format."""
 
+from .caltech_files import CaltechObject, read_seq, read_vbb
+from .caltech_to_coco import caltech_frames, caltech_to_coco, extract_frames
+from .ilsvrc import ILSVRCDETDataset
+from .ilsvrc_classes import ILSVRC_CLASSES
 from .kitti import KITTIDataset
 from .kitti_labels import KITTI_TYPES, KITTIObject, parse_kitti_labels
 from .kitti_to_coco import kitti_to_coco
@@ -8,14 +12,22 @@ from .voc_folder import VOCFolderDataset
 from .writing import write_new
 
 __all__ = [
+    'CaltechObject',
+    'ILSVRCDETDataset',
+    'ILSVRC_CLASSES',
     'KITTI_TYPES',
     'KITTIDataset',
     'KITTIObject',
     'SHAPES_CLASSES',
     'VOCFolderDataset',
+    'caltech_frames',
+    'caltech_to_coco',
     'draw_shapes',
+    'extract_frames',
     'kitti_to_coco',
     'parse_kitti_labels',
+    'read_seq',
+    'read_vbb',
     'render_shapes_image',
     'write_new',
 ]

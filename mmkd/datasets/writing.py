@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 
-def write_new(path: str | Path, content: str, *, force: bool = False) -> None:
-    """Writes a text file whole: a reader finds the old one or the new one, never a part.
+def write_new(path: str | Path, content: str | bytes, *, force: bool = False) -> None:
+    """Writes a file whole: a reader finds the old one or the new one, never a part.
 
     Args:
         path: File to write; its folder is created.
-        content: The text.
+        content: The text, or bytes as they are.
         force: Replace a file that exists.
 
     Raises:
@@ -20,5 +20,5 @@ def write_new(path: str | Path, content: str, *, force: bool = False) -> None:
         raise FileExistsError(f'{path} exists: name another file, or replace it with --force.')
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.part')
-    part.write_text(content, encoding='utf-8')
+    part.write_bytes(content.encode('utf-8') if isinstance(content, str) else content)
     os.replace(part, path)

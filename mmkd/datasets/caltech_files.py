@@ -1,0 +1,89 @@
+"""The two formats of the Caltech pedestrian benchmark: ``.vbb`` annotations and ``.seq`` videos."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+_JPEG = b'\xff\xd8\xff'
+_HEADER = 1024
+_GAPS = (8, 12, 16)
+
+
+@dataclass(frozen=True)
+class CaltechObject:
+    """One object in one frame.
+
+    Attributes:
+        label: ``person``, ``person?``, ``people`` or ``ignore``.
+        box: xywh pixels, 0-based (files count from 1).
+        visible: The visible box, xywh; None where none is given, so that the object counts as
+            wholly visible.
+    """
+
+    label: str
+    box: tuple[float, float, float, float]
+    visible: tuple[float, float, float, float] | None
+
+
+def read_vbb(path: str | Path) -> list[list[CaltechObject]]:
+    """The objects of each frame of a video.
+
+    Args:
+        path: A ``.vbb`` file, which is a MATLAB file of another name.
+
+    Raises:
+        ValueError: The file is no such annotation.
+    """
+    try:
+        with Path(path).open('rb') as file:
+            content = loadmat(file)['A'][0, 0]
+        labels = [str(label[0]) for label in content['objLbl'][0]]
+        return [_frame(objects, labels) for objects in content['objLists'][0]]
+    except (KeyError, IndexError, ValueError, MatReadError) as error:
+        raise ValueError(f'{path} is no .vbb annotation ({error}).') from error
+
+
+def _frame(objects: np.ndarray, labels: list[str]) -> list[CaltechObject]:
+    if not objects.size:
+        return []
+    found = []
+    for entry in objects.reshape(-1):
+        x, y, width, height = (float(value) for value in entry['pos'].reshape(-1))
+        visible = tuple(float(value) for value in entry['posv'].reshape(-1))
+        found.append(
+            CaltechObject(
+                label=labels[int(entry['id'].item()) - 1],
+                box=(x - 1, y - 1, width, height),
+                visible=(visible[0] - 1, visible[1] - 1, *visible[2:]) if any(visible) else None,
+            )
+        )
+    return found
+
+
+def read_seq(path: str | Path) -> Iterator[bytes]:
+    """The frames of a video, each the bytes of a JPEG file.
+
+    Every frame is its length (4 bytes, themselves included), the JPEG and a time stamp, whose
+    length differs between the writers; it is found by where the next JPEG begins.
+
+    Args:
+        path: A ``.seq`` file of JPEG frames.
+
+    Raises:
+        ValueError: The file is something else, or ends within a frame.
+    """
+    content = Path(path).read_bytes()
+    place = _HEADER
+    while place + 4 < len(content):
+        end = place + int.from_bytes(content[place : place + 4], 'little')
+        if content[place + 4 : place + 7] != _JPEG or end > len(content):
+            raise ValueError(f'{path}: there is no whole JPEG at byte {place}.')
+        yield content[place + 4 : end]
+        following = [end + gap for gap in _GAPS if content[end + gap + 4 : end + gap + 7] == _JPEG]
+        if not following and len(content) - end > max(_GAPS) + 4:
+            raise ValueError(f'{path}: no frame follows the one that ends at byte {end}.')
+        place = following[0] if following else len(content)

@@ -1,0 +1,133 @@
+"""The Caltech pedestrian benchmark in COCO's format."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .caltech_files import CaltechObject, read_seq, read_vbb
+from .writing import write_new
+
+WIDTH, HEIGHT = 640, 480
+LABELS = ('person', 'person?', 'people', 'ignore')
+"""What the benchmark looks at; other labels are background."""
+
+
+def caltech_frames(
+    annotations: str | Path, sets: Sequence[int], skip: int = 30
+) -> dict[str, list[CaltechObject]]:
+    """The objects of every ``skip``-th frame, by its file name ``set06/V000/I00029.jpg``.
+
+    The benchmark evaluates frames 29, 59, ... from 0 on of each video of sets 6 to 10: ``skip=30``.
+
+    Args:
+        annotations: Folder that holds ``set00`` to ``set10`` with their ``.vbb`` files.
+        sets: Their numbers.
+        skip: Distance of the frames, >= 1.
+
+    Raises:
+        FileNotFoundError: A set has no annotation.
+        ValueError: ``skip`` is out of range, or a file is no annotation.
+    """
+    if skip < 1:
+        raise ValueError(f'skip must be >= 1, got {skip}.')
+    frames = {}
+    for number in sets:
+        folder = Path(annotations) / f'set{number:02d}'
+        files = sorted(folder.glob('*.vbb'))
+        if not files:
+            raise FileNotFoundError(
+                f'{folder} has no .vbb file: unpack annotations.zip of the benchmark, or correct '
+                'the sets.'
+            )
+        for file in files:
+            for index, objects in enumerate(read_vbb(file)):
+                if index % skip == skip - 1:
+                    frames[f'{folder.name}/{file.stem}/I{index:05d}.jpg'] = objects
+    return frames
+
+
+def caltech_to_coco(
+    frames: dict[str, list[CaltechObject]], min_height: float = 50, min_visible: float = 0.65
+) -> dict:
+    """COCO's dictionary, with one category ``person`` and what the metric needs beside.
+
+    Annotations have ``label``, ``vis_ratio`` and ``occluded``, from which
+    :class:`mmkd.evaluation.CaltechMetric` makes the benchmark's subsets. ``iscrowd`` says what
+    training ignores: every label but ``person``, and persons below the two limits.
+
+    Args:
+        frames: What :func:`caltech_frames` gives.
+        min_height: Lowest height to train on, pixels.
+        min_visible: Least visible share to train on.
+
+    Returns:
+        ``images``, ``annotations`` (xywh pixels, 0-based) and ``categories``.
+    """
+    images: list[dict] = []
+    annotations: list[dict] = []
+    for number, (name, objects) in enumerate(frames.items(), 1):
+        images.append(dict(id=number, file_name=name, width=WIDTH, height=HEIGHT))
+        for thing in objects:
+            if thing.label not in LABELS:
+                continue
+            _, _, width, height = thing.box
+            share = _share(thing)
+            trained = thing.label == 'person' and height >= min_height and share >= min_visible
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=number,
+                    category_id=1,
+                    bbox=list(thing.box),
+                    area=width * height,
+                    iscrowd=int(not trained),
+                    label=thing.label,
+                    vis_ratio=share,
+                    occluded=int(thing.visible is not None),
+                )
+            )
+    categories = [dict(id=1, name='person')]
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def extract_frames(
+    videos: str | Path, names: Sequence[str], out: str | Path, *, force: bool = False
+) -> int:
+    """Writes frames of the ``.seq`` videos as the JPEG files that they are.
+
+    Args:
+        videos: Folder that holds ``set00/V000.seq`` and so on.
+        names: ``set06/V000/I00029.jpg`` and so on.
+        out: Folder to write them into.
+        force: Replace files that exist.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        FileNotFoundError: A video is missing.
+        ValueError: A video is too short, or is none.
+        FileExistsError: A file exists and ``force`` is off.
+    """
+    wanted: dict[Path, dict[int, str]] = {}
+    for name in names:
+        path = Path(name)
+        wanted.setdefault(path.parent, {})[int(path.stem[1:])] = name
+    for video, frames in wanted.items():
+        file = Path(videos) / f'{video}.seq'
+        if not file.is_file():
+            raise FileNotFoundError(f'there is no video {file}.')
+        left = dict(frames)
+        for index, frame in enumerate(read_seq(file)):
+            if index in left:
+                write_new(Path(out) / left.pop(index), frame, force=force)
+        if left:
+            raise ValueError(f'{file} has no frame {min(left)}; annotation and video differ.')
+    return len(names)
+
+
+def _share(thing: CaltechObject) -> float:
+    """Visible share of the box's area; 0 for a box without area."""
+    if thing.visible is None:
+        return 1.0
+    area = thing.box[2] * thing.box[3]
+    return thing.visible[2] * thing.visible[3] / area if area else 0.0

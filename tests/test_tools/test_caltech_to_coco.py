@@ -1,0 +1,43 @@
+"""The command: what it writes, and its exit status."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from mmkd.engine.readable_errors import run_readably
+from mmkd.testing.benchmarks import write_vbb
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    path = ROOT / 'tools' / 'dataset_converters' / 'caltech_to_coco.py'
+    spec = importlib.util.spec_from_file_location('caltech_to_coco_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_writes_annotations_and_frames_once(tool, tmp_path, capsys):
+    frames = [[(1, (101, 101, 40, 100), 0, (0, 0, 0, 0))], []]
+    write_vbb(tmp_path / 'annotations/set06/V000.vbb', ['person'], frames)
+    image = b'\xff\xd8\xff' + bytes(40)
+    video = bytes(1024) + ((len(image) + 4).to_bytes(4, 'little') + image + bytes(8)) * 2
+    (tmp_path / 'videos/set06').mkdir(parents=True)
+    (tmp_path / 'videos/set06/V000.seq').write_bytes(video)
+    argv = [str(tmp_path), str(tmp_path / 'out.json'), '--sets', '6', '--skip', '1', '--extract']
+
+    tool.run(tool.parse_args(argv))
+    content = json.loads((tmp_path / 'out.json').read_text())
+    assert len(content['images']) == 2 and len(content['annotations']) == 1
+    for entry in content['images']:
+        assert (tmp_path / 'images' / entry['file_name']).read_bytes() == image
+    printed = ' '.join(capsys.readouterr().out.split())
+    assert '2 frames, 1 boxes, 1 to train on.' in printed and 'images: 2 frames.' in printed
+
+    assert run_readably(lambda: tool.run(tool.parse_args(argv))) == 2
+    assert 'out.json exists' in capsys.readouterr().err
+    assert run_readably(lambda: tool.run(tool.parse_args([*argv, '--force']))) == 0
