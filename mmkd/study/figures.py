@@ -15,7 +15,7 @@ from .plan import TEACHER
 
 _FONT = 8.5
 # Points of a loss curve: more than a figure of this width can show.
-_POINTS = 200
+_POINTS = 100
 Runs = Mapping[str, Sequence[RunScalars]]
 
 

@@ -49,7 +49,8 @@ class Inspection:
 def imitation(jobs: Sequence[Job], images: int) -> dict[str, list[MaskedImage]]:
     """The imitation masks of each method that has one, on the same images, by ``arm: method``.
 
-    The images are those of the validation split, not mirrored; a mask needs no trained weights.
+    The images are those of the validation split, not mirrored; a mask needs no trained weights. A
+    method that imitates in the same cells as an earlier one is left out.
 
     Args:
         jobs: The first run of each arm is looked at.
@@ -68,8 +69,15 @@ def imitation(jobs: Sequence[Job], images: int) -> dict[str, list[MaskedImage]]:
             torch.manual_seed(0)
             indices = range(min(images, len(dataset)))
             key = job.title if name == job.arm else f'{job.title}: {name}'
-            masked[key] = list(visualization.imitation_masks(model, method, dataset, indices))
+            found = list(visualization.imitation_masks(model, method, dataset, indices))
+            if not any(_same_cells(found, earlier) for earlier in masked.values()):
+                masked[key] = found
     return masked
+
+
+def _same_cells(first: Sequence[MaskedImage], second: Sequence[MaskedImage]) -> bool:
+    masks = [[mask for image in side for mask in image.masks] for side in (first, second)]
+    return len(masks[0]) == len(masks[1]) and all(map(np.array_equal, *masks))
 
 
 def _first_of_each_arm(jobs: Sequence[Job]) -> list[Job]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import combinations
 from statistics import median
 from typing import Any
 
@@ -140,19 +141,31 @@ def _warnings(arms: Mapping[str, Any]) -> list[str]:
                     f'[{low:+.3f}, {high:+.3f}], contains 0: the runs do not show that it helps '
                     'or harms.'
                 )
-    names = list(methods)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            pair = Summary(**arms[first]['summary']), Summary(**arms[second]['summary'])
-            if overlap(*pair):
-                notes.append(
-                    f'{arms[first]["title"]} and {arms[second]["title"]}: their intervals '
-                    'overlap; the runs do not order them.'
-                )
+    notes += ordered(methods)
     gap = _gap(arms)
     if gap is not None and gap < LEAST_GAP:
         notes.append('The teacher is hardly ahead of the student alone: there is no gap to close.')
     return notes
+
+
+def ordered(methods: Mapping[str, Any]) -> list[str]:
+    """Which of the methods the runs put in order, by their intervals."""
+    common = [
+        (pair, overlap(*(Summary(**arm['summary']) for arm in pair)))
+        for pair in combinations(sorted(methods.values(), key=_mean, reverse=True), 2)
+    ]
+    if not any(shared for _, shared in common):
+        return []
+    apart = [
+        ' and '.join(arm['title'] for arm in pair) for pair, shared in common if shared is False
+    ]
+    if not apart:
+        return ['The intervals of the methods overlap: the runs do not order them.']
+    return [f'Only the intervals of {"; ".join(apart)} lie apart; the runs order no other methods.']
+
+
+def _mean(arm: Mapping[str, Any]) -> float:
+    return arm['summary']['mean']
 
 
 def _silent(runs: Iterable[Mapping[str, Any]], metric: str) -> list[str]:

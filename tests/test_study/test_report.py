@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from mmkd.study import make_jobs, markers, read_study
 from mmkd.study.figures import draw_costs, draw_learning, draw_losses, draw_results
 from mmkd.study.logs import read_scalars
 from mmkd.study.report import render
-from mmkd.study.results import collect
+from mmkd.study.results import collect, ordered
+from mmkd.study.statistics import summarize
 from mmkd.study.table import markdown
 from mmkd.testing.browser import Page, find_chromium
 from mmkd.visualization import Boxes, draw_detections
@@ -102,8 +104,19 @@ def test_the_table_states_intervals_and_warns(outcome):
     cells = [cell.strip() for cell in row.strip('|').split('|')]
     assert cells[1:4] == ['2', '0.725', '0.035'] and cells[5] == '+0.015'
     assert 'fgfi: the interval of its difference to the student alone' in text
-    assert 'whole-map hint and fgfi: their intervals overlap' in text
+    assert 'The intervals of the methods overlap: the runs do not order them.' in text
     assert 'Not finished: fgfi, seed 2' in text
+
+
+def test_methods_whose_intervals_lie_apart_are_named_best_first():
+    arms = {
+        name: dict(title=name, summary=asdict(summarize([mean - 0.01, mean, mean + 0.01])))
+        for name, mean in dict(low=0.6, high=0.8, higher=0.81).items()
+    }
+    assert ordered(arms) == [
+        'Only the intervals of higher and low; high and low lie apart; the runs order no other '
+        'methods.'
+    ]
 
 
 def test_one_seed_has_no_deviation(finished):
