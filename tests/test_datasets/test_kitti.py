@@ -2,14 +2,19 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import torch
 from mmdet.datasets import CocoDataset
+from mmengine.dataset import pseudo_collate
 
 from mmkd.datasets import KITTIDataset, kitti_to_coco, parse_kitti_labels
 from mmkd.registry import DATASETS
+from mmkd.testing import tiny_faster_rcnn_cfg
+from mmkd.testing.distill import build_distill
 from mmkd.testing.kitti_folders import kitti_line, write_kitti_folder
 from mmkd.testing.voc_folders import shared_data
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/kitti_to_coco.py'
+TASK_LOSSES = {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'acc'}
 CAR = ('Car', 0.2, 1, 10.5, 2.0, 40.0, 32.25)
 FRAMES = {
     '000003': [
@@ -86,6 +91,26 @@ class TestRecords:
         counts = [len(dataset.get_data_info(i)['instances']) for i in range(3)]
         # 000001 has a Truck and 000002 a Misc more than this.
         assert counts == [1, 6, 1]
+
+
+@pytest.mark.parametrize('method', ['FGFI', 'Hint', 'ProposalMimic'])
+def test_frames_with_ignored_regions_train_a_distilled_detector(folder, tmp_path, method):
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='Resize', scale=(124, 37), keep_ratio=True),
+        dict(type='PackDetInputs'),
+    ]
+    dataset = KITTIDataset(data_root=str(folder), pipeline=pipeline)
+    student = tiny_faster_rcnn_cfg()
+    for part in (student.train_cfg.rpn, student.train_cfg.rcnn):
+        part.assigner.ignore_iof_thr = 0.5
+    model = build_distill(tmp_path, student=student, methods=[dict(type=f'mmkd.{method}')])
+    batch = model.data_preprocessor(pseudo_collate([dataset[0], dataset[1]]), True)
+    losses = model(**batch, mode='loss')
+    total, _ = model.parse_losses(losses)
+    total.backward()
+    assert torch.isfinite(total) and any(name not in TASK_LOSSES for name in losses)
 
 
 class TestRefusals:
