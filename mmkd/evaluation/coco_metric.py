@@ -26,7 +26,7 @@ class CocoMetric(MMDetCocoMetric):
 
     MMDetection's rounds to three digits, takes recall at 100, 300 and 1000 detections, leaves the
     log without numbers when nothing is detected, and names the classes of its table by their order
-    in the config though pycocotools sorts them by id. Here ``bbox`` gives ``bbox_mAP``,
+    in the file though pycocotools sorts them by id. Here ``bbox`` gives ``bbox_mAP``,
     ``bbox_mAP_50``, ``_75``, ``_s``, ``_m``, ``_l`` as there, and ``bbox_AR_1``, ``_10``, ``_100``,
     ``_s``, ``_m``, ``_l``; -1 where there is nothing to find. ``proposal`` (recall of boxes of
     whatever class) gives ``AR@100``, ``AR@300``, ``AR@1000`` and ``AR_s@1000``, ``_m``, ``_l``;
