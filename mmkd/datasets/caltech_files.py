@@ -8,6 +8,8 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+Box = tuple[float, float, float, float]
+
 _JPEG = b'\xff\xd8\xff'
 _HEADER = 1024
 _GAPS = (8, 12, 16)
@@ -25,8 +27,8 @@ class CaltechObject:
     """
 
     label: str
-    box: tuple[float, float, float, float]
-    visible: tuple[float, float, float, float] | None
+    box: Box
+    visible: Box | None
 
 
 def read_vbb(path: str | Path) -> list[list[CaltechObject]]:
@@ -52,16 +54,16 @@ def _frame(objects: np.ndarray, labels: list[str]) -> list[CaltechObject]:
         return []
     found = []
     for entry in objects.reshape(-1):
-        x, y, width, height = (float(value) for value in entry['pos'].reshape(-1))
-        visible = tuple(float(value) for value in entry['posv'].reshape(-1))
-        found.append(
-            CaltechObject(
-                label=labels[int(entry['id'].item()) - 1],
-                box=(x - 1, y - 1, width, height),
-                visible=(visible[0] - 1, visible[1] - 1, *visible[2:]) if any(visible) else None,
-            )
-        )
+        label = labels[int(entry['id'].item()) - 1]
+        visible = _box(entry['posv']) if np.any(entry['posv']) else None
+        found.append(CaltechObject(label, _box(entry['pos']), visible))
     return found
+
+
+def _box(values: np.ndarray) -> Box:
+    """An xywh box of the file, counted from 0."""
+    x, y, width, height = (float(value) for value in values.reshape(-1))
+    return x - 1, y - 1, width, height
 
 
 def read_seq(path: str | Path) -> Iterator[bytes]:

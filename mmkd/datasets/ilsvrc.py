@@ -39,7 +39,7 @@ class ILSVRCDETDataset(VOCFolderDataset):
         FileNotFoundError: The folder or the list file does not exist.
     """
 
-    METAINFO = dict(dataset_type=None, classes=tuple(ILSVRC_CLASSES.values()))
+    METAINFO: dict = dict(dataset_type=None, classes=tuple(ILSVRC_CLASSES.values()))
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,17 @@ def test_images_without_annotation_are_refused_or_left_out_with_a_count(folder, 
 def test_options_are_checked(folder, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         ILSVRCDETDataset(data_root=str(folder), **options)
+
+
+def test_the_config_reads_the_folder_and_evaluates_it(folder):
+    from mmdet.registry import DATASETS
+    from mmengine.config import Config
+
+    from mmkd.registry import METRICS
+
+    config = Config.fromfile(
+        Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets' / 'ilsvrc_det.py')  # fmt: skip
+    dataset = DATASETS.build(dict(config.val_dataloader.dataset, data_root=str(folder)))
+    assert len(dataset) == 2 and len(dataset.metainfo['classes']) == 200
+    assert config.train_dataloader.dataset.subset == 'train'
+    METRICS.build(config.val_evaluator)

@@ -168,6 +168,16 @@ class TestMatching:
         # Both go to the second; the first detection takes it, the second falls back on the first.
         assert self.outcome([boxes[1], boxes[1]], [0.9, 0.8], [0, 0], boxes) == [1, 1]
 
+    def test_of_two_that_fit_equally_the_last_is_taken(self):
+        # The first detection lies halfway; it takes the right box, so that the second, which only
+        # fits that one, is wrong.
+        boxes = np.array([[0, 0, 20, 50], [6, 0, 26, 50]], float)
+        seen = [[3, 0, 23, 50], [10, 0, 30, 50]]
+        assert self.outcome(seen, [0.9, 0.8], [0, 0], boxes) == [1, 0]
+        truths = [((0, 0, 20, 50), True), ((6, 0, 20, 50), True)]
+        assert reference.evaluate(truths, [((3, 0, 20, 50), 0.9), ((10, 0, 20, 50), 0.8)]) == [
+            (0.9, True), (0.8, False)]  # fmt: skip
+
 
 class TestSubsets:
     @pytest.mark.parametrize('height, name, counts', [
