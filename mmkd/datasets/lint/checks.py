@@ -43,6 +43,7 @@ def check_splits(
     seen: dict[str, Split] = {}
     todo: list[tuple[Split, Record]] = []
     for split in splits:
+        findings += [Finding(kind, split.name, split.source, text) for kind, text in split.faults]
         findings += _twice_listed(split)
         for record in split.records:
             if record.image not in seen:

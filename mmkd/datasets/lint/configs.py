@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,17 @@ def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
         raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {file} does not exist.')
     images = _path(config, (config.get('data_prefix') or {}).get('img', ''))
     # Categories that are not among the classes are left out by CocoDataset on purpose.
-    return read_coco(file, images, name=name)
+    split = read_coco(file, images, name=name)
+    wanted = tuple(_classes(config, cls) or ())
+    taken = tuple(category for category in split.classes or () if category in wanted)
+    # CocoDataset numbers them by the file and calls them by the config.
+    for label, (called, real) in enumerate(zip_longest(wanted, taken)):
+        if called != real:
+            found = 'nothing' if real is None else repr(real)
+            detail = f'label {label} is called {called!r}, it is {found}'
+            split.faults.append(('class-order', detail))
+            break
+    return split
 
 
 def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:

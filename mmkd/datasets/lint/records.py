@@ -14,6 +14,7 @@ KINDS = {
     'no-boxes': 'the annotation holds no box',
     'degenerate-box': 'the box has no area',
     'outside-image': 'the box reaches out of its image',
+    'class-order': "classes are not the file's categories in the file's order: labels are wrong",
     'unknown-class': 'the class is not among those of the data set',
     'duplicate-box': 'two boxes of one class are equal',
     'near-duplicate-box': 'two boxes of one class overlap with IoU 0.9 or more',
@@ -83,6 +84,7 @@ class Split:
         classes: Names that boxes may have, or None where the format does not say.
         origin: Lowest coordinate: 1 for VOC, 0 for the others.
         source: File or folder that it comes from.
+        faults: (kind, detail) of what is wrong with it as a whole.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Split:
     classes: tuple[str, ...] | None = None
     origin: int = 0
     source: str = ''
+    faults: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass

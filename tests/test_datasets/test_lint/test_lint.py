@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmkd.datasets.lint import KINDS, check_splits, render, splits_of_config, splits_of_path
@@ -243,6 +244,27 @@ class TestConfigs:
         report = check_splits(splits_of_config(cfg))
         assert report.splits == {'train': 3, 'val': 1}
         assert report.counts == {'shared-image': 1}
+
+    @pytest.mark.parametrize('classes, detail', [
+        (('class0', 'class1', 'class2'), None),
+        (('class0', 'class2'), None),  # the others are left out
+        (('class0', 'class2', 'class1'), "label 1 is called 'class2', it is 'class1'"),
+        (('cat', 'class0', 'class1'), "label 0 is called 'cat', it is 'class0'"),
+        (('class0', 'class1', 'cat'), "label 2 is called 'cat', it is nothing"),
+    ])  # fmt: skip
+    def test_classes_that_coco_numbers_otherwise_are_found(self, tmp_path, classes, detail):
+        write_tiny_coco(tmp_path)
+        dataset = dict(
+            type='CocoDataset', data_root=str(tmp_path), ann_file='annotations.json',
+            data_prefix=dict(img='images/'), metainfo=dict(classes=classes), pipeline=[],
+        )  # fmt: skip
+        report = check_splits(splits_of_config(Config(dict(val_dataloader=dict(dataset=dataset)))))
+        assert [(one.kind, one.detail) for one in report.findings] == (
+            [] if detail is None else [('class-order', detail)]
+        )
+        if detail:  # what MMDetection makes of it
+            built = DATASETS.build(dataset)
+            assert [f'class{i}' for i in built.cat_ids] != list(built.metainfo['classes'])
 
     def test_equal_val_and_test_are_read_once(self, two):
         cfg = self.loaders(two)
