@@ -9,6 +9,7 @@ from .kitti_labels import KITTI_TYPES, KITTIObject, parse_kitti_labels
 from .kitti_to_coco import kitti_to_coco
 from .shapes import SHAPES_CLASSES, draw_shapes, render_shapes_image
 from .voc_folder import VOCFolderDataset
+from .wider_face_to_voc import read_wider_face_list, wider_face_to_voc
 from .writing import write_new
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     'parse_kitti_labels',
     'read_seq',
     'read_vbb',
+    'read_wider_face_list',
     'render_shapes_image',
+    'wider_face_to_voc',
     'write_new',
 ]

@@ -97,8 +97,8 @@ def test_the_config_reads_the_folder_and_evaluates_it(folder):
 
     from mmkd.registry import METRICS
 
-    config = Config.fromfile(
-        Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets' / 'ilsvrc_det.py')  # fmt: skip
+    configs = Path(__file__).parents[2] / 'configs'
+    config = Config.fromfile(configs / '_base_' / 'datasets' / 'ilsvrc_det.py')
     dataset = DATASETS.build(dict(config.val_dataloader.dataset, data_root=str(folder)))
     assert len(dataset) == 2 and len(dataset.metainfo['classes']) == 200
     assert config.train_dataloader.dataset.subset == 'train'

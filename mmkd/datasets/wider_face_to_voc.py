@@ -1,0 +1,109 @@
+"""WIDER FACE's lists of boxes as the XML files that MMDetection's WIDERFaceDataset reads."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from .writing import write_new
+
+Row = tuple[int, ...]
+"""x, y, w, h, then blur, expression, illumination, invalid, occlusion, pose."""
+_INVALID = 7
+_FOLDERS = ('images', '.')
+
+
+def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
+    """Faces by image, from ``wider_face_train_bbx_gt.txt`` or the one of val.
+
+    The file has an image, the number of its faces, and a line a face; an image without any has one
+    line of zeros.
+
+    Args:
+        path: The file.
+
+    Returns:
+        ``'0--Parade/name.jpg'`` -> its rows.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is something else, or ends too early.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'{path} does not exist: python tools/download_dataset.py wider_face_annotations '
+            '--unpack fetches it.'
+        )
+    lines = Path(path).read_text(encoding='utf-8').split('\n')
+    faces: dict[str, list[Row]] = {}
+    place = 0
+    try:
+        while place < len(lines) and lines[place].strip():
+            name, count = lines[place].strip(), int(lines[place + 1])
+            rows = lines[place + 2 : place + 2 + max(count, 1)]
+            faces[name] = [tuple(map(int, row.split())) for row in rows[:count]]
+            if len(rows) < max(count, 1) or any(len(row) < 4 for row in faces[name]):
+                raise ValueError(f'{name} has fewer numbers than the list says')
+            place += 2 + len(rows)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f'{path}, line {place + 1}: no list of WIDER FACE ({error}).') from error
+    return faces
+
+
+def wider_face_to_voc(
+    faces: Mapping[str, Sequence[Row]], root: str | Path, split: str, *, force: bool = False
+) -> tuple[int, int]:
+    """Writes ``WIDER_{split}/Annotations/*.xml`` and ``{split}.txt`` beside the images.
+
+    Images stay where the benchmark's archive puts them, ``WIDER_{split}/images/0--Parade``. Faces
+    marked as invalid become difficult objects, which training ignores; those without area are left
+    out.
+
+    Args:
+        faces: What :func:`read_wider_face_list` gives.
+        root: Folder of ``WIDER_train`` and ``WIDER_val``.
+        split: ``'train'`` or ``'val'``.
+        force: Replace files that exist.
+
+    Returns:
+        Faces written and faces left out.
+
+    Raises:
+        FileNotFoundError: An image is missing.
+        FileExistsError: A file exists and ``force`` is off.
+    """
+    base = Path(root) / f'WIDER_{split}'
+    written = left_out = 0
+    for name, rows in faces.items():
+        folder = next((f for f in _FOLDERS if (base / f / name).is_file()), None)
+        if folder is None:
+            raise FileNotFoundError(
+                f'{base / "images" / name} does not exist: unpack WIDER_{split}.zip into {root}.'
+            )
+        kept = [row for row in rows if row[2] > 0 and row[3] > 0]
+        with Image.open(base / folder / name) as image:
+            tree = _annotation((Path(folder) / name).parent.as_posix(), image.size, kept)
+        write_new(base / 'Annotations' / f'{Path(name).stem}.xml', ET.tostring(tree), force=force)
+        written, left_out = written + len(kept), left_out + len(rows) - len(kept)
+    lines = ''.join(f'{Path(name).stem}\n' for name in faces)
+    write_new(Path(root) / f'{split}.txt', lines, force=force)
+    return written, left_out
+
+
+def _annotation(folder: str, size: tuple[int, int], rows: Sequence[Row]) -> ET.Element:
+    root = ET.Element('annotation')
+    ET.SubElement(root, 'folder').text = folder
+    sides = ET.SubElement(root, 'size')
+    for name, side in zip(('width', 'height'), size, strict=True):
+        ET.SubElement(sides, name).text = str(side)
+    for x, y, width, height, *marks in rows:
+        entry = ET.SubElement(root, 'object')
+        ET.SubElement(entry, 'name').text = 'face'
+        invalid = len(marks) > _INVALID - 4 and marks[_INVALID - 4]
+        ET.SubElement(entry, 'difficult').text = str(int(bool(invalid)))
+        box = ET.SubElement(entry, 'bndbox')
+        corners = dict(xmin=x, ymin=y, xmax=x + width, ymax=y + height)
+        for name, value in corners.items():
+            ET.SubElement(box, name).text = str(value)
+    return root
