@@ -1,8 +1,8 @@
-"""BCCD: one teacher, one very thin student, and every method at the weights that docs/results.md gives.
+"""BCCD: one teacher, one very thin student, and every method; docs/results.md has what came out.
 
 python tools/compare.py configs/studies/bccd.py --teacher-checkpoint PATH --arms student fgfi
-Without a checkpoint the study trains the teacher first; without --arms it runs all of it, about three
-minutes a run on a core.
+Without a checkpoint the study trains the teacher first; without --arms it runs all of it, about
+three minutes a run on a core.
 """
 
 teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')

@@ -72,7 +72,9 @@ def test_a_teacher_of_other_stds_is_brought_into_the_students_encoding():
     assert found['loss_two_stage_mimic_bbox'].item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize('scene', [dict(rows=0, positives=0), dict(positives=0), dict(rows=1, positives=1)])
+@pytest.mark.parametrize(
+    'scene', [dict(rows=0, positives=0), dict(positives=0), dict(rows=1, positives=1)]
+)
 def test_no_roi_and_no_positive_are_finite(scene):
     scene = head_scene(0, **scene)
     for key in ('cls_score', 'bbox_pred'):
