@@ -29,23 +29,34 @@ methods = dict(
         title='FGFI + bounded regression',
         methods=[dict(type='mmkd.FGFI'), dict(type='mmkd.BoundedRegression')],
     ),
-    # Steps from tools/calibrate_quantizer.py: what it suggests, and the features' deviation.
+    # Weights with which the losses begin about as large as the task's; fewer regions than the
+    # default for cheaper runs. Steps: what tools/calibrate_quantizer.py suggests, and the
+    # features' deviation.
     proposal=dict(
-        title='proposal mimic', methods=[dict(type='mmkd.ProposalMimic')], seeds=[0, 1]
+        title='proposal mimic',
+        methods=[dict(type='mmkd.ProposalMimic', loss_weight=0.25, max_per_image=64)],
+        seeds=[0, 1],
     ),
-    two_stage=dict(  # features weigh as much as in proposal mimic, half in each stage
+    two_stage=dict(
         title='two-stage mimic',
-        methods=[dict(type='mmkd.TwoStageMimic', feats_weight=0.5, mimic=dict(loss_weight=0.5))],
+        methods=[
+            dict(
+                type='mmkd.TwoStageMimic',
+                feats_weight=0.125,
+                cls_weight=0.01,
+                mimic=dict(loss_weight=0.125, max_per_image=64),
+            )
+        ],
         seeds=[0, 1],
     ),
     quantized_fine=dict(
         title='quantization mimic, step 0.5',
-        methods=[dict(type='mmkd.QuantizationMimic', step=0.5)],
+        methods=[dict(type='mmkd.QuantizationMimic', step=0.5, loss_weight=0.25, max_per_image=64)],
         seeds=[0, 1],
     ),
     quantized_coarse=dict(
         title='quantization mimic, step 2',
-        methods=[dict(type='mmkd.QuantizationMimic', step=2.0)],
+        methods=[dict(type='mmkd.QuantizationMimic', step=2.0, loss_weight=0.25, max_per_image=64)],
         seeds=[0, 1],
     ),
 )

@@ -16,12 +16,14 @@ methods = dict(
     ),
     bilinear=dict(
         title='mimic over scales, bilinear',
-        methods=[dict(type='mmkd.ProposalMimic')],
+        methods=[dict(type='mmkd.ProposalMimic', loss_weight=0.25, max_per_image=64)],
         **scales,
     ),
     deconv=dict(
         title='mimic over scales, deconvolution',
-        methods=[dict(type='mmkd.ProposalMimic', upsample='deconv')],
+        methods=[
+            dict(type='mmkd.ProposalMimic', upsample='deconv', loss_weight=0.25, max_per_image=64)
+        ],
         **scales,
     ),
 )
