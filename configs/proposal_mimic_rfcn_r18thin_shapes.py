@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/rfcn_r18_shapes.py',
         checkpoint='work_dirs/rfcn_r18_shapes/epoch_7.pth',
     ),
-    methods=[dict(type='mmkd.ProposalMimic')],
+    methods=[dict(type='mmkd.ProposalMimic', loss_weight=0.25)],
 )

@@ -8,5 +8,5 @@ model = dict(
     ),
     student_scale=0.5,
     pairing='upsample',
-    methods=[dict(type='mmkd.ProposalMimic', upsample='deconv')],
+    methods=[dict(type='mmkd.ProposalMimic', upsample='deconv', loss_weight=0.25)],
 )

@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/faster_rcnn_r18_shapes.py',
         checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_7.pth',
     ),
-    methods=[dict(type='mmkd.TwoStageMimic')],
+    methods=[dict(type='mmkd.TwoStageMimic', loss_weight=0.125)],
 )
