@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from mmkd.heads import QuantizedNeck
 from mmkd.observation import Layout
 
 from .heads import check_heads, head_kinds
@@ -52,7 +53,7 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
     return Layout(
         channels=tuple(level.shape[1] for level in maps),
         strides=strides,
-        rectified=tuple(bool((level >= 0).all()) for level in maps),
+        rectified=_rectified(detector, maps),
         finest_scale=_finest_scale(detector, strides[0]),
         fields=offered_fields(detector),
         backbone_channels=tuple(level.shape[1] for level in stages),
@@ -70,6 +71,14 @@ def _listed(maps: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 def _strides(maps: list[Tensor]) -> tuple[int, ...]:
     return tuple(round(_SIDE / level.shape[-1]) for level in maps)
+
+
+def _rectified(detector: nn.Module, maps: list[Tensor]) -> tuple[bool, ...]:
+    neck = getattr(detector, 'neck', None)
+    if isinstance(neck, QuantizedNeck) and neck.quantizer.signed:
+        # A coarse step rounds what an untrained network says to 0, and hides its signs.
+        return (False,) * len(maps)
+    return tuple(bool((level >= 0).all()) for level in maps)
 
 
 def _finest_scale(detector: nn.Module, stride: int) -> float:

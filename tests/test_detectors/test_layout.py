@@ -34,3 +34,10 @@ def test_other_anchors_are_refused_only_where_they_are_compared():
     check_comparable(*pair, frozenset({'features'}))
     with pytest.raises(ValueError, match='rpn_head.anchor_generator differs'):
         check_comparable(*pair, frozenset({'rpn'}))
+
+
+@pytest.mark.parametrize('step', [0.25, 100.0])
+def test_a_quantized_pyramid_is_signed_whatever_its_step_hides(step):
+    cfg = tiny_faster_rcnn_cfg()
+    cfg.neck = dict(type='mmkd.QuantizedNeck', step=step, neck=cfg.neck)
+    assert not any(read_layout(build_plain(cfg), 'teacher').rectified)
