@@ -1,5 +1,6 @@
 """R-FCN (Dai et al., NIPS 2016) as a detector of MMDetection."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmdet.models.detectors import FasterRCNN
@@ -49,7 +50,7 @@ class RFCN(FasterRCNN):
         """(B, 3, H, W) -> the RPN's map and the RoI head's.
 
         Raises:
-            ValueError: The two have other sizes.
+            ValueError: The two have other sizes, or another stride than anchors and extractor.
         """
         maps = super().extract_feat(batch_inputs)
         sizes = [tuple(level.shape[-2:]) for level in maps]
@@ -58,4 +59,16 @@ class RFCN(FasterRCNN):
                 f'The maps of RPN and RoI head have sizes {sizes}; they need one stride: give the '
                 "backbone's last stage strides 1 and dilations 2."
             )
+        self._check_stride(batch_inputs.shape[-2:], sizes[0])
         return maps
+
+    def _check_stride(self, image: Sequence[int], cells: Sequence[int]) -> None:
+        stride = self.roi_head.bbox_roi_extractor.featmap_stride
+        # Layers without padding cost a map a cell or two.
+        if any(abs(side / stride - own) > 3 for side, own in zip(image, cells, strict=True)):
+            raise ValueError(
+                f'The maps have {tuple(cells)} cells on an image of {tuple(image)}, and '
+                f'rpn_head.anchor_generator and roi_head.bbox_roi_extractor have stride {stride}: '
+                f'give both the stride of the maps, about {round(max(image) / max(cells))}, or the '
+                f"backbone's stages strides whose product is {stride}."
+            )

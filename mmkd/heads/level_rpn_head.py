@@ -34,5 +34,14 @@ class LevelRPNHead(RPNHead):
         self.level = level
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Logits (B, A, H, W) and deltas (B, 4 * A, H, W) of the map, each in a list of one."""
+        """Logits (B, A, H, W) and deltas (B, 4 * A, H, W) of the map, each in a list of one.
+
+        Raises:
+            ValueError: There is no map ``level``.
+        """
+        if not -len(x) <= self.level < len(x):
+            raise ValueError(
+                f'rpn_head reads map level={self.level}, but there are {len(x)} maps: set level '
+                f'below {len(x)}.'
+            )
         return super().forward((x[self.level],))

@@ -41,6 +41,7 @@ class RFCNNeck(BaseModule):
             raise ValueError(f'in_channels names one or two maps, got {list(in_channels)}.')
         if not 1 <= divisor <= WIDTH:
             raise ValueError(f'divisor must lie in [1, {WIDTH}], got {divisor}.')
+        self.in_channels = list(in_channels)
         self.reduce = nn.Conv2d(in_channels[-1], WIDTH // divisor, kernel_size=1)
         self.relu = nn.ReLU(inplace=True)
 
@@ -48,5 +49,14 @@ class RFCNNeck(BaseModule):
         """One or two stages (B, C, H, W) -> the RPN's map, the RoI head's (B, C', H, W).
 
         C' is 1024 / divisor.
+
+        Raises:
+            ValueError: The maps are not those of ``in_channels``.
         """
+        widths = [level.shape[1] for level in inputs]
+        if widths != self.in_channels:
+            raise ValueError(
+                f'in_channels of RFCNNeck is {self.in_channels}, but the backbone gives maps of '
+                f'{widths} channels: change in_channels or the out_indices of the backbone.'
+            )
         return inputs[0], self.relu(self.reduce(inputs[-1]))

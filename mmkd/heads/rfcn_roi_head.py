@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from mmdet.models.roi_heads import StandardRoIHead
 from torch import Tensor
 
+from mmkd.modules import PSRoIExtractor
 from mmkd.registry import MODELS
+
+from .rfcn_head import RFCNHead
 
 
 @MODELS.register_module()
@@ -23,12 +26,19 @@ class RFCNRoIHead(StandardRoIHead):
         kwargs: More arguments of ``StandardRoIHead``.
 
     Raises:
-        ValueError: Extractor and head differ in their number of bins.
+        ValueError: Extractor or head is none of R-FCN's, or they differ in their number of bins.
     """
 
     def init_bbox_head(self, bbox_roi_extractor: dict, bbox_head: dict) -> None:
         """Builds both and compares their bins."""
         super().init_bbox_head(bbox_roi_extractor, bbox_head)
+        for name, needed in (('bbox_roi_extractor', PSRoIExtractor), ('bbox_head', RFCNHead)):
+            part = getattr(self, name)
+            if not isinstance(part, needed):
+                raise ValueError(
+                    f'{name} of RFCNRoIHead must be mmkd.{needed.__name__}, got '
+                    f'{type(part).__name__}.'
+                )
         pooled, voted = self.bbox_roi_extractor.output_size, self.bbox_head.roi_feat_size[0]
         if pooled != voted:
             raise ValueError(

@@ -104,6 +104,14 @@ class TestAsADetector:
         with pytest.raises(ValueError, match=r'one stride; set strides=\[16\]'):
             build_plain(cfg)
 
+    @pytest.mark.parametrize('stride', [8, 32])
+    def test_maps_of_another_stride_than_anchors_and_extractor_are_refused(self, stride):
+        cfg = tiny_rfcn_cfg()
+        cfg.rpn_head.anchor_generator.strides = [stride]
+        cfg.roi_head.bbox_roi_extractor.featmap_stride = stride
+        with pytest.raises(ValueError, match=f'have stride {stride}: give both .* about 16, or'):
+            build_plain(cfg).extract_feat(torch.randn(1, 3, 128, 160))
+
     def test_a_fifth_stage_that_is_not_dilated_is_refused(self):
         cfg = tiny_rfcn_cfg()
         cfg.backbone.update(strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1))

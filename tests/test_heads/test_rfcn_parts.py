@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmkd.heads import LevelRPNHead, RFCNNeck
-from mmkd.testing import tiny_rfcn_cfg
+from mmkd.testing import tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import build_plain
 
 
@@ -27,8 +27,19 @@ class TestNeck:
         with pytest.raises(ValueError, match=message):
             RFCNNeck(**kwargs)
 
+    @pytest.mark.parametrize('widths', [(5, 12), (6, 12, 12), (12,)])
+    def test_maps_of_other_channels_are_refused(self, widths):
+        maps = [torch.randn(1, width, 4, 5) for width in widths]
+        with pytest.raises(ValueError, match=r'in_channels of RFCNNeck is \[6, 12\], but'):
+            RFCNNeck([6, 12])(maps)
+
 
 class TestLevelRPN:
+    def test_a_map_that_does_not_exist_is_refused(self):
+        head = build_plain(tiny_rfcn_cfg(rpn_head=dict(tiny_rfcn_cfg().rpn_head, level=2))).rpn_head
+        with pytest.raises(ValueError, match='level=2, but there are 2 maps'):
+            head([torch.randn(1, 32, 4, 6)] * 2)
+
     def test_it_reads_its_map_and_no_other(self):
         head = build_plain(tiny_rfcn_cfg()).rpn_head
         maps = torch.randn(1, 32, 4, 6), torch.full((1, 64, 4, 6), float('nan'))
@@ -46,4 +57,14 @@ def test_extractor_and_head_with_other_bins_are_refused():
     cfg = tiny_rfcn_cfg()
     cfg.roi_head.bbox_roi_extractor.output_size = 7
     with pytest.raises(ValueError, match='output_size is 7 and bbox_head.roi_feat_size is 3'):
+        build_plain(cfg)
+
+
+@pytest.mark.parametrize('part, needed', [
+    ('bbox_roi_extractor', 'PSRoIExtractor'), ('bbox_head', 'RFCNHead'),
+])  # fmt: skip
+def test_extractor_and_head_of_another_detector_are_refused(part, needed):
+    cfg = tiny_rfcn_cfg()
+    cfg.roi_head[part] = tiny_faster_rcnn_cfg().roi_head[part]
+    with pytest.raises(ValueError, match=f'{part} of RFCNRoIHead must be mmkd.{needed}, got S'):
         build_plain(cfg)
