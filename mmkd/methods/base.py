@@ -21,8 +21,8 @@ class DistillMethod(nn.Module):
         loss_weight: Factor on the method's loss, >= 0, or a :class:`Schedule` of it. With 0 the
             method is not run and its adapters are not trained; a scheduled weight that is 0 for a
             while keeps the graph.
-        name: Name in the log and in the checkpoint; the class's name in snake case by default.
-            Two methods of one class need two names.
+        name: Name in the log and in the checkpoint, without ``loss``; the class's name in snake
+            case by default. Two methods of one class need two names.
 
     Attributes:
         loss_weight: What :meth:`forward` weighs with: the number, or the highest of the schedule,
@@ -30,7 +30,7 @@ class DistillMethod(nn.Module):
         auto_scale: The :class:`AutoScale` of a config's ``auto_scale``, or None.
 
     Raises:
-        ValueError: ``loss_weight`` is negative or ``name`` is no identifier.
+        ValueError: ``loss_weight`` is negative, ``name`` is no identifier or contains ``loss``.
     """
 
     student_reads: frozenset[str] = frozenset({'features'})
@@ -48,6 +48,11 @@ class DistillMethod(nn.Module):
         name = _snake_case(type(self).__name__) if name is None else name
         if not name.isidentifier():
             raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
+        if 'loss' in name:  # MMEngine trains on what is named so, numbers to watch included
+            raise ValueError(
+                f'name={name!r} contains "loss", which marks what is trained on: what the method '
+                'only watches would be added to the total. Choose another name.'
+            )
         self.name = name
         self.auto_scale: AutoScale | None = None
 

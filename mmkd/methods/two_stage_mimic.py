@@ -1,5 +1,7 @@
 """Two-stage mimic (Li et al., CVPR 2017)."""
 
+import inspect
+
 from torch import Tensor, nn
 
 from mmkd.losses import ProposalMimicLoss
@@ -43,7 +45,8 @@ class TwoStageMimic(DistillMethod):
         name: Name in the log and the checkpoint; the terms' names begin with it.
 
     Raises:
-        ValueError: An argument is out of range, or every term is left out.
+        ValueError: An argument is out of range, ``mimic`` has one that ProposalMimic lacks, or
+            every term is left out.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class TwoStageMimic(DistillMethod):
         for term, weight in weights.items():
             if weight < 0:
                 raise ValueError(f'{term}_weight must be >= 0, got {weight}.')
-        first = ProposalMimic(**{'name': f'{self.name}_proposals', **(mimic or {})})
+        first = _first_stage({'name': f'{self.name}_proposals', **(mimic or {})})
         self.mimic = first if first.active else None
         self.losses = nn.ModuleDict({
             term: ProposalMimicLoss(weight, normalize) for term, weight in weights.items() if weight
@@ -105,8 +108,15 @@ class TwoStageMimic(DistillMethod):
 
     def _feats(self, student: Observation, teacher: Observation) -> Tensor:
         assert self.adapter is not None  # built in setup
-        adapted = self.adapter(student.rois.bbox_feats)
-        return self.losses['feats'](errors=pooled_errors(adapted, teacher.rois.bbox_feats.detach()))
+        adapted, target = self.adapter(student.rois.bbox_feats), teacher.rois.bbox_feats.detach()
+        bins = [tuple(side.shape[2:]) for side in (adapted, target)]
+        if bins[0] != bins[1]:
+            raise ValueError(
+                f"{self.name} compares pooled features, but the student's RoI extractor has "
+                f"{bins[0]} bins and the teacher's {bins[1]}: give both the same output_size, or "
+                'set feats_weight=0.'
+            )
+        return self.losses['feats'](errors=pooled_errors(adapted, target))
 
     def _cls(self, student: Observation, teacher: Observation) -> Tensor:
         errors = pooled_errors(student.rois.cls_score, teacher.rois.cls_score.detach())
@@ -117,3 +127,13 @@ class TwoStageMimic(DistillMethod):
         target = in_students_encoding(rows, student.bbox_coder, teacher.bbox_coder)
         errors = pooled_errors(rows.student, target)
         return self.losses['bbox'](errors=errors, avg_factor=rows.avg_factor)
+
+
+def _first_stage(arguments: dict) -> ProposalMimic:
+    accepted = list(inspect.signature(ProposalMimic).parameters)
+    unknown = [key for key in arguments if key not in accepted]
+    if unknown:
+        raise ValueError(
+            f'mimic has {unknown[0]!r}, which is no argument of ProposalMimic: it takes {accepted}.'
+        )
+    return ProposalMimic(**arguments)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmkd.methods import ProposalMimic, TwoStageMimic
-from mmkd.testing.detectors import tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg
+from mmkd.testing import tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads
 from mmkd.testing.references.chen2017 import decode, encode
@@ -138,8 +138,16 @@ def test_only_what_is_asked_for_is_read():
     ({'cls_weight': -1}, 'cls_weight must be >= 0, got -1'),
     ({'normalize': 'mean'}, 'normalize must be one of'),
     ({'mimic': dict(region='pool')}, 'region must be one of'),
+    ({'mimic': dict(regon='crop')}, "mimic has 'regon', which is no argument of ProposalMimic"),
     (dict(OUTPUTS, cls_weight=0, bbox_weight=0), 'every term of two_stage_mimic is left out'),
 ])  # fmt: skip
 def test_bad_settings_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         TwoStageMimic(**kwargs)
+
+
+def test_pooled_features_of_other_bins_are_refused_with_a_remedy(tmp_path):
+    method = dict(type='mmkd.TwoStageMimic', mimic=dict(levels=[[1, 2]]))
+    model = build_distill(tmp_path, student=tiny_rfcn_cfg(), methods=[method])
+    with pytest.raises(ValueError, match=r'\(3, 3\) bins .* \(7, 7\): .* set feats_weight=0'):
+        loss_of(model)
