@@ -43,11 +43,13 @@ def pair_levels(
         return [(i, i) for i in range(len(student_strides))]
     pairs = []
     for pair in levels:
-        if len(pair) != 2 or not (
-            0 <= pair[0] < len(student_strides) and 0 <= pair[1] < len(teacher_strides)
+        if (
+            not isinstance(pair, Sequence)
+            or len(pair) != 2
+            or not (0 <= pair[0] < len(student_strides) and 0 <= pair[1] < len(teacher_strides))
         ):
             raise ValueError(
-                f'levels has {list(pair)}, which is no [student index, teacher index] of {lists}.'
+                f'levels has {pair}, which is no [student index, teacher index] of {lists}.'
             )
         pairs.append((int(pair[0]), int(pair[1])))
     if not pairs:

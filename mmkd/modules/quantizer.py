@@ -1,5 +1,7 @@
 """Quantization of feature maps."""
 
+import math
+
 from torch import Tensor, nn
 
 from mmkd.losses.functional import quantize
@@ -17,14 +19,15 @@ class Quantizer(nn.Module):
         signed: Whether the dictionary has negative elements, for maps that are not rectified.
 
     Raises:
-        ValueError: ``step`` is not positive.
+        ValueError: ``step`` is not positive and finite.
     """
 
     def __init__(self, step: float = 1.0, signed: bool = False) -> None:
         super().__init__()
-        if not step > 0:
+        if not 0 < step < math.inf:
             raise ValueError(
-                f'step must be > 0, got {step}: tools/calibrate_quantizer.py suggests one.'
+                f'step must be > 0 and finite, got {step}: tools/calibrate_quantizer.py suggests '
+                'one.'
             )
         self.step = step
         self.signed = signed

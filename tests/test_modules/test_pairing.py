@@ -17,7 +17,7 @@ def test_levels_pair_by_hand():
     assert pair_levels([4, 8], [8, 16], levels=[[1, 0]]) == [(1, 0)]
 
 
-@pytest.mark.parametrize('levels', [[[0, 2]], [[-1, 0]], [[0]]])
+@pytest.mark.parametrize('levels', [[[0, 2]], [[-1, 0]], [[0]], [0, 1]])
 def test_a_pair_that_does_not_exist_is_refused(levels):
     with pytest.raises(ValueError, match='no \\[student index, teacher index\\]'):
         pair_levels([4, 8], [8, 16], levels=levels)

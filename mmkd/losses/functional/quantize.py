@@ -1,5 +1,6 @@
 """Uniform quantization: Wei et al., ECCV 2018, section 3."""
 
+import math
 from typing import Any
 
 import torch
@@ -22,10 +23,10 @@ def quantize(values: Tensor, step: float, signed: bool = False) -> Tensor:
         Same shape and dtype.
 
     Raises:
-        ValueError: ``step`` is not positive.
+        ValueError: ``step`` is not positive and finite.
     """
-    if not step > 0:
-        raise ValueError(f'step must be > 0, got {step}.')
+    if not 0 < step < math.inf:
+        raise ValueError(f'step must be > 0 and finite, got {step}.')
     return _StraightThrough.apply(values, step, signed)
 
 

@@ -87,7 +87,7 @@ def test_the_gradient_worked_out_by_hand():
     assert student.grad.tolist() == [1, 0, -1, 0]
 
 
-@pytest.mark.parametrize('step', [0, -1, math.nan])
+@pytest.mark.parametrize('step', [0, -1, math.nan, math.inf])
 def test_a_step_that_is_not_positive_is_refused(step):
-    with pytest.raises(ValueError, match='step must be > 0, got'):
+    with pytest.raises(ValueError, match='step must be > 0 and finite, got'):
         quantize(of(1.0), step)
