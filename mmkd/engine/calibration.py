@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 
@@ -56,7 +56,7 @@ class Calibration:
     Attributes:
         step: A tenth of the mean over levels of the 99th percentile of |f|, to one digit.
         signed: Whether a level has negative values.
-        levels: Finest first.
+        levels: Those that the config compares, in the teacher's order.
         images: How many were looked at.
     """
 
@@ -106,11 +106,24 @@ def calibrate(
     seen: list[list[Tensor]] = []
     for done, batch in enumerate(batches):
         progress(done, len(batches))
-        seen.append(_features(model.teacher, batch))
+        maps = _features(model.teacher, batch)
+        seen.append([maps[level] for level in compared_levels(model, len(maps))])
     progress(len(batches), len(batches))
     images = sum(len(batch['inputs']) for batch in batches)
     side = batches[0]['inputs'].shape[-1]
     return summarise(list(zip(*seen, strict=True)), side, images)
+
+
+def compared_levels(model: nn.Module, number: int) -> list[int]:
+    """The teacher's levels that the config's mimics of proposals compare; all where it has none.
+
+    Args:
+        model: The DistillDetector.
+        number: How many levels the teacher has.
+    """
+    mimic = MODELS.get('mmkd.ProposalMimic')
+    mimics = [part for part in model.distill.modules() if isinstance(part, mimic)]
+    return sorted({level for part in mimics for _, level in part.pairs}) or list(range(number))
 
 
 def _features(teacher: Any, batch: dict) -> list[Tensor]:

@@ -5,8 +5,11 @@ import torch
 from mmengine.config import Config
 from rich.console import Console
 
-from mmkd.engine.calibration import calibrate, render, summarise
-from mmkd.testing import tiny_faster_rcnn_cfg
+from mmkd.engine.calibration import calibrate, compared_levels, render, summarise
+from mmkd.testing import tiny_faster_rcnn_cfg, tiny_rfcn_cfg
+from mmkd.testing.distill import build_distill
+
+IMAGE = torch.zeros(1, 3, 64, 64)
 
 
 def test_ranges_worked_out_by_hand():
@@ -42,3 +45,15 @@ def test_the_table_and_the_json_say_the_step():
 def test_a_config_without_a_teacher_is_refused():
     with pytest.raises(ValueError, match='has no teacher: name a config whose model has type'):
         calibrate(Config(dict(model=tiny_faster_rcnn_cfg())))
+
+
+@pytest.mark.parametrize('make, kind, levels', [
+    (tiny_rfcn_cfg, 'QuantizationMimic', [1]),  # not the RPN's map
+    (tiny_faster_rcnn_cfg, 'TwoStageMimic', [0, 1, 2, 3]),  # not the RPN's coarsest
+    (tiny_faster_rcnn_cfg, 'FGFI', [0, 1, 2, 3, 4]),
+])  # fmt: skip
+def test_only_levels_that_are_compared_are_measured(tmp_path, make, kind, levels):
+    model = build_distill(
+        tmp_path, student=make(), teacher=make(), methods=[dict(type=f'mmkd.{kind}')]
+    )
+    assert compared_levels(model, len(model.teacher.model.extract_feat(IMAGE))) == levels
