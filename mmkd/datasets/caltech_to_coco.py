@@ -1,6 +1,6 @@
 """The Caltech pedestrian benchmark in COCO's format."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .caltech_files import CaltechObject, read_seq, read_vbb
@@ -25,7 +25,7 @@ def caltech_frames(
 
     Raises:
         FileNotFoundError: A set has no annotation.
-        ValueError: ``skip`` is out of range, or a file is no annotation.
+        ValueError: ``skip`` is out of range, a file is no annotation, or no frame is left.
     """
     if skip < 1:
         raise ValueError(f'skip must be >= 1, got {skip}.')
@@ -42,6 +42,11 @@ def caltech_frames(
             for index, objects in enumerate(read_vbb(file)):
                 if index % skip == skip - 1:
                     frames[f'{folder.name}/{file.stem}/I{index:05d}.jpg'] = objects
+    if not frames:
+        raise ValueError(
+            f'sets={list(sets)} with skip={skip} have no frame: name sets from low to high, and a '
+            'skip shorter than the videos.'
+        )
     return frames
 
 
@@ -61,7 +66,12 @@ def caltech_to_coco(
 
     Returns:
         ``images``, ``annotations`` (xywh pixels, 0-based) and ``categories``.
+
+    Raises:
+        ValueError: ``min_visible`` is no share.
     """
+    if not 0 <= min_visible <= 1:
+        raise ValueError(f'min_visible must be in [0, 1], got {min_visible}.')
     images: list[dict] = []
     annotations: list[dict] = []
     for number, (name, objects) in enumerate(frames.items(), 1):
@@ -90,7 +100,12 @@ def caltech_to_coco(
 
 
 def extract_frames(
-    videos: str | Path, names: Sequence[str], out: str | Path, *, force: bool = False
+    videos: str | Path,
+    names: Sequence[str],
+    out: str | Path,
+    *,
+    force: bool = False,
+    on_frame: Callable[[], None] = lambda: None,
 ) -> int:
     """Writes frames of the ``.seq`` videos as the JPEG files that they are.
 
@@ -99,6 +114,7 @@ def extract_frames(
         names: ``set06/V000/I00029.jpg`` and so on.
         out: Folder to write them into.
         force: Replace files that exist.
+        on_frame: Called after each frame, for a progress bar.
 
     Returns:
         How many were written.
@@ -120,6 +136,7 @@ def extract_frames(
         for index, frame in enumerate(read_seq(file)):
             if index in left:
                 write_new(Path(out) / left.pop(index), frame, force=force)
+                on_frame()
         if left:
             raise ValueError(f'{file} has no frame {min(left)}; annotation and video differ.')
     return len(names)

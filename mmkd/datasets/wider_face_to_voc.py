@@ -1,7 +1,7 @@
 """WIDER FACE's lists of boxes as the XML files that MMDetection's WIDERFaceDataset reads."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -52,7 +52,12 @@ def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
 
 
 def wider_face_to_voc(
-    faces: Mapping[str, Sequence[Row]], root: str | Path, split: str, *, force: bool = False
+    faces: Mapping[str, Sequence[Row]],
+    root: str | Path,
+    split: str,
+    *,
+    force: bool = False,
+    on_image: Callable[[], None] = lambda: None,
 ) -> tuple[int, int]:
     """Writes ``WIDER_{split}/Annotations/*.xml`` and ``{split}.txt`` beside the images.
 
@@ -65,6 +70,7 @@ def wider_face_to_voc(
         root: Folder of ``WIDER_train`` and ``WIDER_val``.
         split: ``'train'`` or ``'val'``.
         force: Replace files that exist.
+        on_image: Called after each image, for a progress bar.
 
     Returns:
         Faces written and faces left out.
@@ -86,6 +92,7 @@ def wider_face_to_voc(
             tree = _annotation((Path(folder) / name).parent.as_posix(), image.size, kept)
         write_new(base / 'Annotations' / f'{Path(name).stem}.xml', ET.tostring(tree), force=force)
         written, left_out = written + len(kept), left_out + len(rows) - len(kept)
+        on_image()
     lines = ''.join(f'{Path(name).stem}\n' for name in faces)
     write_new(Path(root) / f'{split}.txt', lines, force=force)
     return written, left_out

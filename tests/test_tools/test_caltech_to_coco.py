@@ -21,6 +21,23 @@ def tool():
     return module
 
 
+@pytest.mark.parametrize('sets', ['10-6', '6-'])
+def test_sets_that_are_no_range_are_refused(tool, capsys, sets):
+    with pytest.raises(SystemExit) as ended:
+        tool.parse_args(['in', 'out.json', '--sets', sets])
+    assert ended.value.code == 2 and '--sets' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option, message', [
+    (('--skip', '30'), 'have no frame'), (('--min-visible', '65'), 'min_visible must be in'),
+])  # fmt: skip
+def test_nothing_is_written_of_no_frame_or_a_wrong_share(tool, tmp_path, capsys, option, message):
+    write_vbb(tmp_path / 'annotations/set06/V000.vbb', ['person'], [[], []])
+    argv = [str(tmp_path), str(tmp_path / 'out.json'), '--sets', '6', '--skip', '1', *option]
+    assert run_readably(lambda: tool.run(tool.parse_args(argv))) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / 'out.json').exists()
+
+
 def test_it_writes_annotations_and_frames_once(tool, tmp_path, capsys):
     frames = [[(1, (101, 101, 40, 100), 0, (0, 0, 0, 0))], []]
     write_vbb(tmp_path / 'annotations/set06/V000.vbb', ['person'], frames)

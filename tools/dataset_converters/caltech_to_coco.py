@@ -21,6 +21,7 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
 from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
 
 from mmkd.datasets import caltech_frames, caltech_to_coco, extract_frames, write_new  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
@@ -48,24 +49,33 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Reads the annotations and writes the file, and the frames if asked."""
-    frames = caltech_frames(args.data_root / 'annotations', args.sets, args.skip)
+    console = Console()
+    with console.status('reading annotations'):
+        frames = caltech_frames(args.data_root / 'annotations', args.sets, args.skip)
     content = caltech_to_coco(frames, args.min_height, args.min_visible)
     write_new(args.out, json.dumps(content), force=args.force)
     boxes = content['annotations']
     trained = sum(not box['iscrowd'] for box in boxes)
-    console = Console()
     console.print(
         f'{args.out}: {len(content["images"])} frames, {len(boxes)} boxes, {trained} to train on.'
     )
     if args.extract:
         images = args.data_root / 'images'
-        count = extract_frames(args.data_root / 'videos', list(frames), images, force=args.force)
+        with Progress(console=console, transient=True) as progress:
+            bar = progress.add_task('extracting', total=len(frames))
+            count = extract_frames(
+                args.data_root / 'videos', list(frames), images, force=args.force,
+                on_frame=lambda: progress.advance(bar),
+            )  # fmt: skip
         console.print(f'{images}: {count} frames.')
 
 
 def _range(text: str) -> range:
-    first, _, last = text.partition('-')
-    return range(int(first), int(last or first) + 1)
+    first, dash, last = text.partition('-')
+    sets = range(int(first), int(last if dash else first) + 1)
+    if not sets:
+        raise argparse.ArgumentTypeError(f'{text!r} is empty: write FIRST-LAST, the lower first')
+    return sets
 
 
 if __name__ == '__main__':

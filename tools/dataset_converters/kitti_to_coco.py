@@ -38,12 +38,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Reads the split and writes the file."""
     metainfo = dict(classes=tuple(args.classes)) if args.classes else None
-    dataset = KITTIDataset(
-        data_root=args.data_root, ann_file=args.split, metainfo=metainfo, test_mode=True
-    )
-    content = kitti_to_coco(dataset)
+    console = Console()
+    with console.status(f'reading {args.split}'):
+        dataset = KITTIDataset(
+            data_root=args.data_root, ann_file=args.split, metainfo=metainfo, test_mode=True
+        )
+        content = kitti_to_coco(dataset)
     write_new(args.out, json.dumps(content), force=args.force)
-    Console().print(
+    console.print(
         f'{args.out}: {len(content["images"])} images, {len(content["annotations"])} boxes.'
     )
 

@@ -18,6 +18,7 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
 from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
 
 from mmkd.datasets import read_wider_face_list, wider_face_to_voc  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
@@ -38,8 +39,14 @@ def run(args: argparse.Namespace) -> None:
     """Reads the list and writes the files."""
     path = args.data_root / 'wider_face_split' / f'wider_face_{args.split}_bbx_gt.txt'
     faces = read_wider_face_list(path)
-    written, left_out = wider_face_to_voc(faces, args.data_root, args.split, force=args.force)
-    Console().print(
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task('writing', total=len(faces))
+        written, left_out = wider_face_to_voc(
+            faces, args.data_root, args.split, force=args.force,
+            on_image=lambda: progress.advance(bar),
+        )  # fmt: skip
+    console.print(
         f'{args.data_root}: {len(faces)} images, {written} faces, {left_out} without area left out.'
     )
 
