@@ -22,12 +22,18 @@ from mmengine.config import DictAction  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
-from mmkd.datasets import write_new  # noqa: E402
+from mmkd.datasets import refuse_to_replace, write_new  # noqa: E402
 from mmkd.datasets.lint import (  # noqa: E402
     KINDS, SPLITS, Split, check_splits, render, splits_of_config, splits_of_path,
 )  # fmt: skip
 from mmkd.engine.cli import read_config  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
+
+
+APPLIES = {
+    'splits': ('.py',), 'cfg_options': ('.py',), 'classes': ('.json', ''), 'images': ('.json',)
+}  # fmt: skip
+"""Suffixes of the data for which an option means something; a folder has none."""
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -36,11 +42,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('data', help='config (.py), VOC folder, KITTI folder or COCO file (.json)')
-    parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS,
-                        help='loaders of a config to look at')  # fmt: skip
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='allowed in a VOC folder')
+    parser.add_argument('--splits', nargs='+', choices=SPLITS,
+                        help='loaders of a config to look at, all by default')  # fmt: skip
+    parser.add_argument('--classes', nargs='+', metavar='NAME',
+                        help='allowed in a VOC folder or a COCO file')  # fmt: skip
     parser.add_argument('--images', metavar='FOLDER', help="of a COCO file's images")
-    parser.add_argument('--ignore', nargs='+', default=[], metavar='KIND',
+    parser.add_argument('--ignore', nargs='+', default=[], choices=tuple(KINDS), metavar='KIND',
                         help=f'findings to leave out: {", ".join(KINDS)}')  # fmt: skip
     parser.add_argument('--decode', action='store_true',
                         help='decode every image, not only its header')  # fmt: skip
@@ -53,25 +60,43 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.set_defaults(launcher='none', work_dir=None)
     args = parser.parse_args(argv)
     args.config = args.data
+    for option in ('workers', 'examples'):
+        if getattr(args, option) < 1:
+            parser.error(f'--{option} must be >= 1, got {getattr(args, option)}')
+    suffix = '' if Path(args.data).is_dir() else Path(args.data).suffix
+    useless = [
+        f'--{option.replace("_", "-")}'
+        for option, suffixes in APPLIES.items()
+        if getattr(args, option) is not None and suffix not in suffixes
+    ]
+    if useless:
+        parser.error(f'{" ".join(useless)} does nothing for {args.data}: take it out')
     return args
 
 
 def read_splits(args: argparse.Namespace) -> list[Split]:
     """The splits of the config or path."""
     if args.data.endswith('.py'):
-        return splits_of_config(read_config(args), args.splits)
+        return splits_of_config(read_config(args), args.splits or SPLITS)
     return splits_of_path(args.data, classes=args.classes, images=args.images)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Looks and reports; returns the exit status."""
-    splits = read_splits(args)
+    if args.json:
+        refuse_to_replace(args.json, force=args.force)  # before a long look
+    with console.status('reading annotations'):
+        splits = read_splits(args)
     images = len({record.image for split in splits for record in split.records})
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task('looking', total=images)
-        report = check_splits(
-            splits, decode=args.decode, workers=args.workers, on_image=lambda: progress.advance(bar)
-        )
+
+        def on_image() -> None:
+            progress.advance(bar)
+            if progress.finished:  # images of equal length are compared now, nobody knows how many
+                progress.update(bar, description='comparing images', total=None)
+
+        report = check_splits(splits, decode=args.decode, workers=args.workers, on_image=on_image)
     report = report.without(args.ignore)
     console.print(render(report, args.data, args.examples))
     if args.json:

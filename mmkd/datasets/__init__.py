@@ -10,7 +10,7 @@ from .kitti_to_coco import kitti_to_coco
 from .shapes import SHAPES_CLASSES, draw_shapes, render_shapes_image
 from .voc_folder import VOCFolderDataset
 from .wider_face_to_voc import read_wider_face_list, wider_face_to_voc
-from .writing import write_new
+from .writing import refuse_to_replace, write_new
 
 __all__ = [
     'CaltechObject',
@@ -30,6 +30,7 @@ __all__ = [
     'read_seq',
     'read_vbb',
     'read_wider_face_list',
+    'refuse_to_replace',
     'render_shapes_image',
     'wider_face_to_voc',
     'write_new',

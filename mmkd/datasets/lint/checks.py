@@ -76,7 +76,7 @@ def _check_record(split: Split, record: Record, decode: bool) -> Iterator[Findin
         yield Finding(kind, split.name, record.annotation, detail)
     if record.boxes is None:
         return
-    if not record.boxes and not record.empty_ok and not record.faults:
+    if not record.boxes and not record.faults:
         yield Finding('no-boxes', split.name, record.annotation)
     stated = record.size
     if size is not None and stated is not None and size != stated:

@@ -129,6 +129,7 @@ def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:
         name=name,
         source=file,
         img_suffix=config.get('img_suffix', '.png'),
+        with_labels=config.get('with_labels', True),
     )
 
 

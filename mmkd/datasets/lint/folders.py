@@ -16,12 +16,12 @@ def splits_of_path(
     Args:
         path: Folder with ``Annotations``; folder with ``image_2`` and ``label_2``, perhaps below
             ``training``; or a ``.json`` file.
-        classes: Names that boxes may have; VOC folders do not say.
+        classes: Names that boxes may have; VOC folders do not say, KITTI's are fixed.
         images: Folder of a COCO file's images; sought beside the file where not given.
 
     Raises:
         FileNotFoundError: There is no such path, or a COCO file's images are not found.
-        ValueError: It is none of the three.
+        ValueError: It is none of the three, or KITTI and ``classes`` are given.
     """
     root = Path(path)
     if not root.exists():
@@ -32,6 +32,10 @@ def splits_of_path(
         return _voc(root, classes)
     for training in (root / 'training', root):
         if (training / 'image_2').is_dir() and (training / 'label_2').is_dir():
+            if classes:
+                raise ValueError(
+                    f'classes={tuple(classes)}: {path} is KITTI, whose types are fixed.'
+                )
             return _kitti(root, training)
     raise ValueError(
         f'{path} is no folder in VOC layout (Annotations, ImageSets/Main, JPEGImages), none of '
@@ -42,7 +46,7 @@ def splits_of_path(
 def _voc(root: Path, classes: Sequence[str] | None) -> list[Split]:
     """The split files of the folder, without those of single classes, which have two columns."""
     files = sorted((root / 'ImageSets' / 'Main').glob('*.txt'), key=_usual_order)
-    plain = [file for file in files if all(len(line.split()) == 1 for line in _filled_lines(file))]
+    plain = [file for file in files if not _is_of_one_class(file)]
     if not plain:
         raise ValueError(f'{root} has no split: ImageSets/Main holds no list of image ids.')
     return [read_voc(str(root), str(file), name=file.stem, classes=classes) for file in plain]
@@ -63,6 +67,8 @@ def _kitti(root: Path, training: Path) -> list[Split]:
 
 def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Split:
     """The file's split; its images are sought beside it, as in COCO's own folders."""
+    if images and not Path(images).is_dir():
+        raise FileNotFoundError(f'--images {images}: there is no such folder.')
     name = file.stem.split('_')[-1]
     around = (file.parent.parent / name, file.parent.parent / 'images', file.parent / 'images')
     candidates = [Path(images)] if images else [*around, file.parent]
@@ -76,6 +82,12 @@ def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Spli
         f'{split.records[0].image}, the first image of {file}, is in none of '
         f'{[str(folder) for folder in candidates]}: name the folder with --images.'
     )
+
+
+def _is_of_one_class(file: Path) -> bool:
+    """Whether it lists, as VOC's ``cat_train.txt`` does, an image and 1, 0 or -1 in every line."""
+    rows = [line.split() for line in _filled_lines(file)]
+    return bool(rows) and all(len(row) == 2 and row[1] in ('1', '0', '-1') for row in rows)
 
 
 def _usual_order(file: Path) -> tuple[int, str]:

@@ -81,6 +81,7 @@ def read_kitti(
     name: str,
     source: str,
     img_suffix: str = '.png',
+    with_labels: bool = True,
 ) -> Split:
     """Frames of KITTI; boxes are 0-based float pixels.
 
@@ -91,6 +92,7 @@ def read_kitti(
         name: Of the split.
         source: Where the frames are listed.
         img_suffix: Suffix of the images.
+        with_labels: False for the test set, which has none.
     """
     records = []
     for frame in frames:
@@ -98,6 +100,8 @@ def read_kitti(
             os.path.join(images, frame + img_suffix), os.path.join(labels, f'{frame}.txt')
         )
         records.append(record)
+        if not with_labels:
+            continue
         try:
             text = Path(record.annotation).read_text(encoding='utf-8')
             record.boxes = [Box(one.type, one.box) for one in parse_kitti_labels(text)]
@@ -139,8 +143,9 @@ def read_coco(
             continue
         record = records[one['image_id']]
         box = one.get('bbox')
-        if not isinstance(box, list) or len(box) != 4:
-            record.faults.append(('broken-annotation', f'annotation {one.get("id")} has no bbox'))
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+            detail = f'annotation {one.get("id")} has no bbox of four numbers'
+            record.faults.append(('broken-annotation', detail))
             continue
         category = names.get(one.get('category_id'), f'category {one.get("category_id")}')
         assert record.boxes is not None
@@ -156,7 +161,7 @@ def read_coco(
 def _coco_content(ann_file: str) -> dict:
     try:
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not decoded, or not JSON
         raise ValueError(f'{ann_file} is no JSON: {error}.') from None
     missing = {'images', 'annotations', 'categories'} - set(
         content if isinstance(content, dict) else ()
@@ -181,6 +186,11 @@ def _number(text: str | None) -> float:
         return float(text or '')
     except ValueError:
         return math.nan
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of a JSON file is a finite number."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _names(classes: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -62,7 +62,6 @@ class Record:
         annotation: Path of the file that describes it.
         size: (width, height) that the annotation states, or None.
         boxes: Its boxes, or None where there is no annotation.
-        empty_ok: Whether to hold a box is not asked of it (test images).
         faults: (kind, detail) of what was wrong while reading.
     """
 
@@ -70,7 +69,6 @@ class Record:
     annotation: str
     size: tuple[int, int] | None = None
     boxes: list[Box] | None = None
-    empty_ok: bool = False
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 

@@ -144,6 +144,11 @@ class TestEachKind:
         assert list(check(voc).splits) == ['train']
 
 
+    def test_a_list_with_a_stray_column_is_still_a_split(self, voc):
+        (voc / 'ImageSets/Main/train.txt').write_text('a extra\nb extra\nc extra\n')
+        assert check(voc).splits == {'train': 3}
+
+
 class TestCoco:
     @pytest.fixture
     def file(self, tmp_path):
@@ -164,6 +169,7 @@ class TestCoco:
         ('unknown-class', lambda c: c['annotations'][0].update(category_id=99)),
         ('broken-annotation', lambda c: c['annotations'][0].update(image_id=99)),
         ('broken-annotation', lambda c: c['annotations'][0].pop('bbox')),
+        ('broken-annotation', lambda c: c['annotations'][0].update(bbox=[0, 0, '9', 9])),
         ('missing-image', lambda c: c['images'][1].update(file_name='no.png')),
         ('wrong-size', lambda c: c['images'][0].update(width=97)),
         ('duplicate-id', lambda c: c['images'].append(c['images'][0])),
@@ -192,7 +198,24 @@ class TestCoco:
         assert check(file, images=str(file.parent / 'pictures')).counts == {}
 
 
+    def test_a_folder_of_images_that_is_not_there_is_refused(self, file):
+        with pytest.raises(FileNotFoundError, match='--images no/such: there is no such folder'):
+            check(file, images='no/such')
+
+
 class TestKitti:
+    def test_classes_are_refused(self, tmp_path):
+        write_kitti_folder(tmp_path, {'000000': []})
+        with pytest.raises(ValueError, match='whose types are fixed'):
+            check(tmp_path, classes=('Car',))
+
+    def test_the_test_set_of_a_config_has_no_labels_to_miss(self, tmp_path):
+        write_kitti_folder(tmp_path, {'000000': []})
+        (tmp_path / 'training/label_2/000000.txt').unlink()
+        dataset = dict(type='mmkd.KITTIDataset', data_root=str(tmp_path), with_labels=False)
+        splits = splits_of_config(Config(dict(test_dataloader=dict(dataset=dataset))))
+        assert not check_splits(splits).findings
+
     def test_faults_of_label_files(self, tmp_path):
         good = ('Car', 0.0, 0, 10.0, 2.0, 40.0, 30.0)
         frames = {name: [good] for name in ('0', '1', '2', '3')}
@@ -332,6 +355,26 @@ class TestTheTool:
         status, _, errors = run(voc, '--json', out)
         assert status == 2 and '--force' in errors
         assert run(voc, '--ignore', 'outside-image')[0] == 0
+
+    @pytest.mark.parametrize('options, match', [
+        (('--ignore', 'no-boxs'), 'invalid choice'),
+        (('--splits', 'train'), '--splits does nothing for'),
+        (('--images', 'somewhere'), '--images does nothing for'),
+        (('--cfg-options', 'a=1'), '--cfg-options does nothing for'),
+        (('--workers', '0'), '--workers must be >= 1'),
+    ])  # fmt: skip
+    def test_an_option_that_would_do_nothing_is_refused(self, run, voc, capsys, options, match):
+        with pytest.raises(SystemExit) as ended:
+            run(voc, *options)
+        assert ended.value.code == 2 and match in capsys.readouterr().err
+
+    def test_a_report_that_could_not_be_written_is_refused_before_looking(
+        self, run, voc, tmp_path
+    ):
+        (tmp_path / 'there.json').write_text('mine')
+        status, printed, errors = run(voc, '--json', tmp_path / 'there.json')
+        assert status == 2 and '--force' in errors and 'images:' not in printed
+        assert (tmp_path / 'there.json').read_text() == 'mine'
 
     def test_what_is_no_data_set_is_status_two(self, run, tmp_path):
         status, _, errors = run(tmp_path)
