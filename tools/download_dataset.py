@@ -44,18 +44,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     unknown = [name for name in args.names if name not in CATALOGUE]
     if unknown:
         parser.error(f'{", ".join(unknown)}: not among {", ".join(CATALOGUE)}')
+    if args.retries < 0:
+        parser.error(f'--retries must be >= 0, got {args.retries}')
+    missing = set(args.only or ()) - {item.name for item in chosen_items(args.names, None)}
+    if missing:
+        names = ', '.join(item.name for item in chosen_items(args.names, None))
+        parser.error(f'--only {" ".join(sorted(missing))}: {", ".join(args.names)} has {names}')
     return args
 
 
 def chosen_items(names: list[str], only: list[str] | None) -> list[Item]:
-    """The files of the data sets; each name of ``only`` must be among them."""
+    """The files of the data sets, or those of them that ``only`` names."""
     items = [item for name in names for item in CATALOGUE[name].items]
-    unknown = set(only or ()) - {item.name for item in items}
-    if unknown:
-        raise SystemExit(
-            f'error: --only {" ".join(sorted(unknown))}: {", ".join(names)} has '
-            f'{", ".join(item.name for item in items)}'
-        )
     return [item for item in items if only is None or item.name in only]
 
 

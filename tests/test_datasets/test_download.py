@@ -265,6 +265,11 @@ class TestTheTool:
             with pytest.raises(SystemExit):
                 tool.parse_args(arguments)
         assert 'yours: not among' in capsys.readouterr().err
-        with pytest.raises(SystemExit, match='--only b.zip: mine has a.bin, a.zip'):
-            self.run(tool, 'mine', '--only', 'b.zip')
+        for arguments, match in (
+            (('--only', 'b.zip'), '--only b.zip: mine has a.bin, a.zip'),
+            (('--retries', '-1'), '--retries must be >= 0, got -1'),
+        ):
+            with pytest.raises(SystemExit) as ended:
+                self.run(tool, 'mine', *arguments)
+            assert ended.value.code == 2 and match in capsys.readouterr().err
 

@@ -52,9 +52,11 @@ def fetch(
     Raises:
         FileExistsError: Another file has its name.
         ConnectionError: The server cannot be reached, has no such file, or keeps failing.
-        ValueError: What came is not what should have come.
+        ValueError: What came is not what should have come, or ``retries`` is negative.
         OSError: The disk has no room.
     """
+    if retries < 0:
+        raise ValueError(f'retries must be >= 0, got {retries}.')
     path = Path(root) / item.path
     if path.exists():
         fault = _fault(path, item)
