@@ -42,7 +42,7 @@ class KITTIDataset(BaseDetDataset):
 
     Raises:
         FileNotFoundError: The split file does not exist.
-        ValueError: A class is unknown or its own neighbour, no frame is left, or files are missing
+        ValueError: A class, neighbour or folder is unknown, no frame is left, or files are missing
             or wrong; up to ten are listed.
     """
 
@@ -67,6 +67,9 @@ class KITTIDataset(BaseDetDataset):
         classes = (metainfo or {}).get('classes', self.METAINFO['classes'])
         self._roles = _roles(tuple(classes), neighbours)
         folders = dict(img='training/image_2', label='training/label_2')
+        unknown = set(data_prefix or ()) - set(folders)
+        if unknown:
+            raise ValueError(f'data_prefix has {sorted(unknown)}: its keys are {tuple(folders)}.')
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -178,6 +181,11 @@ def _roles(
             f'classes={tuple(classes)}: {unknown} are no objects of KITTI; its types are '
             f'{KITTI_TYPES[:-1]}.'
         )
+    for name in neighbours:
+        if name not in KITTI_TYPES or name == DONT_CARE:
+            raise ValueError(
+                f'neighbours has {name!r}, no type of KITTI: its types are {KITTI_TYPES[:-1]}.'
+            )
     roles = {DONT_CARE: (-1, True)}
     for label, name in enumerate(classes):
         for other in neighbours.get(name, ()):

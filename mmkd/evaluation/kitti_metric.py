@@ -64,7 +64,7 @@ class KITTIMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if points not in POINTS:
             raise ValueError(f'points must be 11 or 40, got {points}.')
-        self.points = points
+        self.points, self._given = points, tuple(min_overlap or ())
         self.min_overlap = {**MIN_OVERLAP, **(min_overlap or {})}
         for name, overlap in self.min_overlap.items():
             if not 0 <= overlap < 1:
@@ -74,8 +74,16 @@ class KITTIMetric(BaseMetric):
         """Keep the boxes of one batch; ``data_batch`` is not read.
 
         Raises:
-            ValueError: A sample has no ``instances``, or they are not those of KITTIDataset.
+            ValueError: A sample has no ``instances``, they are not those of KITTIDataset, or
+                ``min_overlap`` names no class.
         """
+        classes = tuple((self.dataset_meta or {}).get('classes', ()))
+        unknown = [name for name in self._given if name not in (*classes, *MIN_OVERLAP)]
+        if unknown:
+            raise ValueError(
+                f'min_overlap has {unknown}, not among classes={classes}: correct the name or take '
+                'it out.'
+            )
         for sample in data_samples:
             if 'instances' not in sample:
                 raise ValueError(

@@ -146,6 +146,10 @@ class TestRefusals:
         self.refused(folder, "'car'.*no objects of KITTI", metainfo=dict(classes=('car',)))
         self.refused(folder, "'DontCare'", metainfo=dict(classes=('DontCare',)))
         self.refused(folder, r"neighbours\['Car'\]: 'Bus'", neighbours=dict(Car=('Bus',)))
+        self.refused(folder, "neighbours has 'car'", neighbours=dict(car=('Van',)))
+
+    def test_an_unknown_folder_is_refused(self, folder):
+        self.refused(folder, r"data_prefix has \['image'\]", data_prefix=dict(image='pictures'))
 
     def test_no_frame_left_is_an_error(self, folder):
         self.refused(folder, 'No frame is left', filter_cfg=dict(min_size=100))

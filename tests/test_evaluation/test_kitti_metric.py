@@ -96,6 +96,10 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r'min_overlap=dict\(Tram='):
             evaluate([sample([], [])], classes=('Tram',))
 
+    def test_an_overlap_of_a_class_that_is_not_there(self):
+        with pytest.raises(ValueError, match=r"min_overlap has \['car'\]"):
+            evaluate([sample([], [])], min_overlap=dict(car=0.5))
+
     def test_a_pipeline_that_drops_the_annotations(self):
         bare = sample([], [])
         del bare['instances']
