@@ -76,6 +76,28 @@ class CocoMetric(MMDetCocoMetric):
         super().__init__(metric=names, **kwargs)
         self.backend, self.max_dets = backend, tuple(max_dets)
 
+    @property
+    def dataset_meta(self) -> Any:
+        """Meta information of the evaluated data set; setting it checks its classes.
+
+        Raises:
+            ValueError: A class is no category of ``ann_file``: MMDetection would leave it out and
+                move the labels of those behind it.
+        """
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        if self._coco_api is not None:
+            names = [category['name'] for category in self._coco_api.dataset['categories']]
+            unknown = [name for name in dataset_meta['classes'] if name not in names]
+            if unknown:
+                raise ValueError(
+                    f'classes has {unknown[:5]}, no categories of the annotation file: it has '
+                    f'{names}. Correct metainfo.classes of the data set.'
+                )
+        self._dataset_meta = dataset_meta
+
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
         truths, predictions = zip(*results, strict=True)

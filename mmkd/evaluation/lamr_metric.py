@@ -183,14 +183,23 @@ def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarra
             f'ann_file={ann_file!r} does not exist: write it with '
             'tools/dataset_converters/caltech_to_coco.py, or correct the path.'
         )
-    content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
+    try:
+        content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'ann_file={ann_file!r} is no JSON ({error}): write it anew.') from None
     names = {entry['name']: entry['id'] for entry in content['categories']}
     if category not in names:
         raise ValueError(f'{ann_file} has no category {category!r}: it has {sorted(names)}.')
     rows: dict[Any, list[dict]] = {image['id']: [] for image in content['images']}
     for entry in content['annotations']:
-        if entry['category_id'] == names[category]:
-            rows[entry['image_id']].append(entry)
+        if entry['category_id'] != names[category]:
+            continue
+        if entry['image_id'] not in rows:
+            raise ValueError(
+                f'{ann_file}: annotation {entry.get("id")} is of image {entry["image_id"]}, which '
+                'the file does not list: check it with tools/check_dataset.py.'
+            )
+        rows[entry['image_id']].append(entry)
     return {image: _arrays(entries, category) for image, entries in rows.items()}
 
 

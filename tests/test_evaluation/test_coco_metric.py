@@ -218,6 +218,16 @@ class TestOptions:
         with pytest.raises(ValueError, match=match):
             CocoMetric(**option)
 
+    def test_a_class_that_is_no_category_is_refused_before_training(self, tmp_path):
+        path = tmp_path / 'truth.json'
+        truth = dict(images=[], annotations=[], categories=[dict(id=1, name='cat')])
+        path.write_text(json.dumps(truth))
+        metric = CocoMetric(ann_file=str(path))
+        with pytest.raises(ValueError, match=r"classes has \['cta'\]"):
+            metric.dataset_meta = dict(classes=('cta',))  # as the validation loop sets it
+        metric.dataset_meta = dict(classes=('cat',))
+        assert metric.dataset_meta == dict(classes=('cat',))
+
     def test_a_missing_backend_names_the_remedy(self, monkeypatch):
         monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
         with pytest.raises(ImportError, match='pip install faster-coco-eval'):

@@ -165,6 +165,19 @@ class TestRefusals:
         with pytest.raises(FileNotFoundError, match='absent.json.* does not exist'):
             CaltechMetric(ann_file='absent.json')
 
+    def test_a_file_that_is_damaged(self, tmp_path):
+        (tmp_path / 'truth.json').write_text('{')
+        with pytest.raises(ValueError, match='is no JSON'):
+            CaltechMetric(ann_file=str(tmp_path / 'truth.json'))
+
+    def test_an_annotation_of_no_image(self, tmp_path):
+        path = write(tmp_path, {0: [dict(PERSON)]})
+        content = json.loads(open(path).read())
+        content['annotations'][0]['image_id'] = 7
+        (tmp_path / 'truth.json').write_text(json.dumps(content))
+        with pytest.raises(ValueError, match='annotation 0 is of image 7'):
+            LAMRMetric(ann_file=path)
+
     def test_an_image_that_the_file_lacks(self, tmp_path):
         with pytest.raises(ValueError, match='has no image 8: the metric and the data set must'):
             evaluate([sample(8, [])], write(tmp_path, {7: []}))
