@@ -21,6 +21,7 @@ from mmkd.evaluation import BACKENDS  # noqa: E402
 from mmkd.evaluation.benchmark import (  # noqa: E402
     largest_difference, synthetic_coco, time_backends,
 )  # fmt: skip
+from mmkd.evaluation.coco_backends import check_backend  # noqa: E402
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,16 +33,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--detections', type=int, default=100, help='an image')
     parser.add_argument('--boxes', type=int, default=7, help='an image')
     parser.add_argument('--classes', type=int, default=80)
-    parser.add_argument('--backends', nargs='+', default=BACKENDS)
-    return parser.parse_args(argv)
+    parser.add_argument('--backends', nargs='+', choices=BACKENDS, default=BACKENDS)
+    args = parser.parse_args(argv)
+    for option in ('images', 'detections', 'boxes', 'classes'):
+        if getattr(args, option) < 1:
+            parser.error(f'--{option} must be >= 1, got {getattr(args, option)}')
+    return args
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Evaluates and prints the table."""
-    dataset, found = synthetic_coco(
-        args.images, args.detections, boxes=args.boxes, classes=args.classes
-    )
-    timings = time_backends(dataset, found, args.backends, console.print)
+    for name in args.backends:
+        check_backend(name)  # before minutes are spent on another
+    with console.status('drawing boxes') as status:
+        dataset, found = synthetic_coco(
+            args.images, args.detections, boxes=args.boxes, classes=args.classes
+        )
+        status.update(f'evaluating by {", ".join(args.backends)}')
+        timings = time_backends(dataset, found, args.backends, console.print)
     first = next(iter(timings.values()))
     table = Table(
         'backend', 'time', 'CPU time', 'speed-up', 'mAP', 'AR@100', 'largest difference',
