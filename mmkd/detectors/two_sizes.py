@@ -60,10 +60,18 @@ class Shrink:
             pairing: One of :data:`PAIRINGS`.
 
         Raises:
-            ValueError: ``pairing`` is unknown.
+            ValueError: ``pairing`` is unknown, or a map of the teacher is finer than the student's
+                pixels.
         """
         if pairing not in PAIRINGS:
             raise ValueError(f'pairing must be one of {PAIRINGS}, got {pairing!r}.')
+
+        if min(teacher.strides) < self.factor:
+            raise ValueError(
+                f'student_scale={self.scale}: the teacher has maps of strides '
+                f"{list(teacher.strides)}, finer than the student's pixels. Leave its levels below "
+                f'stride {self.factor} out, or use a larger student_scale.'
+            )
 
         def seen(strides: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(stride // self.factor for stride in strides)

@@ -21,7 +21,8 @@ def pair_levels(
         teacher_strides: Stride of each teacher level, pixels.
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
         pairing: Of a teacher on larger images, whose strides are in the student's pixels:
-            ``'shift'`` pairs equal strides and leaves others alone, ``'upsample'`` equal indices.
+            ``'shift'`` pairs equal strides and leaves others alone (several maps of one stride in
+            their order), ``'upsample'`` equal indices.
 
     Returns:
         (student index, teacher index) of each pair.
@@ -58,9 +59,17 @@ def pair_levels(
 
 
 def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> LevelPairs:
-    pairs = [
-        (i, j) for i, ours in enumerate(student) for j, own in enumerate(teacher) if own == ours
-    ]
+    pairs: LevelPairs = []
+    for stride in sorted(set(student) & set(teacher)):
+        ours, own = (
+            [i for i, s in enumerate(side) if s == stride] for side in (student, teacher)
+        )  # fmt: skip
+        if len(ours) != len(own):
+            raise ValueError(
+                f"pairing='shift' finds {len(ours)} and {len(own)} levels of stride {stride}: "
+                f'{lists}. Pair them by hand with levels=[[student index, teacher index], ...].'
+            )
+        pairs += zip(ours, own, strict=True)
     if not pairs:
         raise ValueError(
             f"pairing='shift' finds no level of one stride in the student's pixels: {lists}. Use "

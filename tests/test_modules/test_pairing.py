@@ -47,6 +47,11 @@ class TestATeacherOnLargerImages:
     def test_shift_pairs_one_stride_and_leaves_the_rest_alone(self):
         assert pair_levels((4, 8, 16), self.teacher, pairing='shift') == [(0, 1), (1, 2)]
 
+    def test_shift_pairs_several_maps_of_one_stride_in_their_order(self):
+        assert pair_levels((16, 16), (16, 16), pairing='shift') == [(0, 0), (1, 1)]
+        with pytest.raises(ValueError, match='finds 1 and 2 levels of stride 16'):
+            pair_levels((8, 16), (16, 16), pairing='shift')
+
     def test_upsample_pairs_one_index(self):
         expected = [(0, 0), (1, 1), (2, 2)]
         assert pair_levels((4, 8, 16), self.teacher, pairing='upsample') == expected
