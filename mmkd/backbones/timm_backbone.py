@@ -1,5 +1,6 @@
 """Any network of timm that gives a pyramid of maps, as a backbone of MMDetection."""
 
+import difflib
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -50,7 +51,7 @@ class TimmBackbone(BaseModule):
         super().__init__(init_cfg)
         timm = _import_timm()
         if not timm.is_model(model_name):
-            close = timm.list_models(f'*{model_name.split("_")[0]}*')[:5]
+            close = difflib.get_close_matches(model_name, timm.list_models(), n=5, cutoff=0.5)
             raise ValueError(
                 f'model_name={model_name!r}: timm {timm.__version__} has no such network; close '
                 f'names are {close}, and timm.list_models() gives all.'
@@ -61,7 +62,7 @@ class TimmBackbone(BaseModule):
             self.network = timm.create_model(
                 model_name, pretrained=pretrained, features_only=True, **model_args
             )
-        except (RuntimeError, AssertionError, TypeError) as error:
+        except (RuntimeError, AssertionError, TypeError, IndexError) as error:
             raise ValueError(
                 f'model_name={model_name!r}: timm {timm.__version__} builds no maps of it with '
                 f'{model_args} ({error}). Choose a network of timm.list_models() that supports '

@@ -49,7 +49,9 @@ class TestWithTimm:
 
     @pytest.mark.parametrize('arguments, complaint', [
         (dict(model_name='inception_v9'), r"no such network; close names are \['inception_"),
+        (dict(model_name='inceptionnext'), r"close names are \['inception_next"),
         (dict(model_name='inception_v3', dims=(8,)), 'builds no maps of it with'),
+        (dict(THIN, out_indices=(9,)), r"builds no maps of it with .*'out_indices': \(9,\)"),
     ])  # fmt: skip
     def test_what_timm_cannot_build_is_named(self, arguments, complaint):
         with pytest.raises(ValueError, match=complaint):
