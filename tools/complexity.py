@@ -13,8 +13,7 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
-from mmengine.config import Config  # noqa: E402
-
+from mmkd.engine.cli import config_of  # noqa: E402
 from mmkd.engine.complexity import measure_complexity  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
@@ -37,7 +36,7 @@ def report(args: argparse.Namespace) -> None:
     print(f'| config, {width} x {height} | backbone: parameters | multiply-adds '
           '| detector: parameters | multiply-adds |\n|---|--:|--:|--:|--:|')  # fmt: skip
     for path in args.configs:
-        cost = measure_complexity(Config.fromfile(path), (height, width))
+        cost = measure_complexity(config_of(path), (height, width))
         cells = (
             f'`{Path(path).name}`',
             f'{cost.backbone_parameters:,}',

@@ -94,17 +94,27 @@ def read_config(args: argparse.Namespace) -> Config:
         FileNotFoundError: There is no such config.
         ValueError: It, or one that it is based on, cannot be read.
     """
-    if '::' not in args.config and not osp.isfile(args.config):
-        raise FileNotFoundError(f'there is no config {args.config} (looked in {os.getcwd()}).')
-    try:
-        cfg = Config.fromfile(args.config)
-    except (ConfigParsingError, FileNotFoundError) as error:
-        raise ValueError(f'{args.config} cannot be read: {error}') from error
+    cfg = config_of(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
     default = osp.join('work_dirs', Path(args.config.split('::')[-1]).stem)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
     return cfg
+
+
+def config_of(path: str) -> Config:
+    """Reads a config, a file or MMDetection's own by ``mmdet::``.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It, or one that it is based on, cannot be read.
+    """
+    if '::' not in path and not osp.isfile(path):
+        raise FileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
+    try:
+        return Config.fromfile(path)
+    except (ConfigParsingError, FileNotFoundError) as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
 
 
 def set_teacher_checkpoint(cfg: Config, path: str) -> None:

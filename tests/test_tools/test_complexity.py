@@ -31,3 +31,9 @@ def test_a_shape_that_the_pyramid_cannot_halve_is_refused(tool, monkeypatch, cap
     with pytest.raises(SystemExit, match='2'):
         tool.main()
     assert '--shape must be multiples of 32, got 64 100' in capsys.readouterr().err
+
+
+def test_a_config_that_is_not_there_is_named_without_a_traceback(tool, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['complexity', 'nosuch.py'])
+    assert tool.main() == 2
+    assert 'error: there is no config nosuch.py' in capsys.readouterr().err
