@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmkd.compat import load_checkpoint_file
@@ -28,7 +29,8 @@ def check_training(cfg: Config) -> None:
 
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
-        ValueError: The teacher has no checkpoint, or settings exclude each other.
+        ValueError: The teacher has no checkpoint, train and val have other classes, or settings
+            exclude each other.
     """
     check_checkpoint_settings(cfg)
     if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
@@ -38,6 +40,8 @@ def check_training(cfg: Config) -> None:
         )
     _check_workers(cfg)
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
+    if cfg.get('val_cfg'):
+        _check_classes(cfg)
 
 
 def check_checkpoint_settings(cfg: Config) -> None:
@@ -118,6 +122,42 @@ def _check_workers(cfg: Config) -> None:
         return
     if loader.get('persistent_workers'):
         raise ValueError(PERSISTENT_WORKERS)
+
+
+def _check_classes(cfg: Config) -> None:
+    """Train and val must name one list: MMDetection numbers a misspelt one otherwise, unnoticed."""
+    first: tuple[str, tuple[str, ...]] | None = None
+    for split in ('train', 'val'):
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
+        for setting, classes in _class_lists(dataset, f'{split}_dataloader.dataset'):
+            first = first or (setting, classes)
+            if classes != first[1]:
+                raise ValueError(
+                    f'{setting}.metainfo.classes={classes} differs from {first[0]}.metainfo.classes'
+                    f'={first[1]}: labels are numbers, so both need one list in one order.'
+                )
+
+
+def _class_lists(dataset: Any, place: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(setting, names) of each data set, through wrappers; those that only building shows left out.
+
+    A string as ``classes`` names a file.
+    """
+    if isinstance(dataset, (list, tuple)):
+        for index, part in enumerate(dataset):
+            yield from _class_lists(part, f'{place}.{index}')
+    if not isinstance(dataset, dict):
+        return
+    for key in ('dataset', 'datasets'):
+        yield from _class_lists(dataset.get(key), f'{place}.{key}')
+    kind = dataset.get('type')
+    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+    metainfo = dataset.get('metainfo') or getattr(cls, 'METAINFO', {})
+    classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
+    if classes is None:  # a metainfo that leaves them out
+        classes = getattr(cls, 'METAINFO', {}).get('classes')
+    if isinstance(classes, (list, tuple)):
+        yield place, tuple(classes)
 
 
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:

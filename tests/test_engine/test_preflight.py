@@ -68,6 +68,23 @@ def test_splits_that_a_run_does_not_read_are_not_looked_up():
     check_data(cfg, ('train',))
 
 
+@pytest.mark.parametrize('classes', [('cat', 'dgo'), ('dog', 'cat'), ('cat',)])
+def test_train_and_val_name_one_list_of_classes(tmp_path, classes):
+    data = write_tiny_coco(tmp_path / 'data', num_images=2)
+    cfg = tiny_run_cfg(data, tmp_path, tiny_retinanet_cfg(), validate=True)
+    train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    train.metainfo = dict(classes=('cat', 'dog'))
+    val.metainfo = dict(classes=['cat', 'dog'])
+    check_training(cfg)
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=train)
+    cfg.train_dataloader.dataset.dataset.metainfo = dict(classes=classes)
+    place = r'train_dataloader\.dataset\.dataset\.metainfo\.classes'
+    with pytest.raises(ValueError, match=place):
+        check_training(cfg)
+    cfg.val_cfg = None
+    check_training(cfg)  # nothing to differ from
+
+
 def test_a_run_that_works_passes(tmp_path):
     data = write_tiny_coco(tmp_path / 'data')
     check_training(tiny_run_cfg(data, tmp_path, tiny_retinanet_cfg(), validate=True))
