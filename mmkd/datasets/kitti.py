@@ -149,14 +149,14 @@ class KITTIDataset(BaseDetDataset):
     def _instances(self, path: str, findings: Findings) -> list[dict]:
         try:
             text = get_text(path, backend_args=self.backend_args)
-            objects = list(parse_kitti_labels(text))
+            objects = [thing for thing in parse_kitti_labels(text) if thing.type in self._roles]
         except ValueError as error:
             findings.problem(path, str(error), 'write the file anew')
             return []
         for thing in objects:
             if thing.box[2] <= thing.box[0] or thing.box[3] <= thing.box[1]:
                 findings.problem(path, f'{thing.type} box {thing.box} has no area', 'correct it')
-        return [self._instance(thing) for thing in objects if thing.type in self._roles]
+        return [self._instance(thing) for thing in objects]
 
     def _instance(self, thing: KITTIObject) -> dict:
         label, ignored = self._roles[thing.type]

@@ -1,0 +1,14 @@
+"""A very thin R-FCN mimics one eight times as wide everywhere, on BCCD."""
+
+_base_ = './students/rfcn_r18thin_bccd.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/teachers/rfcn_r18_bccd.py',
+        checkpoint='work_dirs/rfcn_r18_bccd/epoch_16.pth',
+    ),
+    methods=[dict(type='mmkd.TwoStageMimic', loss_weight=0.125)],
+)
