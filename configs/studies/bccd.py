@@ -9,9 +9,6 @@ teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')
 student = dict(config='../students/faster_rcnn_r18thin_bccd.py')
 methods = dict(
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint')]),
-    hint_weak=dict(
-        title='whole-map hint, weight 0.2', methods=[dict(type='mmkd.Hint', loss_weight=0.2)]
-    ),
     fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')], seeds=[0, 1, 2, 3, 4, 5]),
     # The ablation of Chen et al. 2017; its hint alone is the whole-map hint above.
     soft=dict(

@@ -132,7 +132,7 @@ def _svg(figure: Figure) -> str:
 
 def _jpeg(figure: Figure) -> str:
     file = io.BytesIO()
-    figure.savefig(file, format='jpeg', dpi=110, facecolor='white', pil_kwargs=dict(quality=75))
+    figure.savefig(file, format='jpeg', dpi=110, facecolor='white', pil_kwargs=dict(quality=60))
     return f'data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}'
 
 
