@@ -41,26 +41,26 @@ def check_splits(
     start = time.perf_counter()
     findings: list[Finding] = []
     seen: dict[str, Split] = {}
-    todo: list[tuple[Split, Record]] = []
+    waiting: list[tuple[Split, Record]] = []
     for split in splits:
         findings += [Finding(kind, split.name, split.source, text) for kind, text in split.faults]
         findings += _twice_listed(split)
         for record in split.records:
             if record.image not in seen:
                 seen[record.image] = split
-                todo.append((split, record))
+                waiting.append((split, record))
 
     def look(item: tuple[Split, Record]) -> list[Finding]:
         split, record = item
         return list(_check_record(split, record, decode))
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for found in pool.map(look, todo):
+        for found in pool.map(look, waiting):
             findings += found
             on_image()
-    findings += _same_bytes((split.name, record.image) for split, record in todo)
+    findings += _same_bytes((split.name, record.image) for split, record in waiting)
     findings += _shared(splits)
-    boxes = sum(len(record.boxes or ()) for _, record in todo)
+    boxes = sum(len(record.boxes or ()) for _, record in waiting)
     counts: Counter[str] = Counter()
     for split in splits:
         counts[split.name] += len(split.records)
@@ -85,9 +85,7 @@ def _check_record(split: Split, record: Record, decode: bool) -> Iterator[Findin
     yield from _check_boxes(split, record, size or stated)
 
 
-def _check_boxes(
-    split: Split, record: Record, size: tuple[int, int] | None
-) -> Iterator[Finding]:
+def _check_boxes(split: Split, record: Record, size: tuple[int, int] | None) -> Iterator[Finding]:
     """Findings of one image's boxes; ``size`` is the image's own where it could be read."""
     for box in record.boxes or ():
         x1, y1, x2, y2 = box.corners
@@ -133,9 +131,7 @@ def _text(box: Box) -> str:
     return f'{box.name} ({", ".join(f"{value:g}" for value in box.corners)})'
 
 
-def _image_size(
-    path: str, decode: bool
-) -> tuple[tuple[int, int] | None, tuple[str, str] | None]:
+def _image_size(path: str, decode: bool) -> tuple[tuple[int, int] | None, tuple[str, str] | None]:
     """(width, height) of an image, or the (kind, detail) of what is wrong with it."""
     if not os.path.isfile(path):
         return None, ('missing-image', '')
