@@ -107,7 +107,8 @@ class TestToCoco:
         ]  # fmt: skip
         assert list(caltech_frames(annotations, [6, 7], skip=2)) == [
             'set06/V000/I00001.jpg', 'set07/V000/I00001.jpg']  # fmt: skip
-        assert caltech_frames(annotations, [6], skip=30) == {}
+        with pytest.raises(ValueError, match='skip=30 have no frame'):
+            caltech_frames(annotations, [6], skip=30)
 
     def test_what_training_ignores_is_a_crowd_and_what_the_metric_needs_is_kept(self, annotations):
         content = caltech_to_coco(caltech_frames(annotations, [6], skip=1))
