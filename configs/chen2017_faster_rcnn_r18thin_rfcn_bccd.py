@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/rfcn_r18_bccd.py',
         checkpoint='work_dirs/rfcn_r18_bccd/epoch_16.pth',
     ),
-    methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[1, 1]]))],
+    methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[0, 1]]))],
 )

@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/faster_rcnn_r18_bccd.py',
         checkpoint='work_dirs/faster_rcnn_r18_bccd/epoch_16.pth',
     ),
-    methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[1, 1]]))],
+    methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[1, 0]]))],
 )

@@ -1,4 +1,4 @@
-"""A very thin Faster R-CNN on BCCD imitates an R-FCN: the pyramid's stride 8 and its map."""
+"""A very thin Faster R-CNN on BCCD imitates an R-FCN: the pyramid's stride 4 and its map."""
 
 _base_ = './students/faster_rcnn_r18thin_bccd.py'
 
@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/rfcn_r18_bccd.py',
         checkpoint='work_dirs/rfcn_r18_bccd/epoch_16.pth',
     ),
-    methods=[dict(type='mmkd.FGFI', levels=[[1, 1]])],
+    methods=[dict(type='mmkd.FGFI', levels=[[0, 1]])],
 )

@@ -1,4 +1,4 @@
-"""A very thin R-FCN imitates one eight times as wide near the objects of BCCD."""
+"""A very thin R-FCN imitates one four times as wide near the objects of BCCD."""
 
 _base_ = './students/rfcn_r18thin_bccd.py'
 

@@ -1,4 +1,4 @@
-"""A very thin R-FCN mimics one eight times as wide inside its proposals, on shapes."""
+"""A very thin R-FCN mimics one four times as wide inside its proposals, on shapes."""
 
 _base_ = './students/rfcn_r18thin_shapes.py'
 

@@ -1,4 +1,4 @@
-"""A very thin Faster R-CNN on BCCD mimics an R-FCN's quantized map, at stride 8."""
+"""A very thin Faster R-CNN on BCCD mimics an R-FCN's quantized map, at stride 4."""
 
 _base_ = './students/faster_rcnn_r18thin_bccd.py'
 
@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/rfcn_r18_bccd.py',
         checkpoint='work_dirs/rfcn_r18_bccd/epoch_16.pth',
     ),
-    methods=[dict(type='mmkd.QuantizationMimic', levels=[[1, 1]])],
+    methods=[dict(type='mmkd.QuantizationMimic', levels=[[0, 1]])],
 )

@@ -1,4 +1,4 @@
-"""A very thin R-FCN mimics quantized features of one eight times as wide, on BCCD."""
+"""A very thin R-FCN mimics quantized features of one four times as wide, on BCCD."""
 
 _base_ = './students/rfcn_r18thin_bccd.py'
 

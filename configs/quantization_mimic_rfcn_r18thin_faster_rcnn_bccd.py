@@ -1,4 +1,4 @@
-"""A very thin R-FCN on BCCD mimics a Faster R-CNN's quantized map of stride 8."""
+"""A very thin R-FCN on BCCD mimics a Faster R-CNN's quantized map of stride 4."""
 
 _base_ = './students/rfcn_r18thin_bccd.py'
 
@@ -10,5 +10,5 @@ model = dict(
         config='{{ fileDirname }}/teachers/faster_rcnn_r18_bccd.py',
         checkpoint='work_dirs/faster_rcnn_r18_bccd/epoch_16.pth',
     ),
-    methods=[dict(type='mmkd.QuantizationMimic', levels=[[1, 1]])],
+    methods=[dict(type='mmkd.QuantizationMimic', levels=[[1, 0]])],
 )

@@ -1,4 +1,4 @@
-"""A very thin R-FCN mimics one eight times as wide everywhere, on BCCD."""
+"""A very thin R-FCN mimics one four times as wide everywhere, on BCCD."""
 
 _base_ = './students/rfcn_r18thin_bccd.py'
 

@@ -15,8 +15,6 @@ classes = (
 )
 shapes = dict(data_root='data/shapes', metainfo=dict(classes=classes))
 # Few images and few minutes: two a step learn more than four, as there are twice as many steps.
-train_dataloader = dict(
-    batch_size=2, dataset=dict(ann_file='ImageSets/Main/train.txt', **shapes)
-)
+train_dataloader = dict(batch_size=2, dataset=dict(ann_file='ImageSets/Main/train.txt', **shapes))
 val_dataloader = dict(dataset=dict(ann_file='ImageSets/Main/val.txt', **shapes))
 test_dataloader = val_dataloader

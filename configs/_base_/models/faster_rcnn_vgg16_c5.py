@@ -24,8 +24,6 @@ model = dict(
         bbox_roi_extractor=dict(out_channels=512, featmap_strides=[16]),
         bbox_head=dict(in_channels=512, fc_out_channels=4096),
     ),
-    train_cfg=dict(
-        rpn=dict(allowed_border=0), rpn_proposal=dict(nms_pre=12000, max_per_img=2000)
-    ),
+    train_cfg=dict(rpn=dict(allowed_border=0), rpn_proposal=dict(nms_pre=12000, max_per_img=2000)),
     test_cfg=dict(rpn=dict(nms_pre=6000, max_per_img=300)),
 )

@@ -1,6 +1,6 @@
-"""The thin R-FCN: a sixteenth of ResNet-18's width, an eighth of rfcn_r18half (58 k parameters)."""
+"""The thin R-FCN: a sixteenth of ResNet-18's width, a quarter of rfcn_r18quarter (58 k parameters)."""
 
-_base_ = './rfcn_r18half.py'
+_base_ = './rfcn_r18quarter.py'
 model = dict(
     backbone=dict(base_channels=4),
     neck=dict(in_channels=[16, 32], divisor=16),

@@ -1,9 +1,10 @@
 """R-FCN on a sixteenth of VGG-16's width with batch norm, from scratch on small images.
 
-Its one map is conv4_3: stride 8, as in rfcn_r18half, which can teach it map by map.
+Its one map is conv4_3, whose stride of 8 its anchors share.
 """
 
 _base_ = './rfcn_r18sixteenth.py'
+stride = 8
 model = dict(
     backbone=dict(
         _delete_=True,
@@ -14,5 +15,6 @@ model = dict(
         out_indices=(3,),
     ),
     neck=dict(in_channels=[32]),
-    rpn_head=dict(in_channels=32),
+    rpn_head=dict(in_channels=32, anchor_generator=dict(scales=[2, 4, 8, 16], strides=[stride])),
+    roi_head=dict(bbox_roi_extractor=dict(featmap_stride=stride)),
 )

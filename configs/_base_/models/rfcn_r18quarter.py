@@ -1,24 +1,32 @@
-"""R-FCN on half a ResNet-18, trained from scratch on small images (3.0 M parameters).
+"""R-FCN on a quarter of ResNet-18's width, trained from scratch on small images (0.7 M parameters).
 
-The heads' maps have stride 8, not 16, as the smallest boxes of a 256x192 image have 16 pixels, and
-3 x 3 bins, as a box has 2 to 10 cells a side. Anchors are those of the thin Faster R-CNN, 16 to 128
-pixels, but all on one grid, where a large object meets many and a small one few, if any, with an
-IoU of 0.7. So 0.5 makes one positive, positives are drawn object by object, and NMS sees more.
+The heads' maps have stride 4, not 16, as the smallest boxes of a 256x192 image have 16 pixels, and
+3 x 3 bins. Anchors are those of the thin Faster R-CNN, 16 to 128 pixels, but all on one grid, where
+a large object meets many and a small one few, if any, with an IoU of 0.7. So 0.5 makes one
+positive, positives are drawn object by object, and NMS sees more. What the strides would have given
+the receptive field, the dilations give.
 """
 
 _base_ = './faster_rcnn_r18thin_fpn.py'
-stride, bins = 8, 3
+stride, bins = 4, 3
 model = dict(
     type='mmkd.RFCN',
     backbone=dict(
-        base_channels=32, strides=(1, 1, 2, 1), dilations=(1, 1, 1, 2), out_indices=(2, 3)
+        base_channels=16, strides=(1, 1, 1, 1), dilations=(1, 1, 2, 4), out_indices=(2, 3)
     ),
-    neck=dict(_delete_=True, type='mmkd.RFCNNeck', in_channels=[128, 256], divisor=4),
+    neck=dict(
+        _delete_=True,
+        type='mmkd.RFCNNeck',
+        in_channels=[64, 128],
+        divisor=8,
+        # The authors' deviation of 0.01 is for 2048 channels; 128 would nearly vanish.
+        init_cfg=dict(type='Kaiming', layer='Conv2d'),
+    ),
     rpn_head=dict(
         type='mmkd.LevelRPNHead',
-        in_channels=128,
+        in_channels=64,
         feat_channels=64,
-        anchor_generator=dict(scales=[2, 4, 8, 16], strides=[stride]),
+        anchor_generator=dict(scales=[4, 8, 16, 32], strides=[stride]),
     ),
     roi_head=dict(
         type='mmkd.RFCNRoIHead',
@@ -28,7 +36,7 @@ model = dict(
         bbox_head=dict(
             _delete_=True,
             type='mmkd.RFCNHead',
-            in_channels=256,
+            in_channels=128,
             roi_feat_size=bins,
             num_classes=3,
             bbox_coder=dict(
