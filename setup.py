@@ -95,7 +95,7 @@ setup(
     packages=find_packages(include=['mmkd', 'mmkd.*']),
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
-    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich'],
+    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock'],
     extras_require={
         'openmmlab': OPENMMLAB,
         'onedl': ONEDL,

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from filelock import FileLock
 from rich.console import Console
 
 from mmkd.engine.processes import end_process
 
-from . import launch, markers
+from . import launch, locks, markers
 from .jobs import Job
 from .launch import Launcher
 from .logs import was_evaluated
@@ -26,6 +27,7 @@ class _Run:
     marker: markers.Marker
     process: subprocess.Popen
     slot: dict[str, str]
+    lock: FileLock
     before: float
     began: float = field(default_factory=time.monotonic)
     peak: int = 0
@@ -99,7 +101,7 @@ class Runner:
                 board.set(job, State.REUSED)
             elif self.free:
                 waiting.remove(job)
-                self._start(job, parts, board)
+                self._start_alone(job, parts, board)
 
     def _may_start(self, job: Job) -> bool:
         """Whether the job that this one needs went through."""
@@ -112,7 +114,18 @@ class Runner:
         self.failed[job.index] = f'needs {needed.name} (job {needed.index}), which is not finished'
         return False
 
-    def _start(self, job: Job, parts: dict[str, str], board: Board) -> None:
+    def _start_alone(self, job: Job, parts: dict[str, str], board: Board) -> None:
+        lock = locks.hold(job)
+        if lock is None:
+            self.failed[job.index] = (
+                f'another process runs it now (it holds {locks.lock_file(job)}): call again when '
+                'that has ended'
+            )
+            board.set(job, State.FAILED)
+        else:
+            self._start(job, parts, board, lock)
+
+    def _start(self, job: Job, parts: dict[str, str], board: Board, lock: FileLock) -> None:
         reason = markers.stale_reason(job, parts)
         if reason is not None:
             self.console.print(f'{job.name}: {reason}; it is run again.', soft_wrap=True)
@@ -127,7 +140,7 @@ class Runner:
         markers.write_marker(job.work_dir, marker)
         slot = self.free.pop(0)
         process = launch.start(job, slot, self.launcher)
-        self.running.append(_Run(job, marker, process, slot, marker.seconds))
+        self.running.append(_Run(job, marker, process, slot, lock, marker.seconds))
         board.set(job, State.RUNNING if marker.starts == 1 else State.RESUMED)
 
     def _ended(self, run: _Run) -> bool:
@@ -150,6 +163,7 @@ class Runner:
         marker.seconds = run.before + time.monotonic() - run.began
         marker.peak_memory = max(marker.peak_memory, run.peak)
         markers.write_marker(run.job.work_dir, marker)
+        run.lock.release()
 
     @staticmethod
     def _prune(job: Job) -> None:

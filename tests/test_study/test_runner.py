@@ -14,7 +14,7 @@ import pytest
 from mmengine.config import Config
 from rich.console import Console
 
-from mmkd.study import Launcher, Runner, find_slots, launch
+from mmkd.study import Launcher, Runner, find_slots, launch, locks
 from mmkd.study.jobs import Job
 from mmkd.study.markers import read_marker
 
@@ -155,6 +155,17 @@ def test_a_failure_is_told_and_the_others_go_on(tools, tmp_path):
     (tmp_path / 'fail_run1').unlink()
     failed, text = run(jobs)
     assert not failed and text.count('reused') == 2 and 'arm1, seed 0: resumed' in text
+
+
+def test_a_run_of_another_process_is_left_alone_and_named(tools, tmp_path):
+    teacher, *_ = make(tmp_path, count=1)
+    lock = locks.hold(teacher)
+    failed, _ = run([teacher])
+    assert 'another process runs it now' in failed[0] and not teacher.work_dir.exists()
+    lock.release()
+    failed, _ = run([teacher])
+    assert not failed and starts(teacher) == 1
+    assert locks.hold(teacher) is not None  # given back
 
 
 def test_what_needs_a_failed_teacher_is_not_started(tools, tmp_path):
