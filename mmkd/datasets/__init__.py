@@ -10,7 +10,7 @@ from .kitti_to_coco import kitti_to_coco
 from .shapes import SHAPES_CLASSES, draw_shapes, render_shapes_image
 from .voc_folder import VOCFolderDataset
 from .wider_face_to_voc import read_wider_face_list, wider_face_to_voc
-from .writing import refuse_to_replace, write_new
+from .writing import Outcome, refuse_to_replace, write_new, write_once
 
 __all__ = [
     'CaltechObject',
@@ -19,6 +19,7 @@ __all__ = [
     'KITTI_TYPES',
     'KITTIDataset',
     'KITTIObject',
+    'Outcome',
     'SHAPES_CLASSES',
     'VOCFolderDataset',
     'caltech_frames',
@@ -34,4 +35,5 @@ __all__ = [
     'render_shapes_image',
     'wider_face_to_voc',
     'write_new',
+    'write_once',
 ]

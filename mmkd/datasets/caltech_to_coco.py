@@ -1,10 +1,11 @@
 """The Caltech pedestrian benchmark in COCO's format."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .caltech_files import CaltechObject, read_seq, read_vbb
-from .writing import write_new
+from .writing import Outcome, write_once
 
 WIDTH, HEIGHT = 640, 480
 LABELS = ('person', 'person?', 'people', 'ignore')
@@ -106,24 +107,28 @@ def extract_frames(
     *,
     force: bool = False,
     on_frame: Callable[[], None] = lambda: None,
-) -> int:
+) -> Counter[Outcome]:
     """Writes frames of the ``.seq`` videos as the JPEG files that they are.
+
+    A frame that an earlier call wrote is compared with the video and left as it is, so that an
+    interrupted call can be repeated. A frame gets its name only once it is whole.
 
     Args:
         videos: Folder that holds ``set00/V000.seq`` and so on.
         names: ``set06/V000/I00029.jpg`` and so on.
         out: Folder to write them into.
-        force: Replace files that exist.
+        force: Replace files that exist with another content.
         on_frame: Called after each frame, for a progress bar.
 
     Returns:
-        How many were written.
+        How many were ``written``, ``there`` already, and ``replaced``.
 
     Raises:
         FileNotFoundError: A video is missing.
         ValueError: A video is too short, or is none.
-        FileExistsError: A file exists and ``force`` is off.
+        FileExistsError: A file exists with another content and ``force`` is off.
     """
+    outcomes: Counter[Outcome] = Counter()
     wanted: dict[Path, dict[int, str]] = {}
     for name in names:
         path = Path(name)
@@ -135,11 +140,11 @@ def extract_frames(
         left = dict(frames)
         for index, frame in enumerate(read_seq(file)):
             if index in left:
-                write_new(Path(out) / left.pop(index), frame, force=force)
+                outcomes[write_once(Path(out) / left.pop(index), frame, force=force)] += 1
                 on_frame()
         if left:
             raise ValueError(f'{file} has no frame {min(left)}; annotation and video differ.')
-    return len(names)
+    return outcomes
 
 
 def _share(thing: CaltechObject) -> float:

@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Literal
+
+Outcome = Literal['written', 'there', 'replaced']
+"""What became of a file: it is new, it was there with this very content, or it held another."""
 
 
 def write_new(path: str | Path, content: str | bytes, *, force: bool = False) -> None:
@@ -21,6 +25,34 @@ def write_new(path: str | Path, content: str | bytes, *, force: bool = False) ->
     part = path.with_name(f'{path.name}.part')
     part.write_bytes(content.encode('utf-8') if isinstance(content, str) else content)
     os.replace(part, path)
+
+
+def write_once(path: str | Path, content: str | bytes, *, force: bool = False) -> Outcome:
+    """:func:`write_new`, which leaves a file alone that has the content already.
+
+    So an interrupted command can be called again, and goes on where it stopped.
+
+    Args:
+        path: File to write; its folder is created.
+        content: The text, or bytes as they are.
+        force: Replace a file of another content.
+
+    Raises:
+        FileExistsError: The file exists with another content and ``force`` is off.
+    """
+    path = Path(path)
+    data = content.encode('utf-8') if isinstance(content, str) else content
+    if not path.exists():
+        write_new(path, data)
+        return 'written'
+    if path.stat().st_size == len(data) and path.read_bytes() == data:
+        return 'there'
+    if not force:
+        raise FileExistsError(
+            f'{path} exists with another content: move it away, or replace it with --force.'
+        )
+    write_new(path, data, force=True)
+    return 'replaced'
 
 
 def refuse_to_replace(path: str | Path, *, force: bool) -> None:

@@ -89,14 +89,64 @@ class TestSeq:
         (tmp_path / 'videos/set06').mkdir(parents=True)
         (tmp_path / 'videos/set06/V000.seq').write_bytes(seq([jpeg(n) for n in range(4)], 8))
         names = ['set06/V000/I00001.jpg', 'set06/V000/I00003.jpg']
-        assert extract_frames(tmp_path / 'videos', names, tmp_path / 'images') == 2
+        assert extract_frames(tmp_path / 'videos', names, tmp_path / 'images') == {'written': 2}
         assert (tmp_path / 'images' / names[1]).read_bytes() == jpeg(3)
-        with pytest.raises(FileExistsError, match='I00001.jpg exists'):
-            extract_frames(tmp_path / 'videos', names, tmp_path / 'images')
         with pytest.raises(ValueError, match='has no frame 9'):
             extract_frames(tmp_path / 'videos', ['set06/V000/I00009.jpg'], tmp_path / 'images')
         with pytest.raises(FileNotFoundError, match='no video .*set09.V000.seq'):
             extract_frames(tmp_path / 'videos', ['set09/V000/I00009.jpg'], tmp_path / 'images')
+
+
+class TestAnInterruptedExtraction:
+    NAMES = [f'set06/V000/I{n:05d}.jpg' for n in range(4)]
+
+    @pytest.fixture
+    def extract(self, tmp_path):
+        (tmp_path / 'videos/set06').mkdir(parents=True)
+        (tmp_path / 'videos/set06/V000.seq').write_bytes(seq([jpeg(n) for n in range(4)], 8))
+        return lambda **more: extract_frames(
+            tmp_path / 'videos', self.NAMES, tmp_path / 'images', **more
+        )
+
+    def test_goes_on_where_it_stopped(self, extract, tmp_path):
+        seen = []
+
+        def stop_after_two():
+            seen.append(1)
+            if len(seen) == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            extract(on_frame=stop_after_two)
+        first = tmp_path / 'images' / self.NAMES[0]
+        before = first.stat().st_mtime_ns
+        assert extract() == {'there': 2, 'written': 2}
+        assert first.stat().st_mtime_ns == before
+        assert [(tmp_path / 'images' / n).read_bytes() for n in self.NAMES] == [
+            jpeg(n) for n in range(4)]  # fmt: skip
+
+    def test_a_frame_cut_while_it_was_written_has_no_name(self, extract, tmp_path, monkeypatch):
+        def cut(self, content):
+            with open(self, 'wb') as file:
+                file.write(content[:5])
+            raise OSError('no space left')
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(tmp_path), 'write_bytes', cut)
+            with pytest.raises(OSError, match='no space'):
+                extract()
+        assert not list((tmp_path / 'images').rglob('*.jpg'))
+        assert extract() == {'written': 4}
+        assert len([p for p in (tmp_path / 'images').rglob('*') if p.is_file()]) == 4
+
+    def test_a_file_of_another_content_is_replaced_only_on_demand(self, extract, tmp_path):
+        mine = tmp_path / 'images' / self.NAMES[1]
+        mine.parent.mkdir(parents=True)
+        mine.write_bytes(jpeg(1)[:-1])
+        with pytest.raises(FileExistsError, match='I00001.jpg exists with another content'):
+            extract()
+        assert mine.read_bytes() == jpeg(1)[:-1]
+        assert extract(force=True) == {'there': 1, 'replaced': 1, 'written': 2}
 
 
 class TestToCoco:

@@ -38,7 +38,7 @@ def test_nothing_is_written_of_no_frame_or_a_wrong_share(tool, tmp_path, capsys,
     assert message in capsys.readouterr().err and not (tmp_path / 'out.json').exists()
 
 
-def test_it_writes_annotations_and_frames_once(tool, tmp_path, capsys):
+def test_it_writes_annotations_and_frames_and_goes_on_when_called_again(tool, tmp_path, capsys):
     frames = [[(1, (101, 101, 40, 100), 0, (0, 0, 0, 0))], []]
     write_vbb(tmp_path / 'annotations/set06/V000.vbb', ['person'], frames)
     image = b'\xff\xd8\xff' + bytes(40)
@@ -53,8 +53,17 @@ def test_it_writes_annotations_and_frames_once(tool, tmp_path, capsys):
     for entry in content['images']:
         assert (tmp_path / 'images' / entry['file_name']).read_bytes() == image
     printed = ' '.join(capsys.readouterr().out.split())
-    assert '2 frames, 1 boxes, 1 to train on.' in printed and 'images: 2 frames.' in printed
+    assert '2 frames, 1 boxes, 1 to train on; written.' in printed
+    assert 'images: 2 frames; 2 written.' in printed
 
-    assert run_readably(lambda: tool.run(tool.parse_args(argv))) == 2
-    assert 'out.json exists' in capsys.readouterr().err
-    assert run_readably(lambda: tool.run(tool.parse_args([*argv, '--force']))) == 0
+    (tmp_path / 'images/set06/V000/I00001.jpg').unlink()
+    tool.run(tool.parse_args(argv))
+    printed = ' '.join(capsys.readouterr().out.split())
+    assert '1 to train on; there already.' in printed
+    assert 'images: 2 frames; 1 there already, 1 written.' in printed
+
+    other = [*argv, '--min-height', '120']
+    assert run_readably(lambda: tool.run(tool.parse_args(other))) == 2
+    assert 'out.json exists with another content' in capsys.readouterr().err
+    assert run_readably(lambda: tool.run(tool.parse_args([*other, '--force']))) == 0
+    assert '0 to train on; replaced.' in ' '.join(capsys.readouterr().out.split())

@@ -5,8 +5,9 @@ python tools/dataset_converters/caltech_to_coco.py data/caltech data/caltech/tra
     --skip 3 --extract
 
 The folder holds annotations/set00/V000.vbb and, for --extract, videos/set00/V000.seq, as the
-benchmark's archives unpack; frames go to images/. Exit status: 0 written, 2 the folder or the
-command is wrong.
+benchmark's archives unpack; frames go to images/. Interrupted, it goes on when it is called again:
+what is there with the right content is left alone, what is there with another needs --force. Exit
+status: 0 written, 2 the folder or the command is wrong.
 """
 
 import argparse
@@ -23,8 +24,15 @@ import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
-from mmkd.datasets import caltech_frames, caltech_to_coco, extract_frames, write_new  # noqa: E402
+from mmkd.datasets import (  # noqa: E402
+    Outcome, caltech_frames, caltech_to_coco, extract_frames, write_once,
+)  # fmt: skip
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
+
+
+_SAID: dict[Outcome, str] = {
+    'written': 'written', 'there': 'there already', 'replaced': 'replaced'
+}  # fmt: skip
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +51,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--min-visible', type=float, default=0.65, metavar='SHARE',
                         help='persons less visible are ignored in training')  # fmt: skip
     parser.add_argument('--extract', action='store_true', help='write the frames too')
-    parser.add_argument('--force', action='store_true', help='replace files that exist')
+    parser.add_argument('--force', action='store_true',
+                        help='replace files that exist with another content')  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -53,21 +62,23 @@ def run(args: argparse.Namespace) -> None:
     with console.status('reading annotations'):
         frames = caltech_frames(args.data_root / 'annotations', args.sets, args.skip)
     content = caltech_to_coco(frames, args.min_height, args.min_visible)
-    write_new(args.out, json.dumps(content), force=args.force)
+    outcome = write_once(args.out, json.dumps(content), force=args.force)
     boxes = content['annotations']
     trained = sum(not box['iscrowd'] for box in boxes)
     console.print(
-        f'{args.out}: {len(content["images"])} frames, {len(boxes)} boxes, {trained} to train on.'
+        f'{args.out}: {len(content["images"])} frames, {len(boxes)} boxes, {trained} to train on; '
+        f'{_SAID[outcome]}.'
     )
     if args.extract:
         images = args.data_root / 'images'
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task('extracting', total=len(frames))
-            count = extract_frames(
+            counts = extract_frames(
                 args.data_root / 'videos', list(frames), images, force=args.force,
                 on_frame=lambda: progress.advance(bar),
             )  # fmt: skip
-        console.print(f'{images}: {count} frames.')
+        said = ', '.join(f'{count} {_SAID[outcome]}' for outcome, count in counts.items())
+        console.print(f'{images}: {counts.total()} frames; {said}.')
 
 
 def _range(text: str) -> range:
