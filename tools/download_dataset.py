@@ -9,6 +9,7 @@ Exit status: 0 everything is there, 2 something is not, or the command is wrong.
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -19,7 +20,8 @@ import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
 from rich.console import Console  # noqa: E402
 from rich.progress import (  # noqa: E402
-    BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn,
+    BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn,
+    TransferSpeedColumn,
 )  # fmt: skip
 from rich.table import Table  # noqa: E402
 
@@ -71,6 +73,18 @@ def show_list(console: Console) -> None:
     console.print(table)
 
 
+def show_bytes(progress: Progress, title: str) -> Callable[[int, int | None], None]:
+    """A function that moves a bar of this title, which appears when it is first called."""
+    bars: list[TaskID] = []
+
+    def update(done: int, total: int | None) -> None:
+        if not bars:
+            bars.append(progress.add_task(title, total=total))
+        progress.update(bars[0], completed=done, total=total)
+
+    return update
+
+
 def run(args: argparse.Namespace, console: Console) -> None:
     """Fetches and unpacks."""
     if args.list:
@@ -82,11 +96,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.print(f'{CATALOGUE[name].title}; terms: {CATALOGUE[name].terms}')
     for item in chosen_items(args.names, args.only):
         with Progress(*columns, console=console, transient=True) as progress:
-            bar = progress.add_task(item.name, total=None)
             path, fetched = fetch(
                 item, args.root, retries=args.retries,
-                on_bytes=lambda done, total, bar=bar: progress.update(
-                    bar, completed=done, total=total),
+                on_bytes=show_bytes(progress, item.name),
+                on_check=show_bytes(progress, f'checking {item.name}'),
             )  # fmt: skip
         checked = 'MD5 as published' if item.md5 else 'no checksum is published'
         console.print(f'{path}: {"downloaded" if fetched else "was there"}, {checked}.')

@@ -7,9 +7,10 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mmkd.datasets.download import CATALOGUE, DataSet, Item, fetch, unpack
+from mmkd.datasets.download import CATALOGUE, DataSet, Item, check, fetch, unpack
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/download_dataset.py'
 CONTENT = bytes(range(256)) * 4000
@@ -171,6 +172,32 @@ class TestChecking:
             fetch(item(server, '/c.zip', None), tmp_path)
 
 
+    def test_the_check_reports_how_far_it_is(self, server, tmp_path, monkeypatch):
+        monkeypatch.setattr(check, '_CHUNK', 400_000)
+        server.files['/a.zip'] = zipped(a=bytes(500_000), b=bytes(300_000))
+        for wanted, steps in (
+            (item(server), [(400_000, 1_024_000), (800_000, 1_024_000), (1_024_000, 1_024_000)]),
+            (item(server, '/a.zip', None), [(400_000, 800_000), (500_000, 800_000),
+                                            (800_000, 800_000)]),
+        ):  # fmt: skip
+            for _ in ('fetched', 'there'):
+                seen = []
+                fetch(wanted, tmp_path, on_check=lambda *both, seen=seen: seen.append(both))
+                assert seen == steps
+
+    @pytest.mark.parametrize('place', [45, -90])
+    def test_a_damaged_compressed_member_is_named(self, server, tmp_path, place):
+        content = np.random.default_rng(0).integers(0, 99, 5000, np.uint8).tobytes()
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr('a', content)
+        damaged = bytearray(buffer.getvalue())
+        damaged[place] ^= 0xFF
+        server.files['/a.zip'] = bytes(damaged)
+        with pytest.raises(ValueError, match='a in it is damaged'):
+            fetch(item(server, '/a.zip', None), tmp_path)
+
+
 def zipped(**files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_STORED) as archive:
@@ -258,6 +285,14 @@ class TestTheTool:
         assert (tmp_path / 'here/set/a').read_text() == 'one'
         again = self.run(tool, 'mine', '--root', tmp_path, '--unpack', '--only', 'a.zip')
         assert 'a.zip: was there, no checksum is published' in again and 'a.bin' not in again
+
+    def test_on_a_terminal_the_check_has_a_bar_of_its_own(self, tool, tmp_path):
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=120, force_terminal=True)
+        tool.run(tool.parse_args(['mine', '--root', str(tmp_path), '--only', 'a.bin']), console)
+        assert 'checking a.bin' in console.file.getvalue()
+        assert 'checking' not in self.run(tool, 'mine', '--root', tmp_path)
 
     def test_it_lists_and_refuses(self, tool, capsys):
         assert 'mine alone' in self.run(tool, '--list')

@@ -1,17 +1,15 @@
 """One file from its address, resumed where it was cut off, checked, and never over another."""
 
-import hashlib
-import os
 import shutil
 import time
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from .catalogue import Item
+from .check import fault_of
 
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes that there will be, None if unknown."""
@@ -31,6 +29,7 @@ def fetch(
     timeout: float = 30.0,
     wait: float = 2.0,
     on_bytes: OnBytes = lambda done, total: None,
+    on_check: OnBytes = lambda done, total: None,
 ) -> tuple[Path, bool]:
     """Downloads a file unless it is there.
 
@@ -44,7 +43,8 @@ def fetch(
         retries: How often an interrupted transfer is continued.
         timeout: Seconds without a byte after which it counts as interrupted.
         wait: Seconds before the first retry; doubled for each that follows.
-        on_bytes: For a progress bar.
+        on_bytes: For a progress bar of the transfer.
+        on_check: For one of the check that follows, which reads the whole file.
 
     Returns:
         The file, and whether it was fetched now.
@@ -59,7 +59,7 @@ def fetch(
         raise ValueError(f'retries must be >= 0, got {retries}.')
     path = Path(root) / item.path
     if path.exists():
-        fault = _fault(path, item)
+        fault = fault_of(path, item, on_check)
         if fault:
             raise FileExistsError(
                 f'{path} exists but {fault}: move it away to have it downloaded, nothing is '
@@ -79,7 +79,7 @@ def fetch(
                     'continue.'
                 ) from error
             time.sleep(wait * 2**attempt)
-    fault = _fault(part, item)
+    fault = fault_of(part, item, on_check)
     if fault:
         raise ValueError(f'{part} is complete but {fault}: delete it and call again.')
     if path.exists():
@@ -162,25 +162,6 @@ def _read(response: HTTPResponse, size: int) -> bytes:
         return response.read(size)
     except (OSError, HTTPException) as error:
         raise _Interrupted(str(error) or type(error).__name__) from error
-
-
-def _fault(path: Path, item: Item) -> str | None:
-    """What is wrong with a complete file, or None."""
-    if item.md5 is not None:
-        digest = hashlib.md5(usedforsecurity=False)
-        with open(path, 'rb') as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        found = digest.hexdigest()
-        return None if found == item.md5 else f'its MD5 is {found}, published is {item.md5}'
-    if item.name.endswith('.zip'):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                broken = archive.testzip()
-        except zipfile.BadZipFile as error:
-            return f'it is no zip archive ({error})'
-        return None if broken is None else f'{broken} in it is damaged'
-    return None if os.path.getsize(path) else 'it is empty'
 
 
 def _length(path: Path) -> int:
