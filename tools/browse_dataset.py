@@ -49,24 +49,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, console: Console) -> None:
     """Builds the data set and draws."""
     config = read_config(args)
-    check_data(config, (args.split,))
-    init_default_scope(config.get('default_scope', 'mmdet'))
-    dataset = DATASETS.build(config[f'{args.split}_dataloader'].dataset)
+    with console.status(f'reading the {args.split} set of {args.config}'):
+        check_data(config, (args.split,))
+        init_default_scope(config.get('default_scope', 'mmdet'))
+        dataset = DATASETS.build(config[f'{args.split}_dataloader'].dataset)
     indices = list(range(len(dataset)))
     if args.shuffle is not None:
         random.Random(args.shuffle).shuffle(indices)
     indices = indices[: args.num or None]
-    with Progress(transient=True) as progress:
+    with Progress(console=console, transient=True) as progress:
         bar = progress.add_task('drawing', total=len(indices))
         written = draw_dataset(
             dataset, args.out_dir, indices, raw=args.raw, force=args.force,
             on_image=lambda: progress.advance(bar),
         )  # fmt: skip
-    Console().print(f'{len(written)} pictures in {args.out_dir}.')
+    console.print(f'{len(written)} pictures in {args.out_dir}.')
 
 
 if __name__ == '__main__':
-    sys.exit(run_readably(lambda: run(parse_args())))
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

@@ -1,3 +1,7 @@
+import importlib.util
+import io
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -56,3 +60,25 @@ def test_a_picture_is_not_replaced_unless_asked(dataset, tmp_path):
     assert path.read_text() == 'mine' and len(list(path.parent.iterdir())) == 1
     draw_dataset(dataset, tmp_path / 'out', [1], raw=True, force=True)
     assert cv2.imread(str(path)) is not None
+
+
+def test_the_tool_says_that_it_reads_before_it_draws_and_on_a_terminal_alone(tmp_path):
+    from rich.console import Console
+
+    tool = Path(__file__).resolve().parents[2] / 'tools/browse_dataset.py'
+    spec = importlib.util.spec_from_file_location('browse_dataset_tool', tool)
+    browse = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(browse)
+    write_kitti_folder(tmp_path / 'data', {'000001': [], '000002': []})
+    config = tmp_path / 'config.py'
+    dataset = dict(type='mmkd.KITTIDataset', data_root=str(tmp_path / 'data'), pipeline=PIPELINE)
+    config.write_text(f'train_dataloader = dict(dataset={dataset!r})\n')
+    said = {}
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), width=200, force_terminal=terminal)
+        out = tmp_path / f'out_{terminal}'
+        browse.run(browse.parse_args([str(config), str(out), '--raw']), console)
+        said[terminal] = console.file.getvalue()
+        assert len(list(out.iterdir())) == 2
+    assert 'reading the train set' in said[True] and 'drawing' in said[True]
+    assert 'reading' not in said[False] and '2 pictures in' in said[False]
