@@ -89,7 +89,7 @@ class TestWheel:
             metadata = archive.read(name).decode()
         plain = {Requirement(line).name for line in re.findall(r'^Requires-Dist: (.*)$', metadata,
                                                                re.M) if 'extra ==' not in line}
-        assert plain == {'torch', 'torchvision', 'numpy', 'rich'}
+        assert plain == {'torch', 'torchvision', 'numpy', 'rich', 'filelock'}
         assert re.search(r'^License(-Expression)?: Apache-2.0$', metadata, re.M)
 
     def test_installed_elsewhere_its_configs_resolve(self, wheel, tmp_path):
