@@ -1,0 +1,17 @@
+"""BCCD: a very thin R-FCN under a Faster R-CNN.
+
+python tools/compare.py configs/studies/rfcn_crossed_bccd.py --teacher-checkpoint PATH
+The other way round: docs/rfcn.md.
+"""
+
+teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')
+student = dict(config='../students/rfcn_r18thin_bccd.py')
+methods = dict(
+    fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI', levels=[[1, 0]])]),
+    hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint', levels=[[1, 0]])]),
+    chen2017=dict(
+        title='Chen 2017, RCN and hint',
+        methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[1, 0]]))],
+    ),
+)
+seeds = [0]
