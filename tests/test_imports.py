@@ -62,6 +62,7 @@ RULES = {
         {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),
     'version': Rule(set(), set(), 'the version is a string'),
+    'settings': Rule(set(), set(), 'a check of a value knows no part'),
     'compat': Rule(
         set(), EVERYTHING, 'compat runs before the rest of mmkd exists: it imports third parties '
         'only'),
@@ -142,8 +143,9 @@ def _breach(entry: Import, source: str, rule: Rule) -> str | None:
     place = f'{entry.file.relative_to(ROOT)}:{entry.line}'
     if top == 'mmkd':
         target = part_of(entry.module)
-        # The package itself offers its version and the order of its parts, and is safe to name.
-        allowed = rule.inside | {source, '__init__', 'version'}
+        # The package itself offers its version and the order of its parts, and is safe to name;
+        # settings are checked everywhere, by what knows no part.
+        allowed = rule.inside | {source, '__init__', 'version', 'settings'}
         if target == 'testing' and source != 'testing':
             return f'{place}: {source} -> testing; only tests/ import mmkd.testing'
         if target in allowed or rule.inside == EVERYTHING:

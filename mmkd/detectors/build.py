@@ -1,14 +1,14 @@
 """Builds the configured methods through the registry; knows none of them by name."""
 
 import difflib
-import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from mmkd.observation import Layout
 from mmkd.registry import MODELS
+from mmkd.settings import accepted_arguments, nearest
 
 
 def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> nn.ModuleDict:
@@ -26,6 +26,10 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
     if not configs:
         raise ValueError("methods is empty: name at least one, e.g. [dict(type='mmkd.FGFI')].")
     methods = nn.ModuleDict()
+    if not isinstance(configs, Sequence) or not all(isinstance(one, Mapping) for one in configs):
+        raise ValueError(
+            f"methods must be a list of dicts, e.g. [dict(type='mmkd.FGFI')], got {configs!r}."
+        )
     for config in configs:
         check_method_type(config.get('type'))
         config = _with_scope(config)
@@ -56,29 +60,14 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
 
 def _build(config: dict) -> Any:
     kind = config['type']
-    accepted, open_ended = _arguments(kind if isinstance(kind, type) else MODELS.get(kind))
+    accepted, open_ended = accepted_arguments(kind if isinstance(kind, type) else MODELS.get(kind))
     unknown = [key for key in config if key not in accepted and key != 'type']
     if unknown and not open_ended:
-        near = difflib.get_close_matches(unknown[0], [*accepted, 'auto_scale'], n=1)
-        hint = f' Did you mean {near[0]!r}?' if near else ''
+        hint = nearest(unknown[0], [*accepted, 'auto_scale'])
         raise ValueError(
             f'methods: {kind} has no argument {unknown[0]!r}.{hint} It takes {list(accepted)}.'
         )
     return MODELS.build(config)
-
-
-def _arguments(kind: type) -> tuple[list[str], bool]:
-    """Names of the arguments, those that are handed on to a base class included; any other?"""
-    names: list[str] = []
-    for base in kind.__mro__[:-1]:
-        if '__init__' not in vars(base):
-            continue
-        own = list(inspect.signature(vars(base)['__init__']).parameters.values())[1:]
-        plain = [p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-        names += [name for name in plain if name not in names]
-        if not any(p.kind is p.VAR_KEYWORD for p in own):
-            return names, False
-    return names, True
 
 
 def _with_scope(config: dict) -> dict:

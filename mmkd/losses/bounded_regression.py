@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 from .functional import check_same_shape, count_over_ranks, teacher_bounded_error
 
@@ -25,9 +26,8 @@ class TeacherBoundedLoss(nn.Module):
 
     def __init__(self, margin: float = 0.0, loss_weight: float = 0.5) -> None:
         super().__init__()
-        for name, value in (('margin', margin), ('loss_weight', loss_weight)):
-            if value < 0:
-                raise ValueError(f'{name} must be >= 0, got {value}.')
+        check_number('margin', margin, '>= 0')
+        check_number('loss_weight', loss_weight, '>= 0')
         self.margin = margin
         self.loss_weight = loss_weight
 

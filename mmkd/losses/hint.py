@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 from .functional import NORMS, check_same_shape, count_over_ranks, hint_error
 
@@ -32,8 +33,7 @@ class HintLoss(nn.Module):
 
     def __init__(self, loss_weight: float = 0.5, norm: str = 'l2', reduction: str = 'mean') -> None:
         super().__init__()
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        check_number('loss_weight', loss_weight, '>= 0')
         if norm not in NORMS:
             raise ValueError(f'norm must be one of {NORMS}, got {norm!r}.')
         if reduction not in REDUCTIONS:

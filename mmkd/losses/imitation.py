@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 from .functional import check_same_shape, count_over_ranks, masked_squared_error
 
@@ -26,8 +27,7 @@ class ImitationLoss(nn.Module):
 
     def __init__(self, loss_weight: float = 0.01) -> None:
         super().__init__()
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        check_number('loss_weight', loss_weight, '>= 0')
         self.loss_weight = loss_weight
 
     def forward(

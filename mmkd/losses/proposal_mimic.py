@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 from .functional import NORMALIZE, RegionErrors, count_over_ranks, mimic_rows
 
@@ -26,8 +27,7 @@ class ProposalMimicLoss(nn.Module):
 
     def __init__(self, loss_weight: float = 1.0, normalize: str = 'elements') -> None:
         super().__init__()
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight must be >= 0, got {loss_weight}.')
+        check_number('loss_weight', loss_weight, '>= 0')
         if normalize not in NORMALIZE:
             raise ValueError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
         self.loss_weight = loss_weight

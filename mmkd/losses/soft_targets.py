@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 from .functional import (
     check_same_shape,
@@ -41,16 +42,9 @@ class WeightedSoftLoss(nn.Module):
         sigmoid: bool = False,
     ) -> None:
         super().__init__()
-        if background_weight < 0:
-            raise ValueError(f'background_weight must be >= 0, got {background_weight}.')
-        if temperature <= 0:
-            raise ValueError(f'temperature must be > 0, got {temperature}.')
-        if class_weights is not None and (len(class_weights) < 2 or min(class_weights) < 0):
-            raise ValueError(
-                'class_weights must be numbers >= 0, one a class and the background last, got '
-                f'{list(class_weights)}.'
-            )
-        table = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        check_number('background_weight', background_weight, '>= 0')
+        check_number('temperature', temperature, '> 0')
+        table = None if class_weights is None else _table(class_weights)
         self.class_weights: Tensor | None
         self.register_buffer('class_weights', table, persistent=False)
         self.background_weight = background_weight
@@ -103,3 +97,20 @@ class WeightedSoftLoss(nn.Module):
             rows = weighted_soft_cross_entropy(*logits, weights, self.temperature)
         count = rows.new_tensor(avg_factor)
         return rows.sum() / count_over_ranks(count)
+
+
+def _table(class_weights: Sequence[float]) -> Tensor:
+    """(columns,) float32, checked."""
+    if isinstance(class_weights, str) or not isinstance(class_weights, Sequence):
+        raise ValueError(
+            'class_weights must be a list of numbers, one a class and the background last, got '
+            f'{class_weights!r}.'
+        )
+    for place, weight in enumerate(class_weights):
+        check_number(f'class_weights[{place}]', weight, '>= 0')
+    if len(class_weights) < 2:
+        raise ValueError(
+            'class_weights must be one number a class and the background last, got '
+            f'{list(class_weights)}.'
+        )
+    return torch.tensor(class_weights, dtype=torch.float32)

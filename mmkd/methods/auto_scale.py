@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor, distributed, nn
 
 from mmkd.observation import Observation, gradient_norm, total_loss
+from mmkd.settings import check_number
 
 _BY = ('loss', 'grad')
 
@@ -50,10 +51,8 @@ class AutoScale(nn.Module):
         self, fraction: float = 0.5, iters: int = 50, by: str = 'loss', name: str = 'method'
     ) -> None:
         super().__init__()
-        if not 0 < fraction < math.inf:
-            raise ValueError(f'auto_scale.fraction of {name} must be > 0, got {fraction}.')
-        if iters < 1:
-            raise ValueError(f'auto_scale.iters of {name} must be >= 1, got {iters}.')
+        check_number(f'auto_scale.fraction of {name}', fraction, '> 0')
+        check_number(f'auto_scale.iters of {name}', iters, '>= 1', whole=True)
         if by not in _BY:
             raise ValueError(f'auto_scale.by of {name} must be one of {_BY}, got {by!r}.')
         self.fraction, self.iters, self.by, self.name = fraction, iters, by, name

@@ -46,7 +46,7 @@ class DistillMethod(nn.Module):
         self.schedule = Schedule(loss_weight, 'loss_weight')
         self.loss_weight = self.schedule.highest
         name = _snake_case(type(self).__name__) if name is None else name
-        if not name.isidentifier():
+        if not isinstance(name, str) or not name.isidentifier():
             raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
         if 'loss' in name:  # MMEngine trains on what is named so, numbers to watch included
             raise ValueError(

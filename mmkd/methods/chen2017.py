@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import Batch, Layout, Observation
 from mmkd.registry import MODELS
+from mmkd.settings import check_arguments
 
 from .base import DistillMethod
 from .bounded_regression import BoundedRegression
@@ -59,6 +60,7 @@ class Chen2017(DistillMethod):
             mu, background_weight, class_weights, temperature, on, name=f'{self.name}_soft'
         )
         bounded = BoundedRegression(nu, margin, on, name=f'{self.name}_bounded')
+        check_arguments('hint', {} if hint is None else hint, Hint, without=('loss_weight', 'name'))
         guide = Hint(gamma, **(hint or {}), name=f'{self.name}_hint')
         self._active = [part for part in (soft, bounded, guide) if part.active]
         short = {soft: 'soft', bounded: 'bounded', guide: 'hint'}

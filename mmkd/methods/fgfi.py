@@ -1,6 +1,6 @@
 """Fine-grained feature imitation (Wang et al., CVPR 2019)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from mmkd.losses import ImitationLoss
 from mmkd.modules import ConvAdapter, ImitationRegion, move_priors, pair_levels, resize_like
 from mmkd.observation import Batch, Layout, Observation, Priors
 from mmkd.registry import MODELS, TASK_UTILS
+from mmkd.settings import check_flag, check_number
 
 from .base import DistillMethod
 from .schedule import ScheduleSetting
@@ -56,6 +57,12 @@ class FGFI(DistillMethod):
         name: str | None = None,
     ) -> None:
         super().__init__(_delayed(loss_weight, warmup_iters), name)
+        check_flag('adapt_relu', adapt_relu, none=True)
+        if anchor_generator is not None and not isinstance(anchor_generator, Mapping):
+            raise ValueError(
+                'anchor_generator must be a dict of its settings, e.g. dict(scales=[8], '
+                f'ratios=[1.0], strides=[8, 16]), got {anchor_generator!r}.'
+            )
         self.region = ImitationRegion(psi, max_over)
         self.loss = ImitationLoss(self.loss_weight)
         self.adapt_relu = adapt_relu
@@ -149,8 +156,7 @@ class FGFI(DistillMethod):
 
 
 def _delayed(loss_weight: ScheduleSetting, iterations: int) -> ScheduleSetting:
-    if iterations < 0:
-        raise ValueError(f'warmup_iters must be >= 0, got {iterations}.')
+    check_number('warmup_iters', iterations, '>= 0', whole=True)
     if not iterations:
         return loss_weight
     if not isinstance(loss_weight, (int, float)):

@@ -43,7 +43,7 @@ class ProposalMimic(DistillMethod):
             leaves out equal boxes only.
         positive_fraction: Share of regions, in (0, 1], that overlap ground truth; None: as it
             comes.
-        positive_iou: IoU from which they do.
+        positive_iou: IoU from which they do; None: 0.5. An error without ``positive_fraction``.
         region: ``'roi_align'``: both maps pooled to 7 x 7 on the level of MMDetection's RoI
             extractor. ``'crop'``: the cells that the box touches, without pooling.
         normalize: Size m_i of a region: its ``'elements'``, its ``'positions'``, or ``'none'``, 1.
@@ -64,7 +64,7 @@ class ProposalMimic(DistillMethod):
         max_per_image: int = 256,
         duplicate_iou: float = 1.0,
         positive_fraction: float | None = None,
-        positive_iou: float = 0.5,
+        positive_iou: float | None = None,
         region: str = 'roi_align',
         normalize: str = 'elements',
         upsample: str = 'bilinear',
@@ -72,8 +72,9 @@ class ProposalMimic(DistillMethod):
         name: str | None = None,
     ) -> None:
         super().__init__(loss_weight, name)
-        self.sources = (proposals,) if isinstance(proposals, str) else tuple(proposals)
-        unknown = set(self.sources) - set(SOURCES)
+        several = isinstance(proposals, Sequence) and not isinstance(proposals, str)
+        self.sources: tuple = tuple(proposals) if several else (proposals,)
+        unknown = [source for source in self.sources if source not in SOURCES]
         if not self.sources or unknown or len(set(self.sources)) < len(self.sources):
             raise ValueError(f'proposals must name one or more of {SOURCES}, got {proposals!r}.')
         if upsample not in UPSAMPLE:

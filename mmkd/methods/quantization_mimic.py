@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from mmkd.modules import Quantizer
 from mmkd.observation import Layout
 from mmkd.registry import MODELS
+from mmkd.settings import check_flag
 
 from .proposal_mimic import ProposalMimic
 from .schedule import ScheduleSetting
@@ -48,6 +49,9 @@ class QuantizationMimic(ProposalMimic):
         **kwargs: Any,
     ) -> None:
         super().__init__(loss_weight, name=name, **kwargs)
+        check_flag('signed', signed, none=True)
+        check_flag('quantize_student', quantize_student)
+        check_flag('quantize_teacher', quantize_teacher)
         if not (quantize_student or quantize_teacher):
             raise ValueError(
                 'quantize_student and quantize_teacher are both False: that is ProposalMimic.'

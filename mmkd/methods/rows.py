@@ -22,8 +22,8 @@ def check_heads(on: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: One is unknown or named twice, or there is none.
     """
-    heads = (on,) if isinstance(on, str) else tuple(on)
-    if not heads or set(heads) - set(HEADS) or len(set(heads)) < len(heads):
+    heads = (on,) if isinstance(on, str) or not isinstance(on, Sequence) else tuple(on)
+    if not heads or any(head not in list(HEADS) for head in heads) or len(set(heads)) < len(heads):
         raise ValueError(f'on must name one or both of {list(HEADS)}, got {on!r}.')
     return heads
 

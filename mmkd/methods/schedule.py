@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmkd.observation import Batch
+from mmkd.settings import check_flag, check_number
 
 ScheduleSetting = float | Mapping | Sequence[Mapping]
 """A number, one piece, or a list of pieces; see :class:`Schedule`."""
@@ -80,13 +81,15 @@ class Schedule:
         highest: Largest value that it can take.
 
     Raises:
-        ValueError: A value is negative, a piece is unknown, or lacks or has too many keys.
+        ValueError: A value is no number or negative, a piece is unknown, or lacks or has too many
+            keys.
     """
 
     def __init__(self, setting: ScheduleSetting, name: str) -> None:
         if isinstance(setting, Mapping):
             setting = [setting]
-        elif not isinstance(setting, Sequence):
+        elif isinstance(setting, str) or not isinstance(setting, Sequence):
+            check_number(name, setting, '>= 0')
             setting = [dict(type='constant', value=setting)]
         if not setting:
             raise ValueError(f'{name} is an empty list: give a number or at least one piece.')
@@ -94,8 +97,6 @@ class Schedule:
         values = [value for piece in self._pieces for value in (piece.start, piece.stop)]
         self.lowest, self.highest = min(values), max(values)
         self.constant = self.lowest == self.highest
-        if self.lowest < 0:
-            raise ValueError(f'{name} must be >= 0, got {self.lowest}.')
 
     def __call__(self, batch: Batch) -> float:
         """The value for a batch, by its ``step`` and ``epoch``."""
@@ -104,6 +105,10 @@ class Schedule:
 
 
 def _piece(entry: Mapping, name: str) -> _Piece:
+    if not isinstance(entry, Mapping):
+        raise ValueError(
+            f'{name}: a piece must be a dict with type of {sorted(_NEEDED)}, got {entry!r}.'
+        )
     kind = entry.get('type')
     if kind not in _NEEDED:
         raise ValueError(
@@ -116,9 +121,16 @@ def _piece(entry: Mapping, name: str) -> _Piece:
             f'{name}: a {kind!r} piece needs {sorted(_NEEDED[kind])} and takes {sorted(_TIMES)}, '
             f'got {sorted(given)}.'
         )
-    begin, end = entry.get('begin', 0), entry.get('end')
-    if begin < 0 or (end is not None and end <= begin):
+    for key in ('value', 'start', 'stop'):
+        if key in entry:
+            check_number(f'{name}: {key}', entry[key], '>= 0')
+    begin, end, by_epoch = entry.get('begin', 0), entry.get('end'), entry.get('by_epoch', True)
+    check_flag(f'{name}: by_epoch', by_epoch)
+    check_number(f'{name}: begin', begin, '>= 0', whole=True)
+    if end is not None:
+        check_number(f'{name}: end', end, '>= 1', whole=True)
+    if end is not None and end <= begin:
         raise ValueError(f'{name}: 0 <= begin < end is needed, got begin={begin}, end={end}.')
     start = entry.get('start', 0.0 if kind in ('warmup', 'stop') else entry.get('value'))
     stop = entry.get('stop', 0.0 if kind == 'stop' else entry.get('value'))
-    return _Piece(start, stop, begin, end, entry.get('by_epoch', True), kind == 'cosine')
+    return _Piece(start, stop, begin, end, by_epoch, kind == 'cosine')

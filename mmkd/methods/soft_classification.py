@@ -56,11 +56,9 @@ class SoftClassification(DistillMethod):
             raise ValueError(f'mu must lie in [0, 1], got {self.mu.highest}.')
         self.on = check_heads(on)
         self.student_reads = self.teacher_reads = frozenset(HEADS[head] for head in self.on)
+        by_head = {'rcn': WeightedSoftLoss(background_weight, class_weights, temperature)}
         for_rpn = background_weight if class_weights is None else class_weights[-1]
-        by_head = {
-            'rcn': WeightedSoftLoss(background_weight, class_weights, temperature),
-            'rpn': WeightedSoftLoss(for_rpn, None, temperature),
-        }
+        by_head['rpn'] = WeightedSoftLoss(for_rpn, None, temperature)
         self.losses = nn.ModuleDict({head: by_head[head] for head in self.on})
 
     @property

@@ -1,7 +1,5 @@
 """Two-stage mimic (Li et al., CVPR 2017)."""
 
-import inspect
-
 from torch import Tensor, nn
 
 from mmkd.losses import ProposalMimicLoss
@@ -9,6 +7,7 @@ from mmkd.losses.functional import pooled_errors
 from mmkd.modules import ConvAdapter
 from mmkd.observation import Batch, Layout, Observation
 from mmkd.registry import MODELS
+from mmkd.settings import check_arguments, check_number
 
 from .base import DistillMethod
 from .proposal_mimic import ProposalMimic
@@ -62,9 +61,9 @@ class TwoStageMimic(DistillMethod):
         super().__init__(loss_weight, name)
         weights = dict(zip(TERMS, (feats_weight, cls_weight, bbox_weight), strict=True))
         for term, weight in weights.items():
-            if weight < 0:
-                raise ValueError(f'{term}_weight must be >= 0, got {weight}.')
-        first = _first_stage({'name': f'{self.name}_proposals', **(mimic or {})})
+            check_number(f'{term}_weight', weight, '>= 0')
+        check_arguments('mimic', {} if mimic is None else mimic, ProposalMimic)
+        first = ProposalMimic(**{'name': f'{self.name}_proposals', **(mimic or {})})
         self.mimic = first if first.active else None
         self.losses = nn.ModuleDict({
             term: ProposalMimicLoss(weight, normalize) for term, weight in weights.items() if weight
@@ -127,13 +126,3 @@ class TwoStageMimic(DistillMethod):
         target = in_students_encoding(rows, student.bbox_coder, teacher.bbox_coder)
         errors = pooled_errors(rows.student, target)
         return self.losses['bbox'](errors=errors, avg_factor=rows.avg_factor)
-
-
-def _first_stage(arguments: dict) -> ProposalMimic:
-    accepted = list(inspect.signature(ProposalMimic).parameters)
-    unknown = [key for key in arguments if key not in accepted]
-    if unknown:
-        raise ValueError(
-            f'mimic has {unknown[0]!r}, which is no argument of ProposalMimic: it takes {accepted}.'
-        )
-    return ProposalMimic(**arguments)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 
 @MODELS.register_module()
@@ -34,7 +35,8 @@ class ConvAdapter(nn.Module):
         init_std: float | None = None,
     ) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        check_number('kernel_size', kernel_size, '>= 1', whole=True)
+        if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd and positive, got {kernel_size}.')
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
         self.relu = nn.ReLU() if relu else nn.Identity()
@@ -72,8 +74,7 @@ class DeconvAdapter(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, octaves: int = 1) -> None:
         super().__init__()
-        if octaves < 1:
-            raise ValueError(f'octaves must be >= 1, got {octaves}.')
+        check_number('octaves', octaves, '>= 1', whole=True)
         layers = [nn.ConvTranspose2d(in_channels, in_channels, 4, 2, 1) for _ in range(octaves)]
         self.deconvs = nn.Sequential(*layers)
         self.conv = nn.Conv2d(in_channels, out_channels, 1)

@@ -8,6 +8,7 @@ from torchvision.ops import roi_align
 
 from mmkd.losses.functional import RegionErrors, check_same_shape, cropped_errors, pooled_errors
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 REGIONS = ('roi_align', 'crop')
 Transform = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -36,12 +37,8 @@ class RegionCut(nn.Module):
         super().__init__()
         if region not in REGIONS:
             raise ValueError(f'region must be one of {REGIONS}, got {region!r}.')
-        for name, value, least in (
-            ('output_size', output_size, 1),
-            ('sampling_ratio', sampling_ratio, 0),
-        ):
-            if value < least:
-                raise ValueError(f'{name} must be >= {least}, got {value}.')
+        check_number('output_size', output_size, '>= 1', whole=True)
+        check_number('sampling_ratio', sampling_ratio, '>= 0', whole=True)
         self.region = region
         self.output_size = output_size
         self.sampling_ratio = sampling_ratio

@@ -42,15 +42,20 @@ def pair_levels(
                 'pair them by hand with levels=[[student index, teacher index], ...].'
             )
         return [(i, i) for i in range(len(student_strides))]
+    if isinstance(levels, str) or not isinstance(levels, Sequence):
+        raise ValueError(
+            f'levels must be a list [[student index, teacher index], ...], got {levels!r}.'
+        )
     pairs = []
     for pair in levels:
         if (
             not isinstance(pair, Sequence)
             or len(pair) != 2
+            or not all(isinstance(index, int) for index in pair)
             or not (0 <= pair[0] < len(student_strides) and 0 <= pair[1] < len(teacher_strides))
         ):
             raise ValueError(
-                f'levels has {pair}, which is no [student index, teacher index] of {lists}.'
+                f'levels has {pair!r}, which is no [student index, teacher index] of {lists}.'
             )
         pairs.append((int(pair[0]), int(pair[1])))
     if not pairs:

@@ -9,6 +9,7 @@ from torchvision.ops import nms
 
 from mmkd.losses.functional import pairwise_iou
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 
 class Proposals(NamedTuple):
@@ -39,10 +40,11 @@ class ProposalRegion:
         positive_fraction: Share of positives among the regions, in (0, 1]: the kind of which there
             are too many is cut until it fits, so an image without a positive has no region. None
             takes all kinds as they come.
-        positive_iou: IoU with a ground-truth box, in (0, 1], from which a region is positive.
+        positive_iou: IoU with a ground-truth box, in (0, 1], from which a region is positive; None:
+            0.5. Means something with ``positive_fraction`` only.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: An argument is out of range, or ``positive_iou`` would do nothing.
     """
 
     def __init__(
@@ -50,21 +52,23 @@ class ProposalRegion:
         max_per_image: int = 256,
         duplicate_iou: float = 1.0,
         positive_fraction: float | None = None,
-        positive_iou: float = 0.5,
+        positive_iou: float | None = None,
     ) -> None:
-        if max_per_image < 1:
-            raise ValueError(f'max_per_image must be >= 1, got {max_per_image}.')
-        for name, value in (
-            ('duplicate_iou', duplicate_iou),
-            ('positive_fraction', positive_fraction),
-            ('positive_iou', positive_iou),
-        ):
-            if value is not None and not 0 < value <= 1:
-                raise ValueError(f'{name} must lie in (0, 1], got {value}.')
+        check_number('max_per_image', max_per_image, '>= 1', whole=True)
+        check_number('duplicate_iou', duplicate_iou, '(0, 1]')
+        if positive_fraction is not None:
+            check_number('positive_fraction', positive_fraction, '(0, 1]')
+        if positive_iou is not None:
+            check_number('positive_iou', positive_iou, '(0, 1]')
+            if positive_fraction is None:
+                raise ValueError(
+                    f'positive_iou={positive_iou} does nothing without positive_fraction: set '
+                    'positive_fraction, the share of positives, or take positive_iou out.'
+                )
         self.max_per_image = max_per_image
         self.duplicate_iou = duplicate_iou
         self.positive_fraction = positive_fraction
-        self.positive_iou = positive_iou
+        self.positive_iou = 0.5 if positive_iou is None else positive_iou
 
     @torch.no_grad()
     def __call__(

@@ -9,6 +9,7 @@ from torch.nn import functional
 from torchvision.ops import ps_roi_align
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 POOLS = ('align', 'pool')
 
@@ -48,11 +49,12 @@ class PSRoIExtractor(nn.Module):
         super().__init__()
         if pool not in POOLS:
             raise ValueError(f'pool must be one of {POOLS}, got {pool!r}.')
-        if min(featmap_stride, output_size, sampling_ratio) < 1:
-            raise ValueError(
-                'featmap_stride, output_size and sampling_ratio must be >= 1, got '
-                f'{featmap_stride}, {output_size} and {sampling_ratio}.'
-            )
+        for name, value in (
+            ('featmap_stride', featmap_stride),
+            ('output_size', output_size),
+            ('sampling_ratio', sampling_ratio),
+        ):
+            check_number(name, value, '>= 1', whole=True)
         self.featmap_stride = featmap_stride
         self.output_size = output_size
         self.pool = pool

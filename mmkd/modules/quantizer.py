@@ -1,11 +1,10 @@
 """Quantization of feature maps."""
 
-import math
-
 from torch import Tensor, nn
 
 from mmkd.losses.functional import quantize
 from mmkd.registry import MODELS
+from mmkd.settings import check_flag, check_number
 
 
 @MODELS.register_module()
@@ -24,11 +23,8 @@ class Quantizer(nn.Module):
 
     def __init__(self, step: float = 1.0, signed: bool = False) -> None:
         super().__init__()
-        if not 0 < step < math.inf:
-            raise ValueError(
-                f'step must be > 0 and finite, got {step}: tools/calibrate_quantizer.py suggests '
-                'one.'
-            )
+        check_number('step', step, '> 0', remedy='tools/calibrate_quantizer.py suggests one')
+        check_flag('signed', signed)
         self.step = step
         self.signed = signed
 

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from mmkd.losses.functional import MAX_OVER, imitation_mask
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 
 @MODELS.register_module()
@@ -26,8 +27,7 @@ class ImitationRegion:
     """
 
     def __init__(self, psi: float = 0.5, max_over: str = 'assigned') -> None:
-        if not 0 <= psi <= 1:
-            raise ValueError(f'psi must lie in [0, 1], got {psi}.')
+        check_number('psi', psi, '[0, 1]')
         if max_over not in MAX_OVER:
             raise ValueError(f'max_over must be one of {MAX_OVER}, got {max_over!r}.')
         self.psi = psi

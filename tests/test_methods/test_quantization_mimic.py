@@ -128,7 +128,7 @@ def test_trains_in_a_detector(tmp_path, make):
 
 
 @pytest.mark.parametrize('kwargs, message', [
-    ({'step': 0}, 'step must be > 0 and finite, got 0'),
+    ({'step': 0}, 'step must be > 0, got 0'),
     ({'step': float('inf')}, 'step must be > 0 and finite, got inf'),
     ({'quantize_student': False, 'quantize_teacher': False}, 'that is ProposalMimic'),
     ({'region': 'pool'}, 'region must be one of'),

@@ -138,7 +138,7 @@ def test_only_what_is_asked_for_is_read():
     ({'cls_weight': -1}, 'cls_weight must be >= 0, got -1'),
     ({'normalize': 'mean'}, 'normalize must be one of'),
     ({'mimic': dict(region='pool')}, 'region must be one of'),
-    ({'mimic': dict(regon='crop')}, "mimic has 'regon', which is no argument of ProposalMimic"),
+    ({'mimic': dict(regon='crop')}, "mimic: ProposalMimic has no argument 'regon'. Did you"),
     (dict(OUTPUTS, cls_weight=0, bbox_weight=0), 'every term of two_stage_mimic is left out'),
 ])  # fmt: skip
 def test_bad_settings_are_refused(kwargs, message):

@@ -90,6 +90,7 @@ def test_no_gradient_passes():
     ({'duplicate_iou': 0}, r'duplicate_iou must lie in \(0, 1\], got 0'),
     ({'positive_fraction': 1.5}, r'positive_fraction must lie in \(0, 1\], got 1.5'),
     ({'positive_iou': -1}, r'positive_iou must lie in \(0, 1\], got -1'),
+    ({'positive_iou': 0.6}, 'positive_iou=0.6 does nothing without positive_fraction: set'),
 ])  # fmt: skip
 def test_bad_settings_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):

@@ -110,7 +110,7 @@ class TestEdges:
 
 @pytest.mark.parametrize('kwargs, message', [
     (dict(pool='max'), "pool must be one of .*'align', 'pool'.* got 'max'"),
-    (dict(sampling_ratio=0), 'sampling_ratio must be >= 1, got 8, 3 and 0'),
+    (dict(sampling_ratio=0), 'sampling_ratio must be >= 1, got 0'),
 ])  # fmt: skip
 def test_settings_out_of_range_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):

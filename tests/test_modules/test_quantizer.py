@@ -14,5 +14,5 @@ def test_it_is_the_formula_without_parameters():
 
 
 def test_a_step_that_is_not_positive_is_refused_with_a_remedy():
-    with pytest.raises(ValueError, match='and finite, got 0: tools/calibrate_quantizer.py'):
+    with pytest.raises(ValueError, match='step must be > 0, got 0: tools/calibrate_quantizer.py'):
         Quantizer(0)
