@@ -118,10 +118,11 @@ def _near(boxes: list[Box], one: int) -> Iterator[tuple[Box, Box, float]]:
     names = np.array([box.name for box in boxes])
     low = np.maximum(corners[:, None, :2], corners[None, :, :2])
     high = np.minimum(corners[:, None, 2:], corners[None, :, 2:])
-    common = np.clip(high - low + one, 0, None).prod(axis=2)
-    areas = np.clip(corners[:, 2:] - corners[:, :2] + one, 0, None).prod(axis=1)
-    union = areas[:, None] + areas - common
-    iou = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    with np.errstate(over='ignore', invalid='ignore'):  # absurd numbers are findings elsewhere
+        common = np.clip(high - low + one, 0, None).prod(axis=2)
+        areas = np.clip(corners[:, 2:] - corners[:, :2] + one, 0, None).prod(axis=1)
+        union = areas[:, None] + areas - common
+        iou = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     near = np.triu(iou >= _NEAR, k=1) & (names[:, None] == names)
     for first, second in np.argwhere(near):
         yield boxes[first], boxes[second], float(iou[first, second])
@@ -140,8 +141,8 @@ def _image_size(path: str, decode: bool) -> tuple[tuple[int, int] | None, tuple[
             if decode:
                 image.load()
             return image.size, None
-    except (OSError, SyntaxError, ValueError) as error:  # what PIL raises on damaged files
-        return None, ('unreadable-image', str(error))
+    except Exception as error:  # the decoders of PIL raise what they like on damaged files
+        return None, ('unreadable-image', str(error) or type(error).__name__)
 
 
 def _twice_listed(split: Split) -> Iterator[Finding]:
@@ -184,8 +185,10 @@ def _by_digest(group: list[tuple[str, str]], head: int | None) -> list[list[tupl
     """Groups of two and more files that begin with, or are, the same bytes."""
     found: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
     for name, path in group:
-        with open(path, 'rb') as file:
-            found[hashlib.blake2b(file.read(-1 if head is None else head)).digest()].append(
-                (name, path)
-            )
+        try:
+            with open(path, 'rb') as file:
+                content = file.read(-1 if head is None else head)
+        except OSError:
+            continue  # found unreadable before
+        found[hashlib.blake2b(content).digest()].append((name, path))
     return [alike for alike in found.values() if len(alike) > 1]

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from mmdet.datasets import CocoDataset, XMLDataset
@@ -11,8 +10,10 @@ from mmdet.registry import DATASETS
 
 from ..kitti import KITTIDataset
 from ..voc_folder import VOCFolderDataset
-from .readers import read_coco, read_kitti, read_voc
+from .coco import read_coco
+from .readers import read_kitti, read_voc
 from .records import Box, Record, Split
+from .text import read_text
 
 SPLITS = ('train', 'val', 'test')
 
@@ -121,7 +122,7 @@ def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:
     if not os.path.isfile(file):
         raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {file} does not exist.')
     prefix = config.get('data_prefix') or {}
-    frames = Path(file).read_text(encoding='utf-8').split()
+    frames = read_text(file).split()
     return read_kitti(
         _path(config, prefix.get('img', 'training/image_2')),
         _path(config, prefix.get('label', 'training/label_2')),

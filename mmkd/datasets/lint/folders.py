@@ -4,8 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .readers import read_coco, read_kitti, read_voc
+from .coco import read_coco
+from .readers import read_kitti, read_voc
 from .records import Split
+from .text import read_text
 
 
 def splits_of_path(
@@ -26,7 +28,7 @@ def splits_of_path(
     root = Path(path)
     if not root.exists():
         raise FileNotFoundError(f'{path} does not exist.')
-    if root.suffix == '.json':
+    if root.suffix == '.json' and root.is_file():
         return [_coco(root, classes, images)]
     if (root / 'Annotations').is_dir():
         return _voc(root, classes)
@@ -73,6 +75,8 @@ def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Spli
     around = (file.parent.parent / name, file.parent.parent / 'images', file.parent / 'images')
     candidates = [Path(images)] if images else [*around, file.parent]
     split = read_coco(str(file), '', name=name, classes=classes)
+    if not split.records:  # no entry names a file: the findings say so
+        return split
     for folder in candidates:
         if images or (folder / split.records[0].image).is_file():
             for record in split.records:
@@ -98,4 +102,4 @@ def _usual_order(file: Path) -> tuple[int, str]:
 
 def _filled_lines(file: Path) -> list[str]:
     """Lines that are not blank."""
-    return [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]
+    return [line.strip() for line in read_text(file).splitlines() if line.strip()]

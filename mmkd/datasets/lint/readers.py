@@ -1,17 +1,14 @@
-"""Splits of VOC, COCO and KITTI as the linter sees them: read leniently, nothing left out."""
+"""Splits of VOC and KITTI as the linter sees them: read leniently, nothing left out."""
 
-import json
 import math
 import os
 import xml.etree.ElementTree as ET
-from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from ..kitti_labels import KITTI_TYPES, parse_kitti_labels
 from ..voc_checks import CORNERS
 from .records import Box, Record, Split
+from .text import read_text
 
 
 def read_voc(
@@ -52,7 +49,7 @@ def _voc_record(image: str, annotation: str) -> Record:
         return record
     try:
         root = ET.parse(annotation).getroot()
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError, OSError) as error:  # or an unknown encoding
         record.faults.append(('broken-annotation', str(error)))
         return record
     size = root.find('size')
@@ -65,6 +62,9 @@ def _voc_record(image: str, annotation: str) -> Record:
     record.boxes = []
     for thing in root.findall('object'):
         name = thing.findtext('name', '')
+        if not name:
+            record.faults.append(('broken-annotation', 'an object has no name'))
+            continue
         corners = [_number(thing.findtext(f'bndbox/{corner}')) for corner in CORNERS]
         if all(map(math.isfinite, corners)):
             record.boxes.append(Box(name, (corners[0], corners[1], corners[2], corners[3])))
@@ -103,7 +103,7 @@ def read_kitti(
         if not with_labels:
             continue
         try:
-            text = Path(record.annotation).read_text(encoding='utf-8')
+            text = read_text(record.annotation)
             record.boxes = [Box(one.type, one.box) for one in parse_kitti_labels(text)]
         except FileNotFoundError:
             record.faults.append(('missing-annotation', ''))
@@ -113,70 +113,11 @@ def read_kitti(
     return Split(name, records, KITTI_TYPES, source=source)
 
 
-def read_coco(
-    ann_file: str, images: str, *, name: str, classes: Sequence[str] | None = None
-) -> Split:
-    """A COCO file; boxes xywh become corners.
-
-    Args:
-        ann_file: The file.
-        images: Folder that its file names start from.
-        name: Of the split.
-        classes: Allowed names; None for those of the file's categories.
-
-    Raises:
-        ValueError: The file is no JSON, or not COCO's.
-    """
-    content = _coco_content(ann_file)
-    names = {category['id']: category['name'] for category in content['categories']}
-    records: dict[Any, Record] = {}
-    listed: list[Record] = []
-    for image in content['images']:
-        record = Record(os.path.join(images, image['file_name']), ann_file, boxes=[])
-        record.annotation = f'{ann_file}#{image["id"]}'
-        record.size = (image['width'], image['height']) if 'width' in image else None
-        listed.append(records.setdefault(image['id'], record))
-    orphans: dict[Any, int] = defaultdict(int)
-    for one in content['annotations']:
-        if one.get('image_id') not in records:
-            orphans[one.get('image_id')] += 1
-            continue
-        record = records[one['image_id']]
-        box = one.get('bbox')
-        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-            detail = f'annotation {one.get("id")} has no bbox of four numbers'
-            record.faults.append(('broken-annotation', detail))
-            continue
-        category = names.get(one.get('category_id'), f'category {one.get("category_id")}')
-        assert record.boxes is not None
-        record.boxes.append(
-            Box(category, (box[0], box[1], box[0] + box[2], box[1] + box[3]))
-        )
-    for image_id, count in orphans.items():
-        detail = f'{count} boxes of image id {image_id!r}, which the file does not list'
-        listed[0].faults.append(('broken-annotation', detail))
-    return Split(name, listed, _names(classes) or tuple(names.values()), source=ann_file)
-
-
-def _coco_content(ann_file: str) -> dict:
-    try:
-        content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
-    except ValueError as error:  # not decoded, or not JSON
-        raise ValueError(f'{ann_file} is no JSON: {error}.') from None
-    missing = {'images', 'annotations', 'categories'} - set(
-        content if isinstance(content, dict) else ()
-    )
-    if missing or not content['images']:
-        what = f'it has no {sorted(missing)}' if missing else 'it lists no image'
-        raise ValueError(f'{ann_file} is no COCO annotation file: {what}.')
-    return content
-
-
 def _lines(split_file: str) -> list[str]:
     """First column of every line that is not blank."""
     if not os.path.isfile(split_file):
         raise FileNotFoundError(f'split file {split_file} does not exist.')
-    lines = Path(split_file).read_text(encoding='utf-8').splitlines()
+    lines = read_text(split_file).splitlines()
     return [line.split()[0] for line in lines if line.strip()]
 
 
@@ -186,11 +127,6 @@ def _number(text: str | None) -> float:
         return float(text or '')
     except ValueError:
         return math.nan
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value of a JSON file is a finite number."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _names(classes: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -17,19 +17,25 @@ def render(report: Report, title: str, examples: int = 3) -> Group:
         title: Of the table.
         examples: Findings shown of each kind; the JSON file has all.
     """
-    table = Table('finding', 'count', 'where', title=title, title_justify='left')
+    table = Table('finding', 'count', 'where', title=Text(_printable(title)), title_justify='left')
     table.columns[1].justify = 'right'
     for kind, count in report.counts.items():
         some = [finding for finding in report.findings if finding.kind == kind]
-        lines = [
+        shown = [
             f'{os.path.basename(one.file) or one.file} [{one.split}] {one.detail}'.rstrip()
             for one in some[:examples]
         ]
         if count > examples:
-            lines.append(f'and {count - examples} more')
-        table.add_row(Text(f'{kind}\n{KINDS[kind]}'), str(count), Text('\n'.join(lines)))
+            shown.append(f'and {count - examples} more')
+        where = _printable('\n'.join(shown))
+        table.add_row(Text(f'{kind}\n{KINDS[kind]}'), str(count), Text(where))
     splits = ', '.join(f'{name} {count}' for name, count in report.splits.items())
     looked = Text(f'images: {splits}; boxes: {report.boxes}; {report.seconds:.1f} s')
     total = sum(report.counts.values())
     verdict = Text(f'{total} findings' if total else 'nothing found')
     return Group(looked, table, verdict) if total else Group(looked, verdict)
+
+
+def _printable(text: str) -> str:
+    """The text without the halves of characters that JSON can hold and no terminal can show."""
+    return text.encode('utf-8', 'replace').decode('utf-8')
