@@ -2,6 +2,7 @@
 
 from .coco_backends import BACKENDS, CocoCurves, coco_curves
 from .coco_metric import CocoMetric
+from .ilsvrc_metric import ILSVRCDETMetric
 from .kitti_metric import KITTIMetric
 from .lamr_metric import CaltechMetric, LAMRMetric
 from .voc_folder_metric import VOCFolderMetric, VOCMetric
@@ -12,6 +13,7 @@ __all__ = [
     'CaltechMetric',
     'CocoCurves',
     'CocoMetric',
+    'ILSVRCDETMetric',
     'KITTIMetric',
     'LAMRMetric',
     'VOCFolderMetric',

@@ -82,15 +82,7 @@ class VOCFolderMetric(BaseMetric):
         """The numbers of the whole split, each in [0, 1]."""
         annotations, detections = zip(*results, strict=True)
         classes = tuple(self.dataset_meta['classes'])
-        _, per_class = eval_map(
-            list(detections),
-            list(annotations),
-            iou_thr=self.iou_thr,
-            dataset=classes,
-            logger=MMLogger.get_current_instance(),
-            eval_mode=self.eval_mode,
-            use_legacy_coordinate=True,
-        )
+        per_class = self._curves(annotations, detections)
         present = [i for i, found in enumerate(per_class) if found['num_gts'] > 0]
         average = {
             mode: {
@@ -107,6 +99,18 @@ class VOCFolderMetric(BaseMetric):
             **{f'mAP_{mode}': mean for mode, mean in means.items()},
             **{f'AP_{name}': ap for name, ap in average[self.eval_mode].items()},
         }
+
+    def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:
+        """``recall``, ``precision``, ``num_gts`` of every class, as ``eval_map`` returns them."""
+        return eval_map(
+            list(detections),
+            list(annotations),
+            iou_thr=self.iou_thr,
+            dataset=tuple(self.dataset_meta['classes']),
+            logger=MMLogger.get_current_instance(),
+            eval_mode=self.eval_mode,
+            use_legacy_coordinate=True,
+        )[1]
 
 
 VOCMetric = VOCFolderMetric

@@ -1,4 +1,4 @@
-"""ILSVRC DET: 200 classes, in the folders of the challenge; mAP at IoU 0.5 under the curve."""
+"""ILSVRC DET: 200 classes, in the folders of the challenge, evaluated by its rules."""
 
 dataset_type = 'mmkd.ILSVRCDETDataset'
 data_root = 'data/ILSVRC/'
@@ -53,5 +53,5 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='mmkd.VOCFolderMetric', eval_mode='area')
+val_evaluator = dict(type='mmkd.ILSVRCDETMetric')
 test_evaluator = val_evaluator

@@ -1,5 +1,6 @@
 """Matching and average precision on arrays: no registry, no config, no detector."""
 
+from .ilsvrc import match_objects, tolerant_thresholds
 from .kitti import (
     DIFFICULTIES,
     DONT_CARE,
@@ -39,8 +40,10 @@ __all__ = [
     'kitti_precision',
     'log_average_miss_rate',
     'match_faces',
+    'match_objects',
     'match_pedestrians',
     'proposal_recalls',
     'recall_thresholds',
+    'tolerant_thresholds',
     'wider_face_curve',
 ]

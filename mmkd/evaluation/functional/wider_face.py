@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .overlaps import inclusive_overlaps
+
 Array = NDArray[np.float64]
 
 THRESHOLDS = 1000
@@ -51,7 +53,7 @@ def match_faces(
     if not len(faces):
         nothing = np.zeros(len(scores), dtype=np.int64)
         return FaceMatches(scores[order], nothing, nothing > 0, 0)
-    overlaps = _overlaps(detections[order], faces)  # (D, G)
+    overlaps = inclusive_overlaps(detections[order], faces)  # (D, G)
     return FaceMatches(
         scores=scores[order],
         face=overlaps.argmax(axis=1),
@@ -122,12 +124,3 @@ def _range(scores: Sequence[Array]) -> tuple[float, float]:
         return 0.0, 0.0
     lowest = min(float(image.min()) for image in known)
     return lowest, max(float(image.max()) for image in known) - lowest
-
-
-def _overlaps(first: Array, second: Array) -> Array:
-    """IoU with both border pixels counted, (F, 4), (S, 4) -> (F, S)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.clip(high - low + 1, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1) for boxes in (first, second)]
-    return common / (areas[0][:, None] + areas[1] - common)

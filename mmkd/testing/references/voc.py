@@ -47,6 +47,11 @@ def average_precision(
         # Multiples of 0.1 as the devkit counts them up: the fourth is a little above 3 / 10.
         steps = [tenth * 0.1 for tenth in range(11)]
         return sum(max((p for r, p in curve if r >= step), default=0.0) for step in steps) / 11
+    return area_below(curve)
+
+
+def area_below(curve: Sequence[tuple[float, float]]) -> float:
+    """Area under (recall, precision) pairs, each precision the best at its recall or beyond."""
     area = reached = 0.0
     for index, (recall, _) in enumerate(curve):
         if recall > reached:

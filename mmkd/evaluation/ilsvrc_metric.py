@@ -1,0 +1,88 @@
+"""Mean average precision as the detection challenge of ImageNet measures it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.evaluation.functional import average_precision, print_map_summary
+from mmengine.logging import MMLogger
+
+from ..registry import METRICS
+from .functional import match_objects, tolerant_thresholds
+from .voc_folder_metric import VOCFolderMetric
+
+
+@METRICS.register_module()
+class ILSVRCDETMetric(VOCFolderMetric):
+    """:class:`VOCFolderMetric` with the challenge's matching and its mercy on small objects.
+
+    A detection takes the free box of its class that it overlaps most, from an IoU of
+    ``min(iou_thr, w h / ((w + tolerance) (h + tolerance)))`` on; the rule of VOC compares with
+    ``iou_thr`` alone, and with boxes that are taken too. Boxes are 0-based inclusive, as
+    :class:`mmkd.datasets.ILSVRCDETDataset` gives them. The devkit's list of doubtful pairs of image
+    and class in the validation set is not read.
+
+    Logged under ``ilsvrc_det/``, by the names of VOCFolderMetric. The challenge's number is ``mAP``
+    by ``eval_mode='area'``.
+
+    Source: Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015,
+    section 4.3, where ``iou_thr`` is 0.5 and ``tolerance`` 10.
+
+    Args:
+        tolerance: Pixels by which a box may be too wide and too high in all, >= 0; 0 for none.
+        **kwargs: Arguments of VOCFolderMetric.
+
+    Raises:
+        ValueError: ``tolerance`` is no such number.
+    """
+
+    default_prefix = 'ilsvrc_det'
+
+    def __init__(self, *, tolerance: float = 10.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= tolerance < np.inf:
+            raise ValueError(f'tolerance must be >= 0 pixels, got {tolerance}.')
+        self.tolerance = tolerance
+
+    def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:
+        classes = tuple(self.dataset_meta['classes'])
+        matched = np.concatenate([
+            self._match(annotation, found)
+            for annotation, found in zip(annotations, detections, strict=True)
+        ])  # fmt: skip
+        matched = matched[np.argsort(-matched[:, 2], kind='stable')]
+        totals = np.bincount(
+            np.concatenate([annotation['labels'] for annotation in annotations]),
+            minlength=len(classes),
+        )
+        per_class = []
+        for label in range(len(classes)):
+            mine = matched[matched[:, 3] == label]
+            hits = np.cumsum(mine[:, 0])
+            counted = np.cumsum(1 - mine[:, 1])
+            recall = hits / max(totals[label], 1)
+            precision = hits / np.maximum(counted, 1)
+            per_class.append(dict(
+                num_gts=int(totals[label]), num_dets=len(mine), recall=recall, precision=precision,
+                ap=average_precision(recall, precision, self.eval_mode),
+            ))  # fmt: skip
+        present = [found['ap'] for found in per_class if found['num_gts']]
+        print_map_summary(
+            float(np.mean(present or [0.0])), per_class, classes,
+            logger=MMLogger.get_current_instance(),
+        )  # fmt: skip
+        return per_class
+
+    def _match(self, annotation: dict, found: list[np.ndarray]) -> np.ndarray:
+        """(D, 4) of one image: hit, excused, score, label."""
+        boxes = np.concatenate([annotation['bboxes'], annotation['bboxes_ignore']])
+        counted = np.arange(len(boxes)) < len(annotation['bboxes'])
+        labels = np.concatenate([annotation['labels'], annotation['labels_ignore']])
+        detections = np.concatenate(found).astype(np.float64)
+        detected = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
+        boxes = boxes.astype(np.float64)
+        hit, excused = match_objects(
+            boxes, labels, tolerant_thresholds(boxes, self.tolerance, self.iou_thr), counted,
+            detections[:, :4], detected, detections[:, 4],
+        )  # fmt: skip
+        return np.column_stack([hit, excused, detections[:, 4], detected])
