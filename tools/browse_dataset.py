@@ -17,7 +17,6 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
-from mmengine.config import DictAction  # noqa: E402
 from mmengine.registry import DATASETS, init_default_scope  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
@@ -25,6 +24,7 @@ from rich.progress import Progress  # noqa: E402
 from mmkd.engine.cli import read_config  # noqa: E402
 from mmkd.engine.preflight import check_data  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.engine.tool_options import add_config_options  # noqa: E402
 from mmkd.visualization.browse import draw_dataset  # noqa: E402
 
 
@@ -40,9 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--num', type=int, default=20, help='pictures; 0 for all')
     parser.add_argument('--shuffle', type=int, metavar='SEED', help='random images by this seed')
     parser.add_argument('--force', action='store_true', help='replace pictures that exist')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')  # fmt: skip
-    parser.set_defaults(launcher='none', work_dir=None)
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if args.num < 0:
         parser.error(f'--num must be >= 0, got {args.num}')

@@ -15,15 +15,11 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
-import torch  # noqa: E402
-from mmengine.config import DictAction  # noqa: E402
-from mmengine.logging import MMLogger  # noqa: E402
 from rich.console import Console  # noqa: E402
 
-from mmkd.engine.cli import read_config, set_teacher_checkpoint  # noqa: E402
 from mmkd.engine.diagnose import Options, State, diagnose, render  # noqa: E402
-from mmkd.engine.preflight import check_data  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.engine.tool_options import add_distillation_options, read_distillation  # noqa: E402
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,18 +27,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='a distillation config')
+    add_distillation_options(parser)
     parser.add_argument('--num', type=int, default=64, help='images of a split to look at')
     parser.add_argument('--fraction', type=float, default=0.5,
                         help="wanted size of a method's loss over the task's")  # fmt: skip
     parser.add_argument('--target', type=float, help='what the student shall reach, e.g. 0.37')
     parser.add_argument('--student-checkpoint', metavar='PATH',
                         help='a trained student, scored in place of --target')  # fmt: skip
-    parser.add_argument('--teacher-checkpoint', metavar='PATH', help="replaces the config's")
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')  # fmt: skip
-    parser.set_defaults(launcher='none', work_dir=None)
     return parser.parse_args(argv)
 
 
@@ -51,11 +42,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     options = Options(
         args.num, args.fraction, args.target, args.student_checkpoint, args.device
     )  # fmt: skip
-    config = read_config(args)
-    if args.teacher_checkpoint is not None:
-        set_teacher_checkpoint(config, args.teacher_checkpoint)
-    check_data(config, ('train', 'val'))
-    MMLogger.get_current_instance().setLevel('WARNING')
+    config = read_distillation(args, ('train', 'val'))
     with console.status('') as status:
         checks = diagnose(config, options, status.update)
     console.print(render(checks, args.config))

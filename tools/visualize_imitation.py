@@ -15,7 +15,6 @@ import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from mmengine.config import DictAction  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -24,6 +23,7 @@ from mmkd import visualization  # noqa: E402
 from mmkd.engine.cli import read_config  # noqa: E402
 from mmkd.engine.preflight import check_data  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.engine.tool_options import add_config_options  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,9 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--method', help='name of the method, where several have a mask')
     parser.add_argument('--seed', type=int, default=0, help='of flips and other augmentation')
     parser.add_argument('--force', action='store_true', help='replace pictures that exist')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')  # fmt: skip
-    parser.set_defaults(launcher='none', work_dir=None)
+    add_config_options(parser)
     args = parser.parse_args()
     if args.num < 1:
         parser.error(f'--num must be >= 1, got {args.num}')
