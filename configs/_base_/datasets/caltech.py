@@ -5,6 +5,7 @@ the reasonable subset leaves out are crowds in them, and so ignored in training 
 ignore_iof_thr.
 """
 
+_base_ = './loaders.py'
 dataset_type = 'CocoDataset'
 data_root = 'data/caltech/'
 metainfo = dict(classes=('person',))
@@ -26,11 +27,6 @@ test_pipeline = [
     ),
 ]
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -42,11 +38,6 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=False,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

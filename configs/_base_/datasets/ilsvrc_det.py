@@ -1,5 +1,6 @@
 """ILSVRC DET: 200 classes, in the folders of the challenge, evaluated by its rules."""
 
+_base_ = './loaders.py'
 dataset_type = 'mmkd.ILSVRCDETDataset'
 data_root = 'data/ILSVRC/'
 
@@ -20,11 +21,6 @@ test_pipeline = [
     ),
 ]
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -37,11 +33,6 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=False,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

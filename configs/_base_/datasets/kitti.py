@@ -4,6 +4,7 @@ The usual split has 3712 frames to train on and 3769 to validate on; docs/datase
 two lists come to ImageSets/. Shorter side 600, as for VOC.
 """
 
+_base_ = './loaders.py'
 dataset_type = 'mmkd.KITTIDataset'
 data_root = 'data/kitti/'
 
@@ -25,11 +26,6 @@ test_pipeline = [
     ),
 ]
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -39,11 +35,6 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=False,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

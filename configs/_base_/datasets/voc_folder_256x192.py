@@ -1,5 +1,6 @@
 """A VOC-layout folder at 256x192, for detectors that train on a few CPU cores."""
 
+_base_ = './loaders.py'
 dataset_type = 'mmkd.VOCFolderDataset'
 
 train_pipeline = [
@@ -22,9 +23,6 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
         type=dataset_type,
         ann_file='ImageSets/Main/train.txt',
@@ -35,9 +33,6 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=4,
     num_workers=0,
-    persistent_workers=False,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
         ann_file='ImageSets/Main/val.txt',
