@@ -26,6 +26,7 @@ from mmkd.datasets import refuse_to_replace, write_new  # noqa: E402
 from mmkd.datasets.lint import (  # noqa: E402
     KINDS, SPLITS, Split, check_splits, render, splits_of_config, splits_of_path,
 )  # fmt: skip
+from mmkd.engine.arguments import check_arguments  # noqa: E402
 from mmkd.engine.cli import read_config  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
@@ -77,7 +78,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_splits(args: argparse.Namespace) -> list[Split]:
     """The splits of the config or path."""
     if args.data.endswith('.py'):
-        return splits_of_config(read_config(args), args.splits or SPLITS)
+        config = read_config(args)
+        check_arguments(config, args.splits or SPLITS)
+        return splits_of_config(config, args.splits or SPLITS)
     return splits_of_path(args.data, classes=args.classes, images=args.images)
 
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from mmkd.compat import load_checkpoint_file
 
+from .arguments import check_arguments
 from .hooks.reproducible import PERSISTENT_WORKERS
 
 # Keys of data_prefix that hold images; others (segmentations, proposals) may be absent unnoticed.
@@ -29,8 +30,8 @@ def check_training(cfg: Config) -> None:
 
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
-        ValueError: The teacher has no checkpoint, train and val have other classes, or settings
-            exclude each other.
+        ValueError: The teacher has no checkpoint, a setting of the data is mistyped, train and val
+            have other classes, or settings exclude each other.
     """
     check_checkpoint_settings(cfg)
     if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
@@ -161,15 +162,19 @@ def _class_lists(dataset: Any, place: str) -> Iterator[tuple[str, tuple[str, ...
 
 
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
-    """Looks for data roots, annotation files and image folders, and evaluators' annotations.
+    """Compares the data's settings with what their classes take, then looks for its files.
+
+    Files are data roots, annotation files and image folders, and evaluators' annotations.
 
     Args:
         cfg: The whole config.
         splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
 
     Raises:
+        ValueError: A setting is mistyped, see :func:`check_arguments`.
         FileNotFoundError: Lists every setting whose path does not exist.
     """
+    check_arguments(cfg, splits)
     missing: dict[str, str] = {}
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')

@@ -1,0 +1,140 @@
+"""Names in the configs of data loaders and evaluators: a mistyped one is refused with its path.
+
+MMEngine calls constructors with what a config holds, late (the evaluator after the training data
+is read) and with Python's own error. Here signatures are compared first.
+"""
+
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmcv.transforms import Compose, KeyMapper, RandomApply, RandomChoice, TestTimeAug
+from mmdet.datasets import CocoDataset, XMLDataset
+from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS, DATASETS, EVALUATOR, METRICS, TRANSFORMS, Registry
+from torch.utils.data import DataLoader
+
+from mmkd.settings import accepted_arguments, check_known, nearest
+
+_OF_MMENGINE = ('type', '_scope_')
+_OF_RUNNER = ('num_batch_per_epoch', 'disable_subprocess_warning')
+_COMPOSING = (Compose, KeyMapper, RandomApply, RandomChoice, TestTimeAug)
+"""Steps that build others from the same registry; albumentations' have names of their own."""
+
+_FILTERS = {
+    CocoDataset.filter_data: ('filter_empty_gt', 'min_size'),
+    XMLDataset.filter_data: ('filter_empty_gt', 'min_size', 'bbox_min_size'),
+}
+"""Keys of ``filter_cfg`` that MMDetection's classes read; they pass over others in silence."""
+
+
+def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
+    """Compares loaders, data sets, pipelines, samplers and metrics with what their classes take.
+
+    A class that does something of its own with further arguments may be given any.
+
+    Args:
+        cfg: The whole config.
+        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
+
+    Raises:
+        ValueError: A type is not registered, or a name is none of its class's: names the setting's
+            path in the config, the nearest name and all that are accepted.
+    """
+    scope = cfg.get('default_scope') or 'mmdet'
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader')
+        if isinstance(loader, Mapping):
+            _check_loader(loader, f'{split}_dataloader', scope)
+        for place, part in _entries(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
+            _check_evaluator(part, place, scope)
+
+
+def _check_loader(loader: Mapping, place: str, scope: str) -> None:
+    _check_names(loader, place, 'the loader', [*accepted_arguments(DataLoader)[0], *_OF_RUNNER])
+    for key in ('sampler', 'batch_sampler'):
+        if isinstance(loader.get(key), Mapping):
+            _check_one(loader[key], f'{place}.{key}', DATA_SAMPLERS, scope)
+    _check_dataset(loader.get('dataset'), f'{place}.dataset', scope)
+
+
+def _check_dataset(dataset: Any, place: str, scope: str) -> None:
+    """A data set, and those inside wrappers and concatenations."""
+    for path, part in _entries(dataset, place):
+        cls = _check_one(part, path, DATASETS, scope)
+        known = _FILTERS.get(getattr(cls, 'filter_data', None)) or getattr(cls, 'FILTER_KEYS', None)
+        if known and isinstance(part.get('filter_cfg'), Mapping):
+            _check_names(part['filter_cfg'], f'{path}.filter_cfg', 'filter_cfg', known, 'key')
+        for key in ('dataset', 'datasets'):
+            _check_dataset(part.get(key), f'{path}.{key}', scope)
+        for step, transform in _entries(part.get('pipeline'), f'{path}.pipeline'):
+            _check_transform(transform, step, scope)
+
+
+def _check_transform(transform: Mapping, place: str, scope: str) -> None:
+    """A step of a pipeline, and the steps that it chooses from."""
+    cls = _check_one(transform, place, TRANSFORMS, scope)
+    if not (isinstance(cls, type) and issubclass(cls, _COMPOSING)):
+        return
+    for key in ('transforms', 'policies'):
+        for path, inner in _entries(transform.get(key), f'{place}.{key}'):
+            _check_transform(inner, path, scope)
+
+
+def _check_evaluator(part: Mapping, place: str, scope: str) -> None:
+    if 'metrics' in part:
+        _check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
+        for path, metric in _entries(part['metrics'], f'{place}.metrics'):
+            _check_one(metric, path, METRICS, scope)
+    else:
+        _check_one(part, place, METRICS, scope)
+
+
+def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:
+    """Compares one config with its class, which is returned."""
+    if 'type' not in part:
+        raise ValueError(f'{place} has no type: it holds {sorted(map(str, part))}.')
+    kind = part['type']
+    cls = kind
+    if isinstance(kind, str):
+        cls = _looked_up(kind, registry, part.get('_scope_') or scope)
+    if cls is None:
+        raise ValueError(
+            f'{place}.type={kind!r} is not registered.{nearest(kind, _names(registry))} A class of '
+            'your own must be imported through custom_imports.'
+        )
+    accepted, open_ended = accepted_arguments(cls)
+    if not open_ended:
+        given = {name: value for name, value in part.items() if name not in _OF_MMENGINE}
+        _check_names(given, place, getattr(cls, '__name__', str(cls)), accepted)
+    return cls
+
+
+def _check_names(
+    given: Mapping, place: str, called: str, accepted: Sequence[str], what: str = 'argument'
+) -> None:
+    for name, value in given.items():
+        shown = reprlib.repr(value)
+        check_known(f'{place}.{name}={shown}: {called}', [name], accepted, what)
+
+
+def _looked_up(kind: str, registry: Registry, scope: str) -> Any:
+    with registry.switch_scope_and_registry(scope) as found:
+        return found.get(kind)
+
+
+def _names(registry: Registry) -> Iterator[str]:
+    """Names as configs write them: bare in MMDetection's registry and above, else with scope."""
+    yield from registry.module_dict
+    for scope, child in registry.children.items():
+        prefix = '' if scope == 'mmdet' else f'{scope}.'
+        yield from (prefix + name for name in child.module_dict)
+
+
+def _entries(setting: Any, place: str) -> Iterator[tuple[str, Mapping]]:
+    """(path, config) of a config, or of the configs in a list of them or of lists."""
+    if isinstance(setting, Mapping):
+        yield place, setting
+    elif isinstance(setting, (list, tuple)):
+        for index, part in enumerate(setting):
+            yield from _entries(part, f'{place}.{index}')

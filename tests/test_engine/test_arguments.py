@@ -1,0 +1,101 @@
+"""A mistyped name in a data set, pipeline, loader or metric is refused with its path."""
+
+import pytest
+from mmdet.datasets import CocoDataset
+from mmengine.config import Config
+
+from mmkd.engine.arguments import check_arguments
+from mmkd.registry import DATASETS, TRANSFORMS
+
+
+@DATASETS.register_module()
+class TakesAnything(CocoDataset):
+    """A data set of a user, which takes an argument out of the rest."""
+
+    def __init__(self, **kwargs):
+        self.own = kwargs.pop('own', None)
+        super().__init__(**kwargs)
+
+
+@TRANSFORMS.register_module()
+def double(results: dict, factor: int = 2) -> dict:
+    """A step may be a function."""
+    return results
+
+
+def loader(dataset: object, **kw: object) -> Config:
+    return Config(dict(train_dataloader=dict(dataset=dataset, **kw)))
+
+
+def coco(**kw: object) -> dict:
+    return dict(type='CocoDataset', ann_file='a.json', **kw)
+
+
+def steps(*pipeline: dict) -> Config:
+    return loader(coco(pipeline=list(pipeline)))
+
+
+FLIP = dict(type='RandomFlip', prob=0.5)
+D = 'train_dataloader.dataset'
+
+
+@pytest.mark.parametrize('cfg, text', [
+    (loader(dict(type='CocoDataset', an_file='b.json')),
+     f"{D}.an_file='b.json': CocoDataset has no argument 'an_file'. Did you mean 'ann_file'?"),
+    (loader(dict(type='RepeatDataset', times=2, dataset=coco(tst_mode=True))),
+     f"{D}.dataset.tst_mode=True: CocoDataset has no argument 'tst_mode'. Did you mean"),
+    (loader(dict(type='RepeatDataset', time=2, dataset=coco())), f'{D}.time=2: RepeatDataset'),
+    (loader(dict(type='ConcatDataset', datasets=[coco(), coco(rot='x')])),
+     f"{D}.datasets.1.rot='x'"),
+    (loader(dict(type='mmkd.VOCFolderDataset', bad_box='drop')),
+     f"{D}.bad_box='drop': VOCFolderDataset has no argument 'bad_box'. Did you mean 'bad_boxes'?"),
+    (loader(dict(type='mmkd.ILSVRCDETDataset', indces=3)), "Did you mean 'indices'?"),
+    (loader(dict(type=CocoDataset, rot='x')), f"{D}.rot='x': CocoDataset"),
+    (loader(dict(type='CocoDatset')),
+     f"{D}.type='CocoDatset' is not registered. Did you mean 'Coco"),
+    (loader(dict(type='mmkd.KITIDataset')), "Did you mean 'mmkd.KITTIDataset'?"),
+    (loader(dict(ann_file='a')), f"{D} has no type: it holds ['ann_file']"),
+    (loader(coco(), batchsize=2), "train_dataloader.batchsize=2: the loader has no argument"),
+    (loader(coco(), sampler=dict(type='DefaultSampler', shufle=True)),
+     'train_dataloader.sampler.shufle=True: DefaultSampler has'),
+    (loader(coco(filter_cfg=dict(min_sz=32))),
+     f"{D}.filter_cfg.min_sz=32: filter_cfg has no key 'min_sz'. Did you mean 'min_size'?"),
+    (steps(FLIP, dict(type='Resize', scales=(1, 1))), f'{D}.pipeline.1.scales=(1, 1): Resize has'),
+    (steps(dict(type='RandomChoice', transforms=[[FLIP], [dict(FLIP, probe=1)]])),
+     f'{D}.pipeline.0.transforms.1.0.probe=1: RandomFlip'),
+    (steps(dict(type='mmkd.double', facter=3)), f'{D}.pipeline.0.facter=3: double has'),
+    (Config(dict(train_evaluator=dict(type='CocoMetric', metrik='bbox'))),
+     "train_evaluator.metrik='bbox': CocoMetric has no argument 'metrik'. Did you mean 'metric'?"),
+    (Config(dict(train_evaluator=[dict(type='VOCMetric'), dict(type='CocoMetric', classwize=1)])),
+     "train_evaluator.1.classwize=1: CocoMetric has no argument 'classwize'. Did"),
+    (Config(dict(train_evaluator=dict(metrics=[dict(type='mmkd.KITTIMetric', pionts=40)]))),
+     'train_evaluator.metrics.0.pionts=40'),
+    (Config(dict(train_evaluator=dict(type='mmkd.CaltechMetric', subset=[]))), "'subsets'"),
+])  # fmt: skip
+def test_a_mistyped_name_is_refused_with_path_value_and_the_nearest(cfg, text):
+    with pytest.raises(ValueError) as error:
+        check_arguments(cfg, ('train',))
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize('cfg', [
+    loader(dict(type='mmkd.TakesAnything', own=3, ann_file='a')),
+    loader(dict(type='mmkd.ILSVRCDETDataset', data_root='x', indices=3, backend_args=None)),
+    loader(dict(_scope_='mmdet', **coco()), batch_size=2, num_batch_per_epoch=3,
+           collate_fn=dict(type='pseudo_collate')),
+    loader(dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=coco())),
+    loader(dict(type='MultiImageMixDataset', dataset=coco(), pipeline=[dict(type='Mosaic')])),
+    steps(dict(type='Albu', transforms=[dict(type='RandomCrop', height=3, width=3)])),
+    steps(dict(type='InferencerLoader', to_float32=True)),
+    steps(dict(type='mmkd.double', factor=3)),
+    loader(coco(filter_cfg=dict(filter_empty_gt=True, min_size=32))),
+    loader(dict(type='VOCDataset', filter_cfg=dict(bbox_min_size=3))),
+    loader(None), Config(dict(train_dataloader=None)),
+    Config(dict(train_evaluator=dict(type='Evaluator', metrics=dict(type='VOCMetric')))),
+])  # fmt: skip
+def test_what_a_class_or_its_base_classes_take_passes(cfg):
+    check_arguments(cfg, ('train',))
+
+
+def test_splits_that_a_run_does_not_read_are_not_looked_at():
+    check_arguments(loader(coco(rot='x')), ('test',))
