@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .writing import write_new
+from .writing import write_once
 
 Row = tuple[int, ...]
 """x, y, w, h, then blur, expression, illumination, invalid, occlusion, pose."""
@@ -63,21 +63,21 @@ def wider_face_to_voc(
 
     Images stay where the benchmark's archive puts them, ``WIDER_{split}/images/0--Parade``. Faces
     marked as invalid become difficult objects, which training ignores; those without area are left
-    out.
+    out. Files that an interrupted call wrote stay as they are.
 
     Args:
         faces: What :func:`read_wider_face_list` gives.
         root: Folder of ``WIDER_train`` and ``WIDER_val``.
         split: ``'train'`` or ``'val'``.
-        force: Replace files that exist.
+        force: Replace files that exist with another content.
         on_image: Called after each image, for a progress bar.
 
     Returns:
-        Faces written and faces left out.
+        Faces in the files and faces left out.
 
     Raises:
         FileNotFoundError: An image is missing.
-        FileExistsError: A file exists and ``force`` is off.
+        FileExistsError: A file exists with another content and ``force`` is off.
     """
     base = Path(root) / f'WIDER_{split}'
     written = left_out = 0
@@ -90,11 +90,11 @@ def wider_face_to_voc(
         kept = [row for row in rows if row[2] > 0 and row[3] > 0]
         with Image.open(base / folder / name) as image:
             tree = _annotation((Path(folder) / name).parent.as_posix(), image.size, kept)
-        write_new(base / 'Annotations' / f'{Path(name).stem}.xml', ET.tostring(tree), force=force)
+        write_once(base / 'Annotations' / f'{Path(name).stem}.xml', ET.tostring(tree), force=force)
         written, left_out = written + len(kept), left_out + len(rows) - len(kept)
         on_image()
     lines = ''.join(f'{Path(name).stem}\n' for name in faces)
-    write_new(Path(root) / f'{split}.txt', lines, force=force)
+    write_once(Path(root) / f'{split}.txt', lines, force=force)
     return written, left_out
 
 

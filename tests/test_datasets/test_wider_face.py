@@ -65,7 +65,7 @@ def test_another_file_is_refused(tmp_path, text):
         read_wider_face_list(tmp_path / 'list.txt')
 
 
-def test_the_command_writes_once_and_names_what_is_missing(root, capsys):
+def test_the_command_goes_on_replaces_nothing_and_names_what_is_missing(root, capsys):
     path = Path(__file__).parents[2] / 'tools/dataset_converters/wider_face_to_voc.py'
     spec = importlib.util.spec_from_file_location('wider_face_to_voc_tool', path)
     tool = importlib.util.module_from_spec(spec)
@@ -76,8 +76,14 @@ def test_the_command_writes_once_and_names_what_is_missing(root, capsys):
 
     assert call('val') == 0
     assert '3 images, 3 faces, 1 without area' in ' '.join(capsys.readouterr().out.split())
-    assert call('val') == 2 and 'exists' in capsys.readouterr().err
-    assert call('val', '--force') == 0
+    first, second, *_ = sorted((root / 'WIDER_val/Annotations').iterdir())
+    first.unlink()  # as if the call had been interrupted
+    (root / 'val.txt').unlink()
+    assert call('val') == 0 and first.is_file() and (root / 'val.txt').is_file()
+    second.write_text('mine')
+    assert call('val') == 2 and 'exists with another content' in capsys.readouterr().err
+    assert second.read_text() == 'mine'
+    assert call('val', '--force') == 0 and second.read_text() != 'mine'
     assert call('train') == 2 and 'wider_face_train_bbx_gt.txt' in capsys.readouterr().err
     (root / 'WIDER_val/images/0--Parade/0_Parade_2.jpg').unlink()
     assert call('val', '--force') == 2

@@ -4,7 +4,8 @@ python tools/dataset_converters/wider_face_to_voc.py data/WIDERFace train
 python tools/dataset_converters/wider_face_to_voc.py data/WIDERFace val
 
 The folder holds wider_face_split/ and WIDER_train/, WIDER_val/ as the benchmark's archives unpack.
-Exit status: 0 written, 2 the folder or the command is wrong.
+Interrupted, it goes on when it is called again. Exit status: 0 written, 2 the folder or the command
+is wrong.
 """
 
 import argparse
@@ -31,7 +32,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('data_root', type=Path, help='folder that holds the three')
     parser.add_argument('split', choices=('train', 'val'))
-    parser.add_argument('--force', action='store_true', help='replace files that exist')
+    parser.add_argument('--force', action='store_true',
+                        help='replace files that exist with another content')  # fmt: skip
     return parser.parse_args(argv)
 
 
