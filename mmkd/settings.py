@@ -111,6 +111,18 @@ def check_arguments(name: str, setting: Any, kind: Callable, without: Sequence[s
         check_known(f'{name}: {called}', setting, [one for one in accepted if one not in without])
 
 
+def check_keys(name: str, setting: Any, accepted: Sequence[str]) -> None:
+    """Refuses a setting that is neither None nor a dict of some of the accepted keys.
+
+    Raises:
+        ValueError: Names the setting, what it holds and what it may.
+    """
+    if setting is not None and not isinstance(setting, Mapping):
+        raise ValueError(f'{name} must be a dict of {list(accepted)} or None, got {setting!r}.')
+    for key, value in (setting or {}).items():
+        check_known(f'{name}.{key}={value!r}: {name}', [key], accepted, 'key')
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean '...'?`` with the nearest of the known names, or nothing."""
     by_lower = {one.lower(): one for one in known}

@@ -55,6 +55,12 @@ class ILSVRCDETDataset(VOCFolderDataset):
     ) -> None:
         if unannotated not in ('raise', 'skip'):
             raise ValueError(f"unannotated must be 'raise' or 'skip', got {unannotated!r}.")
+        for fixed in ('img_suffix', 'img_subdir', 'ann_subdir', 'ignore_classes'):
+            if fixed in kwargs:
+                raise ValueError(
+                    f'{fixed}={kwargs.get(fixed)!r} is fixed by the layout of ILSVRC: take it out '
+                    '(subset and metainfo choose folder and classes), or use VOCFolderDataset.'
+                )
         classes = tuple((metainfo or {}).get('classes', ILSVRC_CLASSES.values()))
         _check_classes(classes)
         self.unannotated, self._skipped = unannotated, 0

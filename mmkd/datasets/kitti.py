@@ -13,6 +13,7 @@ from mmengine.fileio import exists, get_local_path, get_text, list_from_file
 from PIL import Image, UnidentifiedImageError
 
 from ..registry import DATASETS
+from ..settings import check_keys
 from .kitti_labels import KITTI_NEIGHBOURS, KITTI_TYPES, KITTIObject, parse_kitti_labels
 from .voc_checks import Findings
 
@@ -42,14 +43,15 @@ class KITTIDataset(BaseDetDataset):
 
     Raises:
         FileNotFoundError: The split file does not exist.
-        ValueError: A class, neighbour or folder is unknown, no frame is left, or files are missing
-            or wrong; up to ten are listed.
+        ValueError: A class, neighbour, folder or filter is unknown, no frame is left, or files are
+            missing or wrong; up to ten are listed.
     """
 
     METAINFO: dict = dict(
         classes=('Car', 'Pedestrian', 'Cyclist'),
         palette=[(220, 20, 60), (119, 170, 32), (0, 60, 230)],
     )
+    FILTER_KEYS = ('filter_empty_gt', 'min_size')
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class KITTIDataset(BaseDetDataset):
         with_labels: bool = True,
         **kwargs: Any,
     ) -> None:
+        check_keys('filter_cfg', kwargs.get('filter_cfg'), self.FILTER_KEYS)
         self.img_suffix, self.with_labels = img_suffix, with_labels
         classes = (metainfo or {}).get('classes', self.METAINFO['classes'])
         self._roles = _roles(tuple(classes), neighbours)

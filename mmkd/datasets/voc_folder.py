@@ -18,6 +18,7 @@ from mmengine.fileio import exists, get, list_from_file
 from mmengine.logging import print_log
 
 from ..registry import DATASETS
+from ..settings import check_keys
 from .shapes import check_drawing
 from .voc_checks import Findings, check_objects
 
@@ -53,12 +54,13 @@ class VOCFolderDataset(XMLDataset):
 
     Raises:
         FileNotFoundError: ``data_root`` or ``ann_file`` does not exist.
-        ValueError: An option has no such value, ``classes`` is missing, no image is left, the
-            files break a rule (up to ten breaches are listed), or the drawn set is of another
-            version.
+        ValueError: An option or ``filter_cfg`` has no such value, ``classes`` is missing, no image is
+            left, the files break a rule (up to ten breaches are listed), or the drawn set is of
+            another version.
     """
 
     METAINFO = dict(dataset_type=None)
+    FILTER_KEYS = ('filter_empty_gt', 'min_size', 'bbox_min_size')
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class VOCFolderDataset(XMLDataset):
                 'VOCFolderDataset needs the class names of the folder: set '
                 "metainfo=dict(classes=('name', ...))."
             )
+        check_keys('filter_cfg', kwargs.get('filter_cfg'), self.FILTER_KEYS)
         self.img_suffix = img_suffix
         self.bad_boxes = bad_boxes
         self.empty_images = empty_images

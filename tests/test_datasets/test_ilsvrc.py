@@ -84,6 +84,8 @@ def test_images_without_annotation_are_refused_or_left_out_with_a_count(folder, 
 
 @pytest.mark.parametrize('options, complaint', [
     (dict(metainfo=dict(classes=('unicorn',))), r"classes has \['unicorn'\], none of the 200"),
+    (dict(filter_cfg=dict(empty=True)), 'filter_cfg.empty=True: filter_cfg has no key'),
+    (dict(img_suffix='.png'), "img_suffix='.png' is fixed by the layout of ILSVRC: take it out"),
     (dict(unannotated='drop'), "unannotated must be 'raise' or 'skip', got 'drop'"),
 ])  # fmt: skip
 def test_options_are_checked(folder, options, complaint):

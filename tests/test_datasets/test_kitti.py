@@ -154,6 +154,11 @@ class TestRefusals:
     def test_no_frame_left_is_an_error(self, folder):
         self.refused(folder, 'No frame is left', filter_cfg=dict(min_size=100))
 
+    def test_a_filter_that_does_nothing_is_refused(self, folder):
+        self.refused(
+            folder, 'filter_cfg.bbox_min_size=3: .* no key', filter_cfg=dict(bbox_min_size=3)
+        )
+
 
 def test_blank_lines_of_a_label_file_are_allowed():
     assert len(list(parse_kitti_labels('\n' + kitti_line(*CAR) + '\n\n'))) == 1

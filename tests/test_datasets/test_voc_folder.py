@@ -200,6 +200,9 @@ def test_no_image_left_is_an_error(tmp_path):
         (dict(bad_boxes='skip'), "bad_boxes must be one of ('raise', 'drop', 'clip'), got 'skip'"),
         (dict(empty_images='drop'), 'empty_images'),
         (dict(ignore_classes='cow'), "write ('cow',)"),
+        (dict(filter_cfg=dict(min_sze=3)), "filter_cfg.min_sze=3: filter_cfg has no key 'min_"),
+        (dict(filter_cfg=dict(min_sze=3)), "['filter_empty_gt', 'min_size', 'bbox_min_size']"),
+        (dict(filter_cfg=32), 'filter_cfg must be a dict of'),
     ],
 )
 def test_an_unknown_option_is_refused_by_name(tmp_path, option, part):
