@@ -54,8 +54,8 @@ class VOCFolderDataset(XMLDataset):
 
     Raises:
         FileNotFoundError: ``data_root`` or ``ann_file`` does not exist.
-        ValueError: An option or ``filter_cfg`` has no such value, ``classes`` is missing, no image is
-            left, the files break a rule (up to ten breaches are listed), or the drawn set is of
+        ValueError: An option or ``filter_cfg`` has no such value, ``classes`` is missing, no image
+            is left, the files break a rule (up to ten breaches are listed), or the drawn set is of
             another version.
     """
 

@@ -47,7 +47,10 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
         if isinstance(loader, Mapping):
             _check_loader(loader, f'{split}_dataloader', scope)
         for place, part in _entries(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
-            _check_evaluator(part, place, scope)
+            for path, metric, cls in _metrics(part, place, scope):
+                needed = getattr(cls, 'needed_meta_keys', lambda config: ())(metric)
+                dataset = (loader or {}).get('dataset')
+                _check_meta_keys(dataset, f'{split}_dataloader.dataset', needed, path)
 
 
 def _check_loader(loader: Mapping, place: str, scope: str) -> None:
@@ -81,13 +84,31 @@ def _check_transform(transform: Mapping, place: str, scope: str) -> None:
             _check_transform(inner, path, scope)
 
 
-def _check_evaluator(part: Mapping, place: str, scope: str) -> None:
+def _metrics(part: Mapping, place: str, scope: str) -> Iterator[tuple[str, Mapping, Any]]:
+    """(path, config, class) of the metrics of an evaluator, or of the metric itself; checked."""
     if 'metrics' in part:
         _check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
         for path, metric in _entries(part['metrics'], f'{place}.metrics'):
-            _check_one(metric, path, METRICS, scope)
+            yield path, metric, _check_one(metric, path, METRICS, scope)
     else:
-        _check_one(part, place, METRICS, scope)
+        yield place, part, _check_one(part, place, METRICS, scope)
+
+
+def _check_meta_keys(dataset: Any, place: str, needed: Sequence[str], metric: str) -> None:
+    """What a metric reads is kept by the step that packs a sample."""
+    for path, part in _entries(dataset, place):
+        for key in ('dataset', 'datasets'):
+            _check_meta_keys(part.get(key), f'{path}.{key}', needed, metric)
+        for step, transform in _entries(part.get('pipeline'), f'{path}.pipeline'):
+            if str(transform.get('type')).split('.')[-1] != 'PackDetInputs':
+                continue
+            lacking = [key for key in needed if key not in transform.get('meta_keys', ())]
+            if lacking:
+                raise ValueError(
+                    f'{step}.meta_keys lacks {lacking[0]!r}, which {metric} reads: add it, e.g. '
+                    "meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', "
+                    f'{lacking[0]!r}).'
+                )
 
 
 def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:

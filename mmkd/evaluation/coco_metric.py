@@ -12,6 +12,8 @@ from mmengine.logging import MMLogger
 from rich.table import Table
 
 from ..registry import METRICS
+from ..settings import check_number
+from .classes import ChecksClasses
 from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves
 from .functional import proposal_recalls
 from .tables import table_text
@@ -21,7 +23,7 @@ _NO_BOX = np.zeros((0, 4))
 
 
 @METRICS.register_module()
-class CocoMetric(MMDetCocoMetric):
+class CocoMetric(ChecksClasses, MMDetCocoMetric):
     """MMDetection's ``CocoMetric`` for boxes, with a fast backend and COCO's own twelve numbers.
 
     MMDetection's rounds to three digits, takes recall at 100, 300 and 1000 detections, leaves the
@@ -62,8 +64,13 @@ class CocoMetric(MMDetCocoMetric):
                     f"metric must be of {METRIC_NAMES}, got {name!r}; for masks use MMDetection's "
                     'CocoMetric.'
                 )
-        if len(max_dets) != 3 or list(max_dets) != sorted(set(max_dets)) or max_dets[0] < 1:
-            raise ValueError(f'max_dets must be three ascending numbers, got {max_dets}.')
+        _check_limits('max_dets', max_dets, 'three ascending numbers', 3)
+        if kwargs.get('proposal_nums') is not None:
+            _check_limits('proposal_nums', kwargs.get('proposal_nums'), 'ascending numbers')
+        iou_thrs: Any = kwargs.get('iou_thrs')
+        several = isinstance(iou_thrs, (list, tuple, np.ndarray))
+        for iou in iou_thrs if several else [iou_thrs] * (iou_thrs is not None):
+            check_number('iou_thrs', iou, '(0, 1]')
         for option in ('metric_items', 'use_mp_eval'):
             if kwargs.get(option):
                 raise ValueError(
@@ -76,27 +83,22 @@ class CocoMetric(MMDetCocoMetric):
         super().__init__(metric=names, **kwargs)
         self.backend, self.max_dets = backend, tuple(max_dets)
 
-    @property
-    def dataset_meta(self) -> Any:
-        """Meta information of the evaluated data set; setting it checks its classes.
+    def check_classes(self, classes: tuple[str, ...]) -> None:
+        """Every class is a category of ``ann_file``, where one is given.
 
         Raises:
-            ValueError: A class is no category of ``ann_file``: MMDetection would leave it out and
-                move the labels of those behind it.
+            ValueError: One is not: MMDetection would leave it out and move the labels of those
+                behind it.
         """
-        return self._dataset_meta
-
-    @dataset_meta.setter
-    def dataset_meta(self, dataset_meta: dict) -> None:
-        if self._coco_api is not None:
-            names = [category['name'] for category in self._coco_api.dataset['categories']]
-            unknown = [name for name in dataset_meta['classes'] if name not in names]
-            if unknown:
-                raise ValueError(
-                    f'classes has {unknown[:5]}, no categories of the annotation file: it has '
-                    f'{names}. Correct metainfo.classes of the data set.'
-                )
-        self._dataset_meta = dataset_meta
+        if self._coco_api is None:
+            return
+        names = [category['name'] for category in self._coco_api.dataset['categories']]
+        unknown = [name for name in classes if name not in names]
+        if unknown:
+            raise ValueError(
+                f'classes has {unknown[:5]}, no categories of the annotation file: it has '
+                f'{names}. Correct metainfo.classes of the data set.'
+            )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
@@ -198,3 +200,12 @@ class CocoMetric(MMDetCocoMetric):
             dict(image_id=image['img_id'], category_id=self.cat_ids[label], bbox=box, score=score)
             for box, score, label in rows
         ]
+
+
+def _check_limits(name: str, limits: Any, needed: str, count: int | None = None) -> None:
+    """Numbers of detections, ascending."""
+    listed = list(limits) if isinstance(limits, (list, tuple)) else []
+    whole = all(isinstance(limit, int) and limit >= 1 for limit in listed)
+    ascending = whole and listed == sorted(set(listed))
+    if not listed or not ascending or (count is not None and len(listed) != count):
+        raise ValueError(f'{name} must be {needed}, got {limits!r}.')

@@ -9,7 +9,9 @@ from mmengine.logging import MMLogger
 from rich.table import Table
 
 from ..registry import METRICS
+from ..settings import check_number, nearest
 from .arrays import to_numpy
+from .classes import ChecksClasses
 from .functional import (
     DIFFICULTIES,
     MIN_OVERLAP,
@@ -25,7 +27,7 @@ _NEEDED = ('bbox', 'bbox_label', 'ignore_flag', 'truncation', 'occlusion')
 
 
 @METRICS.register_module()
-class KITTIMetric(BaseMetric):
+class KITTIMetric(ChecksClasses, BaseMetric):
     """AP of each class at easy, moderate and hard, over 11 and over 40 points, and their means.
 
     Rules are the devkit's (:mod:`mmkd.evaluation.functional.kitti`): limits of height, occlusion
@@ -48,7 +50,8 @@ class KITTIMetric(BaseMetric):
         prefix: Replaces ``kitti`` in the names.
 
     Raises:
-        ValueError: ``points`` or ``min_overlap`` has no such value.
+        ValueError: ``points`` or ``min_overlap`` has no such value; or, once the classes are known,
+            ``min_overlap`` names none of them or leaves one without an overlap.
     """
 
     default_prefix = 'kitti'
@@ -64,26 +67,44 @@ class KITTIMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if points not in POINTS:
             raise ValueError(f'points must be 11 or 40, got {points}.')
+        if min_overlap is not None and not isinstance(min_overlap, Mapping):
+            raise ValueError(f'min_overlap must be a dict of class and IoU, got {min_overlap!r}.')
         self.points, self._given = points, tuple(min_overlap or ())
         self.min_overlap = {**MIN_OVERLAP, **(min_overlap or {})}
         for name, overlap in self.min_overlap.items():
-            if not 0 <= overlap < 1:
-                raise ValueError(f'min_overlap[{name!r}] must be in [0, 1), got {overlap}.')
+            check_number(f'min_overlap[{name!r}]', overlap, '[0, 1)')
+
+    @classmethod
+    def needed_meta_keys(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """What ``PackDetInputs`` must keep for a metric of this config."""
+        return ('instances',)
+
+    def check_classes(self, classes: tuple[str, ...]) -> None:
+        """``min_overlap`` names classes, and each class has an overlap.
+
+        Raises:
+            ValueError: It does not.
+        """
+        unknown = [name for name in self._given if name not in (*classes, *MIN_OVERLAP)]
+        if unknown:
+            near = nearest(unknown[0], classes)
+            raise ValueError(
+                f'min_overlap has {unknown}, not among classes={classes}: correct the name or take '
+                f'it out.{near}'
+            )
+        for name in classes:
+            if name not in self.min_overlap:
+                raise ValueError(
+                    f'class {name!r} has no overlap of the benchmark: set '
+                    f'min_overlap=dict({name}=...).'
+                )
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of one batch; ``data_batch`` is not read.
 
         Raises:
-            ValueError: A sample has no ``instances``, they are not those of KITTIDataset, or
-                ``min_overlap`` names no class.
+            ValueError: A sample has no ``instances``, or they are not those of KITTIDataset.
         """
-        classes = tuple((self.dataset_meta or {}).get('classes', ()))
-        unknown = [name for name in self._given if name not in (*classes, *MIN_OVERLAP)]
-        if unknown:
-            raise ValueError(
-                f'min_overlap has {unknown}, not among classes={classes}: correct the name or take '
-                'it out.'
-            )
         for sample in data_samples:
             if 'instances' not in sample:
                 raise ValueError(
@@ -93,20 +114,11 @@ class KITTIMetric(BaseMetric):
             self.results.append(_frame(sample['instances'], sample['pred_instances']))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """The numbers of the whole split.
-
-        Raises:
-            ValueError: A class has no overlap set.
-        """
+        """The numbers of the whole split."""
         classes = tuple(self.dataset_meta['classes'])
         table = Table('class', 'difficulty', 'boxes', 'AP (11 points)', 'AP (40 points)')
         found: dict[tuple[str, str], dict[int, float]] = {}
         for label, name in enumerate(classes):
-            if name not in self.min_overlap:
-                raise ValueError(
-                    f'class {name!r} has no overlap of the benchmark: set '
-                    f'min_overlap=dict({name}=...).'
-                )
             for level in DIFFICULTIES:
                 precision, boxes = kitti_precision(results, label, level, self.min_overlap[name])
                 average = {points: kitti_average_precision(precision, points) for points in POINTS}

@@ -12,13 +12,15 @@ from mmengine.logging import MMLogger
 from rich.table import Table
 
 from ..registry import METRICS
+from ..settings import check_number
 from .arrays import to_numpy
+from .classes import ChecksClasses
 from .functional import SUBSETS, PedestrianFrame, Subset, log_average_miss_rate
 from .tables import table_text
 
 
 @METRICS.register_module()
-class LAMRMetric(BaseMetric):
+class LAMRMetric(ChecksClasses, BaseMetric):
     """Miss rate averaged in the logarithm over false positives per image of 0.01 to 1; low is good.
 
     Rules are those of the Caltech benchmark (:mod:`mmkd.evaluation.functional.miss_rate`). Truth is
@@ -48,7 +50,8 @@ class LAMRMetric(BaseMetric):
         prefix: Replaces ``pedestrian`` in the names.
 
     Raises:
-        ValueError: An option has no such value, or the file has no such category.
+        ValueError: An option has no such value, the file has no such category, or, once the classes
+            are known, ``category`` is none of them.
         FileNotFoundError: There is no such file.
     """
 
@@ -68,12 +71,11 @@ class LAMRMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if not 0 < min_overlap <= 1:
-            raise ValueError(f'min_overlap must be in (0, 1], got {min_overlap}.')
-        if expand < 1:
-            raise ValueError(f'expand must be >= 1, got {expand}.')
-        if aspect_ratio is not None and not aspect_ratio > 0:
-            raise ValueError(f'aspect_ratio must be > 0 or None, got {aspect_ratio}.')
+        check_number('min_overlap', min_overlap, '(0, 1]')
+        check_number('expand', expand, '>= 1')
+        if aspect_ratio is not None:
+            check_number('aspect_ratio', aspect_ratio, '> 0')
+        _check_bounds(bounds)
         self.subsets = _subsets(subsets)
         self.category = category
         self.rules: dict[str, Any] = dict(
@@ -82,17 +84,24 @@ class LAMRMetric(BaseMetric):
         self.ann_file = ann_file
         self.truth = _read(ann_file, category)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the detections of one batch; ``data_batch`` is not read.
+    def check_classes(self, classes: tuple[str, ...]) -> None:
+        """``category`` is one of them.
 
         Raises:
-            ValueError: ``ann_file`` lacks an image, or ``category`` is no class of the data set.
+            ValueError: It is not.
         """
-        classes = tuple((self.dataset_meta or {}).get('classes', ()))
         if self.category not in classes:
             raise ValueError(
                 f'category={self.category!r} is not among classes={classes}: set category to one.'
             )
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the detections of one batch; ``data_batch`` is not read.
+
+        Raises:
+            ValueError: ``ann_file`` lacks an image.
+        """
+        classes = tuple(self.dataset_meta['classes'])
         for sample in data_samples:
             if sample['img_id'] not in self.truth:
                 raise ValueError(
@@ -157,6 +166,14 @@ class CaltechMetric(LAMRMetric):
         super().__init__(bounds=bounds, aspect_ratio=aspect_ratio, **kwargs)
 
 
+def _check_bounds(bounds: Any) -> None:
+    if bounds is None:
+        return
+    four = isinstance(bounds, Sequence) and not isinstance(bounds, str) and len(bounds) == 4
+    if not four or not all(isinstance(one, (int, float)) for one in bounds):
+        raise ValueError(f'bounds must be four numbers (x1, y1, x2, y2) or None, got {bounds!r}.')
+
+
 def _subsets(chosen: Sequence[str] | Mapping[str, Sequence[float]]) -> dict[str, Subset]:
     if isinstance(chosen, str):
         raise ValueError(f'subsets must be a list of names, got the string {chosen!r}.')
@@ -164,10 +181,12 @@ def _subsets(chosen: Sequence[str] | Mapping[str, Sequence[float]]) -> dict[str,
         raise ValueError(f'subsets is empty: name some of {list(SUBSETS)}.')
     if isinstance(chosen, Mapping):
         for name, limits in chosen.items():
-            if len(limits) != 4:
+            listed = isinstance(limits, (list, tuple))
+            numbers = listed and all(isinstance(one, (int, float)) for one in limits)
+            if not numbers or len(limits) != 4:
                 raise ValueError(
                     f'subsets[{name!r}] must be (min_height, max_height, min_visible, '
-                    f'max_visible), got {tuple(limits)}.'
+                    f'max_visible), got {tuple(limits) if listed else limits!r}.'
                 )
         return {name: Subset(*map(float, limits)) for name, limits in chosen.items()}
     unknown = [name for name in chosen if name not in SUBSETS]

@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from ..registry import METRICS
+from ..settings import check_number
 from .arrays import to_numpy
 
 # The devkit's rule of VOC 2010 and later, and that of VOC 2007.
@@ -52,8 +53,7 @@ class VOCFolderMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if not 0 < iou_thr <= 1:
-            raise ValueError(f'iou_thr must be in (0, 1], got {iou_thr}.')
+        check_number('iou_thr', iou_thr, '(0, 1]')
         if eval_mode not in EVAL_MODES:
             raise ValueError(f'eval_mode must be one of {EVAL_MODES}, got {eval_mode!r}.')
         self.iou_thr, self.eval_mode = iou_thr, eval_mode

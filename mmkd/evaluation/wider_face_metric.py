@@ -1,6 +1,6 @@
 """Average precision of the WIDER FACE benchmark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from mmengine.logging import MMLogger
 from rich.table import Table
 
 from ..registry import METRICS
+from ..settings import check_number
 from .arrays import to_numpy
+from .classes import ChecksClasses
 from .functional import area_under_curve, match_faces, wider_face_curve
 from .tables import table_text
 from .wider_face_truth import DIFFICULTIES, read_wider_face_truth
@@ -19,7 +21,7 @@ FACE = 'face'
 
 
 @METRICS.register_module()
-class WIDERFaceMetric(BaseMetric):
+class WIDERFaceMetric(ChecksClasses, BaseMetric):
     """AP of easy, medium and hard faces, as the benchmark's own evaluation gives it.
 
     Rules are that code's (:mod:`mmkd.evaluation.functional.wider_face`): IoU from 0.5 on with both
@@ -43,7 +45,7 @@ class WIDERFaceMetric(BaseMetric):
         prefix: Replaces ``wider_face`` in the names.
 
     Raises:
-        ValueError: ``min_overlap`` is out of range.
+        ValueError: ``min_overlap`` is out of range, or no class is called face.
         FileNotFoundError: A file of the ground truth is missing.
     """
 
@@ -58,22 +60,33 @@ class WIDERFaceMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if not 0 < min_overlap <= 1:
-            raise ValueError(f'min_overlap must be in (0, 1], got {min_overlap}.')
+        check_number('min_overlap', min_overlap, '(0, 1]')
         self.min_overlap = min_overlap
         self.ground_truth = ground_truth
         self.truth = None if ground_truth is None else read_wider_face_truth(ground_truth)
+
+    @classmethod
+    def needed_meta_keys(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """What ``PackDetInputs`` must keep for a metric of this config."""
+        return () if config.get('ground_truth') else ('instances',)
+
+    def check_classes(self, classes: tuple[str, ...]) -> None:
+        """One of them is the face.
+
+        Raises:
+            ValueError: None is.
+        """
+        if FACE not in classes:
+            raise ValueError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Match the faces of one batch; ``data_batch`` is not read.
 
         Raises:
-            ValueError: A sample has no ``instances`` and there is no ``ground_truth``, the ground
-                truth lacks an image, or no class is called face.
+            ValueError: A sample has no ``instances`` and there is no ``ground_truth``, or the
+                ground truth lacks an image.
         """
-        classes = tuple((self.dataset_meta or {}).get('classes', ()))
-        if FACE not in classes:
-            raise ValueError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
+        classes = tuple(self.dataset_meta['classes'])
         for sample in data_samples:
             name = Path(sample['img_path']).stem
             faces, counted = self._faces(name, sample)

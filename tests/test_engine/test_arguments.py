@@ -97,5 +97,20 @@ def test_what_a_class_or_its_base_classes_take_passes(cfg):
     check_arguments(cfg, ('train',))
 
 
+@pytest.mark.parametrize('type_, kw, needed', [
+    ('mmkd.KITTIMetric', {}, True), ('mmkd.WIDERFaceMetric', {}, True),
+    ('mmkd.WIDERFaceMetric', dict(ground_truth='folder'), False), ('VOCMetric', {}, False),
+])  # fmt: skip
+def test_what_a_metric_reads_of_a_sample_must_be_packed(type_, kw, needed):
+    cfg = steps(FLIP, dict(type='PackDetInputs'))
+    cfg.train_evaluator = dict(type=type_, **kw)
+    if needed:
+        text = rf"{D}.pipeline.1.meta_keys lacks 'instances', which train_evaluator reads: add it"
+        with pytest.raises(ValueError, match=text):
+            check_arguments(cfg, ('train',))
+        cfg.train_dataloader.dataset.pipeline[1].meta_keys = ('img_id', 'instances')
+    check_arguments(cfg, ('train',))
+
+
 def test_splits_that_a_run_does_not_read_are_not_looked_at():
     check_arguments(loader(coco(rot='x')), ('test',))

@@ -213,6 +213,8 @@ class TestOptions:
         (dict(max_dets=(1, 10)), 'max_dets must be three ascending'),
         (dict(metric_items=['mAP']), 'metric_items is not supported'),
         (dict(use_mp_eval=True), 'use_mp_eval is not supported'),
+        (dict(iou_thrs=[0.5, '0.6']), "iou_thrs must be a number in .*'0.6': write it without"),
+        (dict(proposal_nums=(100, 10)), 'proposal_nums must be ascending numbers, got'),
     ])  # fmt: skip
     def test_a_wrong_option_is_refused_by_name(self, option, match):
         with pytest.raises(ValueError, match=match):

@@ -91,14 +91,16 @@ class TestRefusals:
             KITTIMetric(points=101)
         with pytest.raises(ValueError, match=r"min_overlap\['Car'\].*got 70"):
             KITTIMetric(min_overlap=dict(Car=70))
+        with pytest.raises(ValueError, match='min_overlap must be a dict .* got 0.5'):
+            KITTIMetric(min_overlap=0.5)
 
     def test_a_class_without_an_overlap(self):
         with pytest.raises(ValueError, match=r'min_overlap=dict\(Tram='):
-            evaluate([sample([], [])], classes=('Tram',))
+            KITTIMetric().dataset_meta = dict(classes=('Tram',))  # as the validation loop does
 
     def test_an_overlap_of_a_class_that_is_not_there(self):
-        with pytest.raises(ValueError, match=r"min_overlap has \['car'\]"):
-            evaluate([sample([], [])], min_overlap=dict(car=0.5))
+        with pytest.raises(ValueError, match=r"min_overlap has \['car'\].* Did you mean 'Car'"):
+            KITTIMetric(min_overlap=dict(car=0.5)).dataset_meta = dict(classes=CLASSES)
 
     def test_a_pipeline_that_drops_the_annotations(self):
         bare = sample([], [])

@@ -152,9 +152,11 @@ class TestRefusals:
         (dict(subsets='all'), "subsets must be a list of names, got the string 'all'"),
         (dict(subsets=[]), 'subsets is empty'),
         (dict(subsets=dict(mine=(50, 100))), r"subsets\['mine'\] must be .* got \(50, 100\)"),
-        (dict(min_overlap=0), 'min_overlap must be in .* got 0'),
+        (dict(min_overlap=0), 'min_overlap must lie in .* got 0'),
         (dict(expand=0.8), 'expand must be >= 1, got 0.8'),
-        (dict(aspect_ratio=0), 'aspect_ratio must be > 0 or None, got 0'),
+        (dict(aspect_ratio=0), 'aspect_ratio must be > 0, got 0'),
+        (dict(bounds=(1, 2)), r'bounds must be four numbers .* got \(1, 2\)'),
+        (dict(subsets=dict(mine='tall')), r"subsets\['mine'\] must be .* got 'tall'"),
         (dict(category='rider'), r"no category 'rider': it has \['person'\]"),
     ])  # fmt: skip
     def test_options(self, tmp_path, options, complaint):
