@@ -3,8 +3,9 @@
 The heads' maps have stride 4, not 16, as the smallest boxes of a 256x192 image have 16 pixels, and
 3 x 3 bins. Anchors are those of the thin Faster R-CNN, 16 to 128 pixels, but all on one grid, where
 a large object meets many and a small one few, if any, with an IoU of 0.7. So 0.5 makes one
-positive, positives are drawn object by object, and NMS sees more. What the strides would have given
-the receptive field, the dilations give.
+positive, positives are drawn object by object, and NMS sees 6000, as in the paper: the best 2000
+may all lie on large objects. What the strides would have given the receptive field, the dilations
+give.
 """
 
 _base_ = './faster_rcnn_r18thin_fpn.py'
@@ -53,8 +54,8 @@ model = dict(
             assigner=dict(pos_iou_thr=0.5),
             sampler=dict(type='mmkd.ObjectBalancedSampler'),
         ),
-        rpn_proposal=dict(nms_pre=2000, max_per_img=300),
+        rpn_proposal=dict(nms_pre=6000, max_per_img=300),
         rcnn=dict(sampler=dict(type='mmkd.ObjectBalancedSampler')),
     ),
-    test_cfg=dict(rpn=dict(nms_pre=2000, max_per_img=300)),
+    test_cfg=dict(rpn=dict(nms_pre=6000, max_per_img=300)),
 )
