@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmkd.compat import load_checkpoint_file
 
 from .arguments import check_arguments
+from .categories import check_categories
 from .hooks.reproducible import PERSISTENT_WORKERS
 
 # Keys of data_prefix that hold images; others (segmentations, proposals) may be absent unnoticed.
@@ -171,7 +172,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
 
     Raises:
-        ValueError: A setting is mistyped, see :func:`check_arguments`.
+        ValueError: A setting is mistyped, see :func:`check_arguments`, or a COCO file has other
+            categories than the classes, see :func:`check_categories`.
         FileNotFoundError: Lists every setting whose path does not exist.
     """
     check_arguments(cfg, splits)
@@ -192,6 +194,9 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
             + f'\nPut or link the data there (relative paths start at {Path.cwd()}), or give its '
             'place, e.g. --cfg-options ' + f'{lines[0].split(":")[0]}=PATH'
         )
+    for split in splits:
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
+        check_categories(dataset, f'{split}_dataloader.dataset')
 
 
 def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:

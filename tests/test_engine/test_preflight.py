@@ -68,13 +68,13 @@ def test_splits_that_a_run_does_not_read_are_not_looked_up():
     check_data(cfg, ('train',))
 
 
-@pytest.mark.parametrize('classes', [('cat', 'dgo'), ('dog', 'cat'), ('cat',)])
+@pytest.mark.parametrize('classes', [('class0', 'class2'), ('class1', 'class2'), ('class0',)])
 def test_train_and_val_name_one_list_of_classes(tmp_path, classes):
     data = write_tiny_coco(tmp_path / 'data', num_images=2)
     cfg = tiny_run_cfg(data, tmp_path, tiny_retinanet_cfg(), validate=True)
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
-    train.metainfo = dict(classes=('cat', 'dog'))
-    val.metainfo = dict(classes=['cat', 'dog'])
+    train.metainfo = dict(classes=('class0', 'class1'))
+    val.metainfo = dict(classes=['class0', 'class1'])
     check_training(cfg)
     cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=train)
     cfg.train_dataloader.dataset.dataset.metainfo = dict(classes=classes)

@@ -49,6 +49,10 @@ def said(log: Path, *args: object, status: int = 2) -> str:
         (['train_dataloader.dataset.an_file=a.json'], ["dataset.an_file='a.json'", "'ann_file'?"]),
         (['train_dataloader.dataset.pipeline.2.scal=3'], ['dataset.pipeline.2.scal=3', "'scale'?"]),
         (['train_dataloader.batchsize=2'], ['train_dataloader.batchsize=2', "'batch_size'?"]),
+        (
+            ['train_dataloader.dataset.metainfo.classes=class1,class0,class2'],
+            ['dataset.metainfo.classes has another order', "('class0', 'class1', 'class2')"],
+        ),
         (['load_from=no/such.pth'], ['load_from', 'no/such.pth']),
         (['train_dataloader.persistent_workers=True'], ['persistent_workers=False']),
     ],
