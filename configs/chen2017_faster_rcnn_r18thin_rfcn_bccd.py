@@ -1,14 +1,4 @@
 """A very thin Faster R-CNN on BCCD under an R-FCN: Chen 2017 without the RPN, as anchors differ."""
 
-_base_ = './students/faster_rcnn_r18thin_bccd.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/rfcn_r18_bccd.py',
-        checkpoint='work_dirs/rfcn_r18_bccd/epoch_16.pth',
-    ),
-    methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[0, 1]]))],
-)
+_base_ = './_base_/pairs/faster_rcnn_r18thin_rfcn_bccd.py'
+model = dict(methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[0, 1]]))])

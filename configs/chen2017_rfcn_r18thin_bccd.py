@@ -1,14 +1,4 @@
 """A very thin R-FCN on BCCD under a wide one: the objective of Chen 2017."""
 
-_base_ = './students/rfcn_r18thin_bccd.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/rfcn_r18_bccd.py',
-        checkpoint='work_dirs/rfcn_r18_bccd/epoch_16.pth',
-    ),
-    methods=[dict(type='mmkd.Chen2017')],
-)
+_base_ = './_base_/pairs/rfcn_r18thin_bccd.py'
+model = dict(methods=[dict(type='mmkd.Chen2017')])

@@ -1,14 +1,4 @@
 """A thin ResNet-18 Faster R-CNN imitates one 2.7 times as wide near the cells of BCCD."""
 
-_base_ = './students/faster_rcnn_r18thin_bccd.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/faster_rcnn_r18_bccd.py',
-        checkpoint='work_dirs/faster_rcnn_r18_bccd/epoch_16.pth',
-    ),
-    methods=[dict(type='mmkd.FGFI')],
-)
+_base_ = './_base_/pairs/faster_rcnn_r18thin_bccd.py'
+model = dict(methods=[dict(type='mmkd.FGFI')])

@@ -1,14 +1,4 @@
 """A thin ResNet-18 Faster R-CNN approaches whole maps of one eight times as wide on shapes."""
 
-_base_ = './students/faster_rcnn_r18thin_shapes.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/faster_rcnn_r18_shapes.py',
-        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_7.pth',
-    ),
-    methods=[dict(type='mmkd.Hint')],
-)
+_base_ = './_base_/pairs/faster_rcnn_r18thin_shapes.py'
+model = dict(methods=[dict(type='mmkd.Hint')])

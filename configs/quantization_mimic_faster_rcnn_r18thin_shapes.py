@@ -1,14 +1,4 @@
 """A thin ResNet-18 Faster R-CNN on drawn shapes mimics its teacher's quantized features."""
 
-_base_ = './students/faster_rcnn_r18thin_shapes.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/faster_rcnn_r18_shapes.py',
-        checkpoint='work_dirs/faster_rcnn_r18_shapes/epoch_7.pth',
-    ),
-    methods=[dict(type='mmkd.QuantizationMimic', step=0.5, loss_weight=0.25)],
-)
+_base_ = './_base_/pairs/faster_rcnn_r18thin_shapes.py'
+model = dict(methods=[dict(type='mmkd.QuantizationMimic', step=0.5, loss_weight=0.25)])

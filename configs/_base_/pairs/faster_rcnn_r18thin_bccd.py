@@ -1,0 +1,14 @@
+"""A very thin Faster R-CNN on BCCD under a wide one; a config names the methods."""
+
+_base_ = '../../students/faster_rcnn_r18thin_bccd.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../../teachers/faster_rcnn_r18_bccd.py',
+        checkpoint='work_dirs/faster_rcnn_r18_bccd/epoch_16.pth',
+    ),
+    methods=[],
+)

@@ -1,0 +1,14 @@
+"""A very thin R-FCN on the built-in shapes under a wide one; a config names the methods."""
+
+_base_ = '../../students/rfcn_r18thin_shapes.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../../teachers/rfcn_r18_shapes.py',
+        checkpoint='work_dirs/rfcn_r18_shapes/epoch_7.pth',
+    ),
+    methods=[],
+)
