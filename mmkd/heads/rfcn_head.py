@@ -10,6 +10,7 @@ from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_flag, check_number
 
 
 @MODELS.register_module()
@@ -45,7 +46,7 @@ class RFCNHead(BBoxHead):
             ``reg_decoded_bbox``, ``init_cfg``).
 
     Raises:
-        ValueError: An argument that the head sets itself is given.
+        ValueError: An argument that the head sets itself is given, or one is out of range.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class RFCNHead(BBoxHead):
         own = {'with_avg_pool', 'with_cls', 'with_reg', 'cls_predictor_cfg', 'reg_predictor_cfg'}
         if own & set(kwargs):
             raise ValueError(f'RFCNHead sets {sorted(own & set(kwargs))} itself: leave them out.')
+        check_number('roi_feat_size', roi_feat_size, '>= 1', whole=True)
+        check_flag('reg_class_agnostic', reg_class_agnostic)
         maps = dict(type='mmkd.ScoreMaps', bins=roi_feat_size**2)
         super().__init__(
             with_avg_pool=True,

@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_number
 
 WIDTH = 1024
 """Channels of the paper's reduced map."""
@@ -39,8 +40,7 @@ class RFCNNeck(BaseModule):
         super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         if len(in_channels) not in (1, 2):
             raise ValueError(f'in_channels names one or two maps, got {list(in_channels)}.')
-        if not 1 <= divisor <= WIDTH:
-            raise ValueError(f'divisor must lie in [1, {WIDTH}], got {divisor}.')
+        check_number('divisor', divisor, f'[1, {WIDTH}]', whole=True)
         self.in_channels = list(in_channels)
         self.reduce = nn.Conv2d(in_channels[-1], WIDTH // divisor, kernel_size=1)
         self.relu = nn.ReLU(inplace=True)

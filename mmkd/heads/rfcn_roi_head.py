@@ -26,11 +26,16 @@ class RFCNRoIHead(StandardRoIHead):
         kwargs: More arguments of ``StandardRoIHead``.
 
     Raises:
-        ValueError: Extractor or head is none of R-FCN's, or they differ in their number of bins.
+        ValueError: Extractor or head is none of R-FCN's, they differ in their number of bins, or
+            there is a ``shared_head``.
     """
 
     def init_bbox_head(self, bbox_roi_extractor: dict, bbox_head: dict) -> None:
-        """Builds both and compares their bins."""
+        """Builds both and compares their bins; nothing would run a ``shared_head``."""
+        if self.with_shared_head:
+            raise ValueError(
+                'shared_head has no place in an RFCNRoIHead: no layer runs on an RoI. Take it out.'
+            )
         super().init_bbox_head(bbox_roi_extractor, bbox_head)
         for name, needed in (('bbox_roi_extractor', PSRoIExtractor), ('bbox_head', RFCNHead)):
             part = getattr(self, name)

@@ -68,3 +68,12 @@ def test_it_has_no_weight_but_the_two_convolutions():
 def test_what_it_sets_itself_cannot_be_set():
     with pytest.raises(ValueError, match=r"sets \['with_cls'\] itself"):
         RFCNHead(8, CLASSES, BINS, with_cls=False)
+
+
+@pytest.mark.parametrize('setting, message', [
+    (dict(roi_feat_size=(3, 3)), r'roi_feat_size must be a whole number >= 1, got \(3, 3\)'),
+    (dict(reg_class_agnostic='False'), "reg_class_agnostic must be True or False, got 'False'"),
+])  # fmt: skip
+def test_settings_of_another_type_are_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        RFCNHead(8, CLASSES, **setting)

@@ -22,6 +22,7 @@ class TestNeck:
     @pytest.mark.parametrize('kwargs, message', [
         (dict(in_channels=[1, 2, 3]), r'one or two maps, got \[1, 2, 3\]'),
         (dict(in_channels=[4, 8], divisor=2048), r'divisor must lie in \[1, 1024\], got 2048'),
+        (dict(in_channels=[4, 8], divisor='16'), r"divisor must .* got '16': write it w"),
     ])  # fmt: skip
     def test_settings_out_of_range_are_refused(self, kwargs, message):
         with pytest.raises(ValueError, match=message):
@@ -57,6 +58,13 @@ def test_extractor_and_head_with_other_bins_are_refused():
     cfg = tiny_rfcn_cfg()
     cfg.roi_head.bbox_roi_extractor.output_size = 7
     with pytest.raises(ValueError, match='output_size is 7 and bbox_head.roi_feat_size is 3'):
+        build_plain(cfg)
+
+
+def test_layers_that_nothing_would_run_on_an_roi_are_refused():
+    cfg = tiny_rfcn_cfg()
+    cfg.roi_head.shared_head = dict(type='mmdet.ResLayer', depth=18, stage=3)
+    with pytest.raises(ValueError, match='shared_head has no place in an RFCNRoIHead'):
         build_plain(cfg)
 
 
