@@ -242,6 +242,12 @@ class TestUnpacking:
             unpack(path, tmp_path / 'out')
         assert not (tmp_path / 'evil.txt').exists()
 
+    @pytest.mark.parametrize('spoil', [lambda b: b'<html>', lambda b: b[: min(len(b) // 2, 514)]])
+    def test_a_damaged_archive_is_refused_by_name(self, archive, tmp_path, spoil):
+        archive.write_bytes(spoil(archive.read_bytes()))
+        with pytest.raises(ValueError, match=rf'{archive.name} is damaged .*: move it away and'):
+            unpack(archive, tmp_path / 'out')
+
     def test_another_kind_of_file_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match='a.rar is none of'):
             unpack(tmp_path / 'a.rar', tmp_path)

@@ -1,15 +1,18 @@
 """Archives opened into a folder that may hold files already."""
 
+import gzip
 import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
 ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 class _Member(NamedTuple):
@@ -33,11 +36,21 @@ def unpack(
 
     Raises:
         FileExistsError: A file of another length has a member's name.
-        ValueError: It is no archive, or a member would leave the folder.
+        ValueError: It is no archive, a damaged one, or a member would leave the folder.
     """
+    try:
+        return _unpack(Path(archive), Path(folder), on_file)
+    except _DAMAGED as error:
+        reason = str(error).split('\n')[0].rstrip(':')
+        raise ValueError(
+            f'{archive} is damaged or no archive ({reason}): move it away and fetch it again.'
+        ) from error
+
+
+def _unpack(archive: Path, folder: Path, on_file: Callable[[], None]) -> tuple[int, int]:
     written = there = 0
-    for member in _members(Path(archive)):
-        target = _inside(Path(folder), member.name, archive)
+    for member in _members(archive):
+        target = _inside(folder, member.name, archive)
         if target.exists():
             if not target.is_file() or target.stat().st_size != member.size:
                 raise FileExistsError(
@@ -77,7 +90,7 @@ def _stream(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _inside(folder: Path, name: str, archive: str | Path) -> Path:
+def _inside(folder: Path, name: str, archive: Path) -> Path:
     """The member's place, refused where it is outside the folder."""
     target = (folder / name).resolve()
     if not target.is_relative_to(folder.resolve()):
