@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from rich.table import Table
 
 from ..registry import METRICS
-from ..settings import check_number
+from ..settings import check_flag, check_number
 from .classes import ChecksClasses
 from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves
 from .functional import proposal_recalls
@@ -65,12 +65,19 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
                     'CocoMetric.'
                 )
         _check_limits('max_dets', max_dets, 'three ascending numbers', 3)
-        if kwargs.get('proposal_nums') is not None:
-            _check_limits('proposal_nums', kwargs.get('proposal_nums'), 'ascending numbers')
+        if 'proposal_nums' in kwargs:
+            _check_limits('proposal_nums', kwargs['proposal_nums'], 'ascending numbers')
         iou_thrs: Any = kwargs.get('iou_thrs')
         several = isinstance(iou_thrs, (list, tuple, np.ndarray))
         for iou in iou_thrs if several else [iou_thrs] * (iou_thrs is not None):
             check_number('iou_thrs', iou, '(0, 1]')
+        for flag in ('classwise', 'format_only', 'sort_categories'):
+            check_flag(flag, kwargs.get(flag, False))
+        if kwargs.get('format_only') and kwargs.get('outfile_prefix') is None:
+            raise ValueError(
+                'format_only=True writes detections to a file: set outfile_prefix to its path '
+                'without an ending, or take format_only out.'
+            )
         for option in ('metric_items', 'use_mp_eval'):
             if kwargs.get(option):
                 raise ValueError(

@@ -8,6 +8,7 @@ from mmdet.evaluation.functional import average_precision, print_map_summary
 from mmengine.logging import MMLogger
 
 from ..registry import METRICS
+from ..settings import check_number
 from .functional import match_objects, tolerant_thresholds
 from .voc_folder_metric import VOCFolderMetric
 
@@ -40,8 +41,7 @@ class ILSVRCDETMetric(VOCFolderMetric):
 
     def __init__(self, *, tolerance: float = 10.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= tolerance < np.inf:
-            raise ValueError(f'tolerance must be >= 0 pixels, got {tolerance}.')
+        check_number('tolerance', tolerance, '>= 0')
         self.tolerance = tolerance
 
     def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:

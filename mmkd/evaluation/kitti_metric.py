@@ -66,7 +66,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if points not in POINTS:
-            raise ValueError(f'points must be 11 or 40, got {points}.')
+            raise ValueError(f'points must be 11 or 40, got {points!r}.')
         if min_overlap is not None and not isinstance(min_overlap, Mapping):
             raise ValueError(f'min_overlap must be a dict of class and IoU, got {min_overlap!r}.')
         self.points, self._given = points, tuple(min_overlap or ())

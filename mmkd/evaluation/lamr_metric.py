@@ -206,6 +206,10 @@ def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarra
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'ann_file={ann_file!r} is no JSON ({error}): write it anew.') from None
+    if not isinstance(content, dict) or not {'images', 'annotations', 'categories'} <= set(content):
+        raise ValueError(
+            f'ann_file={ann_file!r} is no COCO file: see tools/check_dataset.py {ann_file}.'
+        )
     names = {entry['name']: entry['id'] for entry in content['categories']}
     if category not in names:
         raise ValueError(f'{ann_file} has no category {category!r}: it has {sorted(names)}.')

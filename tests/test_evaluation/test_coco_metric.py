@@ -215,6 +215,9 @@ class TestOptions:
         (dict(use_mp_eval=True), 'use_mp_eval is not supported'),
         (dict(iou_thrs=[0.5, '0.6']), "iou_thrs must be a number in .*'0.6': write it without"),
         (dict(proposal_nums=(100, 10)), 'proposal_nums must be ascending numbers, got'),
+        (dict(proposal_nums=None), 'proposal_nums must be ascending numbers, got None'),
+        (dict(classwise='False'), "classwise must be True or False, got 'False'"),
+        (dict(format_only=True), 'set outfile_prefix to its path'),
     ])  # fmt: skip
     def test_a_wrong_option_is_refused_by_name(self, option, match):
         with pytest.raises(ValueError, match=match):

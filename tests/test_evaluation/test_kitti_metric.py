@@ -89,6 +89,8 @@ class TestRefusals:
     def test_options(self):
         with pytest.raises(ValueError, match='points must be 11 or 40, got 101'):
             KITTIMetric(points=101)
+        with pytest.raises(ValueError, match="points must be 11 or 40, got '11'"):
+            KITTIMetric(points='11')
         with pytest.raises(ValueError, match=r"min_overlap\['Car'\].*got 70"):
             KITTIMetric(min_overlap=dict(Car=70))
         with pytest.raises(ValueError, match='min_overlap must be a dict .* got 0.5'):

@@ -172,6 +172,12 @@ class TestRefusals:
         with pytest.raises(ValueError, match='is no JSON'):
             CaltechMetric(ann_file=str(tmp_path / 'truth.json'))
 
+    @pytest.mark.parametrize('text', ['[]', '{"images": [], "annotations": []}'])
+    def test_a_file_that_is_none_of_coco(self, tmp_path, text):
+        (tmp_path / 'truth.json').write_text(text)
+        with pytest.raises(ValueError, match='truth.json.* is no COCO file: see'):
+            CaltechMetric(ann_file=str(tmp_path / 'truth.json'))
+
     def test_an_annotation_of_no_image(self, tmp_path):
         path = write(tmp_path, {0: [dict(PERSON)]})
         content = json.loads(open(path).read())
