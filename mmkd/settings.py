@@ -19,6 +19,8 @@ _COMPARED = re.compile(r'(>=|>) (\S+)')
 _INTERVAL = re.compile(r'([\[(])(\S+), (\S+)([\])])')
 _READING = frozenset({'get', 'items', 'keys', 'values', 'copy', 'setdefault', 'update'})
 """What a constructor may do with its ``**kwargs`` without taking a name out."""
+_LOOKING = frozenset({'set', 'sorted', 'list', 'len', 'bool'})
+"""And what it may call with them."""
 
 
 def check_number(
@@ -183,15 +185,33 @@ def _hands_on(constructor: Callable) -> bool:
     reached = False
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, 'attr', '') == '__init__':
+            if not _is_next(node.func, constructor):
+                return False
             whole = [word.value for word in node.keywords if word.arg is None]
             harmless.update(whole)
             reached |= any(isinstance(value, ast.Name) and value.id == rest for value in whole)
         elif isinstance(node, ast.Attribute) and node.attr in _READING:
             harmless.add(node.value)
-        elif isinstance(node, (ast.Compare, ast.For)):
+        elif isinstance(node, (ast.Compare, ast.For)) or _looks(node):
             harmless.update(ast.iter_child_nodes(node))
     uses = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == rest)
     return reached and all(use in harmless for use in uses)
+
+
+def _looks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, 'id', '') in _LOOKING
+
+
+def _is_next(function: Any, constructor: Callable) -> bool:
+    """Whether ``X.__init__`` in a constructor is that of the next class in line.
+
+    ``super(Other, self)`` and ``Base.__init__`` may pass over classes in between.
+    """
+    owner = getattr(function, 'value', None)
+    if not isinstance(owner, ast.Call) or getattr(owner.func, 'id', '') != 'super':
+        return False
+    own = constructor.__qualname__.split('.')[-2]
+    return not owner.args or getattr(owner.args[0], 'id', '') == own
 
 
 @cache

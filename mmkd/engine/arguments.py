@@ -57,14 +57,14 @@ def _check_loader(loader: Mapping, place: str, scope: str) -> None:
     _check_names(loader, place, 'the loader', [*accepted_arguments(DataLoader)[0], *_OF_RUNNER])
     for key in ('sampler', 'batch_sampler'):
         if isinstance(loader.get(key), Mapping):
-            _check_one(loader[key], f'{place}.{key}', DATA_SAMPLERS, scope)
+            check_one(loader[key], f'{place}.{key}', DATA_SAMPLERS, scope)
     _check_dataset(loader.get('dataset'), f'{place}.dataset', scope)
 
 
 def _check_dataset(dataset: Any, place: str, scope: str) -> None:
     """A data set, and those inside wrappers and concatenations."""
     for path, part in _entries(dataset, place):
-        cls = _check_one(part, path, DATASETS, scope)
+        cls = check_one(part, path, DATASETS, scope)
         known = _FILTERS.get(getattr(cls, 'filter_data', None)) or getattr(cls, 'FILTER_KEYS', None)
         if known and isinstance(part.get('filter_cfg'), Mapping):
             _check_names(part['filter_cfg'], f'{path}.filter_cfg', 'filter_cfg', known, 'key')
@@ -76,7 +76,7 @@ def _check_dataset(dataset: Any, place: str, scope: str) -> None:
 
 def _check_transform(transform: Mapping, place: str, scope: str) -> None:
     """A step of a pipeline, and the steps that it chooses from."""
-    cls = _check_one(transform, place, TRANSFORMS, scope)
+    cls = check_one(transform, place, TRANSFORMS, scope)
     if not (isinstance(cls, type) and issubclass(cls, _COMPOSING)):
         return
     for key in ('transforms', 'policies'):
@@ -87,11 +87,11 @@ def _check_transform(transform: Mapping, place: str, scope: str) -> None:
 def _metrics(part: Mapping, place: str, scope: str) -> Iterator[tuple[str, Mapping, Any]]:
     """(path, config, class) of the metrics of an evaluator, or of the metric itself; checked."""
     if 'metrics' in part:
-        _check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
+        check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
         for path, metric in _entries(part['metrics'], f'{place}.metrics'):
-            yield path, metric, _check_one(metric, path, METRICS, scope)
+            yield path, metric, check_one(metric, path, METRICS, scope)
     else:
-        yield place, part, _check_one(part, place, METRICS, scope)
+        yield place, part, check_one(part, place, METRICS, scope)
 
 
 def _check_meta_keys(dataset: Any, place: str, needed: Sequence[str], metric: str) -> None:
@@ -111,14 +111,14 @@ def _check_meta_keys(dataset: Any, place: str, needed: Sequence[str], metric: st
                 )
 
 
-def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:
+def check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:
     """Compares one config with its class, which is returned."""
     if 'type' not in part:
         raise ValueError(f'{place} has no type: it holds {sorted(map(str, part))}.')
     kind = part['type']
     cls = kind
     if isinstance(kind, str):
-        cls = _looked_up(kind, registry, part.get('_scope_') or scope)
+        cls = looked_up(kind, registry, part.get('_scope_') or scope)
     if cls is None:
         raise ValueError(
             f'{place}.type={kind!r} is not registered.{nearest(kind, _names(registry))} A class of '
@@ -139,7 +139,8 @@ def _check_names(
         check_known(f'{place}.{name}={shown}: {called}', [name], accepted, what)
 
 
-def _looked_up(kind: str, registry: Registry, scope: str) -> Any:
+def looked_up(kind: str, registry: Registry, scope: str) -> Any:
+    """The class registered under a name as a config of that scope writes it, or None."""
     with registry.switch_scope_and_registry(scope) as found:
         return found.get(kind)
 

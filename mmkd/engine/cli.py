@@ -14,6 +14,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from .model_arguments import check_model
 from .preflight import (
     check_data,
     check_teacher_readable,
@@ -67,6 +68,7 @@ def _test(args: argparse.Namespace) -> None:
     cfg.resume, cfg.load_from = False, args.checkpoint
     if not osp.isfile(osp.expanduser(args.checkpoint)) and '://' not in args.checkpoint:
         raise FileNotFoundError(f'there is no checkpoint {args.checkpoint}.')
+    check_model(cfg)
     check_data(cfg, ('test',))
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)

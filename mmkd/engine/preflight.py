@@ -17,6 +17,7 @@ from mmkd.compat import load_checkpoint_file
 from .arguments import check_arguments
 from .categories import check_categories
 from .hooks.reproducible import PERSISTENT_WORKERS
+from .model_arguments import check_model
 
 # Keys of data_prefix that hold images; others (segmentations, proposals) may be absent unnoticed.
 _IMAGE_FOLDERS = ('img', 'img_path', 'sub_data_root')
@@ -31,10 +32,11 @@ def check_training(cfg: Config) -> None:
 
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
-        ValueError: The teacher has no checkpoint, a setting of the data is mistyped, train and val
-            have other classes, or settings exclude each other.
+        ValueError: The teacher has no checkpoint, a setting of the detector or of the data is
+            mistyped, train and val have other classes, or settings exclude each other.
     """
     check_checkpoint_settings(cfg)
+    check_model(cfg)
     if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
         raise ValueError(
             'model.teacher has no checkpoint, and an untrained teacher teaches noise: set '
