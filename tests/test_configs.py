@@ -13,6 +13,10 @@ RUNNABLE = sorted(
     p for p in CONFIGS.rglob('*.py') if not {'_base_', 'studies'} & set(p.parts)
 )
 DISTILLATION = sorted(CONFIGS.glob('*.py'))
+PAIRS_WITH_RFCN = sorted(CONFIGS.glob('_base_/pairs/*rfcn_r*.py'))
+METHODS = (
+    'fgfi', 'hint', 'chen2017', 'proposal_mimic', 'two_stage_mimic', 'quantization_mimic',
+)  # fmt: skip
 
 
 @cache
@@ -65,6 +69,13 @@ def test_a_distillation_config_has_its_student_and_teacher_configs(path):
     config = Config.fromfile(path)
     assert Path(config.model.teacher.config).is_file()
     assert repr(config.model.student.to_dict()) in plain_students()
+
+
+@pytest.mark.parametrize('pair', PAIRS_WITH_RFCN, ids=lambda path: path.stem)
+def test_every_method_has_a_config_of_every_pair_with_an_rfcn(pair):
+    bases = {path.stem: path.read_text() for path in DISTILLATION}
+    for method in METHODS:
+        assert f"pairs/{pair.name}'" in bases.get(f'{method}_{pair.stem}', ''), method
 
 
 def test_no_thin_student_exceeds_half_a_million_parameters():

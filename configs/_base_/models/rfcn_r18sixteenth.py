@@ -1,4 +1,4 @@
-"""The thin R-FCN: a sixteenth of ResNet-18's width, a quarter of rfcn_r18quarter (58 k parameters)."""
+"""The thin R-FCN: a sixteenth of ResNet-18's width, a quarter of rfcn_r18quarter (58 k weights)."""
 
 _base_ = './rfcn_r18quarter.py'
 model = dict(
