@@ -37,13 +37,18 @@ def read_coco(
     split.classes = tuple(classes or names.values())
     by_id = _read_images(content['images'], images, split)
     orphans: Counter[Any] = Counter()
+    first: dict[Any, str] = {}
     for place, one in _entries('annotations', content['annotations'], split):
         lacking = [key for key, fits in _ANNOTATION.items() if not fits(one.get(key))]
         if lacking:
             fault = (_BROKEN, f'{place} {_lack(lacking, one)}')
             record = by_id.get(one['image_id']) if 'image_id' not in lacking else None
             (record or split).faults.append(fault)
-        elif one['image_id'] not in by_id:
+            continue
+        if first.setdefault(one['id'], place) != place:
+            # pycocotools keeps the last one for both, CocoDataset refuses the file.
+            split.faults.append((_BROKEN, f'{place} has the id of {first[one["id"]]}'))
+        if one['image_id'] not in by_id:
             orphans[one['image_id']] += 1
         else:
             record = by_id[one['image_id']]

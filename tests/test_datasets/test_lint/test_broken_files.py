@@ -105,6 +105,14 @@ class TestCoco:
         ((kind, detail),) = self.found(file, change)
         assert kind == 'broken-annotation' and 'is no object but' in detail
 
+    def test_two_annotations_of_one_id_are_a_finding(self, file):
+        def change(content):
+            content['annotations'][2]['id'] = content['annotations'][0]['id']
+
+        ((kind, detail),) = self.found(file, change)
+        assert kind == 'broken-annotation'
+        assert detail.startswith('annotations[2]') and 'has the id of annotations[0]' in detail
+
     def test_a_fault_of_an_image_listed_twice_is_kept(self, file):
         def change(content):
             content['images'].append({k: content['images'][0][k] for k in ('id', 'file_name')})

@@ -173,7 +173,7 @@ class TestCoco:
         ('missing-image', lambda c: c['images'][1].update(file_name='no.png')),
         ('wrong-size', lambda c: c['images'][0].update(width=97)),
         ('duplicate-id', lambda c: c['images'].append(c['images'][0])),
-        ('duplicate-box', lambda c: c['annotations'].append(c['annotations'][0])),
+        ('duplicate-box', lambda c: c['annotations'].append(dict(c['annotations'][0], id=999))),
     ])  # fmt: skip
     def test_each_mistake_is_found(self, file, kind, change):
         assert self.edit(file, change) == {kind: 1}
