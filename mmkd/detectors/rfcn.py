@@ -53,7 +53,8 @@ class RFCN(FasterRCNN):
             ValueError: The two have other sizes, or another stride than anchors and extractor.
         """
         maps = super().extract_feat(batch_inputs)
-        sizes = [tuple(level.shape[-2:]) for level in maps]
+        # Traced (by complexity counters), sizes are tensors, each another member of a set.
+        sizes = [tuple(map(int, level.shape[-2:])) for level in maps]
         if len(set(sizes)) > 1:
             raise ValueError(
                 f'The maps of RPN and RoI head have sizes {sizes}; they need one stride: give the '

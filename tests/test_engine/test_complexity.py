@@ -1,9 +1,10 @@
+import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from torch import nn
 
 from mmkd.engine.complexity import count_flops, measure_complexity
-from mmkd.testing import tiny_faster_rcnn_cfg
+from mmkd.testing import tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import distill_cfg
 
 
@@ -14,8 +15,9 @@ def test_a_convolution_costs_what_its_definition_says():
     assert layer.weight.grad is None and 'forward' not in vars(layer)
 
 
-def test_backbone_and_detector_are_counted_apart_and_always_the_same():
-    config = Config(dict(model=tiny_faster_rcnn_cfg()))
+@pytest.mark.parametrize('detector', [tiny_faster_rcnn_cfg, tiny_rfcn_cfg])
+def test_backbone_and_detector_are_counted_apart_and_always_the_same(detector):
+    config = Config(dict(model=detector()))
     before = torch.get_rng_state()
     cost = measure_complexity(config, (64, 96))
     assert torch.equal(before, torch.get_rng_state())
