@@ -100,6 +100,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
                 item, args.root, retries=args.retries,
                 on_bytes=show_bytes(progress, item.name),
                 on_check=show_bytes(progress, f'checking {item.name}'),
+                on_retry=lambda text: console.print(text, markup=False),
             )  # fmt: skip
         checked = 'MD5 as published' if item.md5 else 'no checksum is published'
         console.print(f'{path}: {"downloaded" if fetched else "was there"}, {checked}.')

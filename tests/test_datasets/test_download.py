@@ -300,6 +300,13 @@ class TestTheTool:
         assert 'checking a.bin' in console.file.getvalue()
         assert 'checking' not in self.run(tool, 'mine', '--root', tmp_path)
 
+    def test_it_says_why_it_waits(self, tool, tmp_path, server, monkeypatch):
+        pauses = []
+        monkeypatch.setattr('time.sleep', pauses.append)
+        server.errors = [503]
+        said = self.run(tool, 'mine', '--root', tmp_path, '--only', 'a.bin')
+        assert 'a.bin: the server answers 503; trying again in 2 s.' in said and pauses == [2]
+
     def test_it_lists_and_refuses(self, tool, capsys):
         assert 'mine alone' in self.run(tool, '--list')
         for arguments in ([], ['yours']):

@@ -30,6 +30,7 @@ def fetch(
     wait: float = 2.0,
     on_bytes: OnBytes = lambda done, total: None,
     on_check: OnBytes = lambda done, total: None,
+    on_retry: Callable[[str], None] = lambda text: None,
 ) -> tuple[Path, bool]:
     """Downloads a file unless it is there.
 
@@ -45,6 +46,7 @@ def fetch(
         wait: Seconds before the first retry; doubled for each that follows.
         on_bytes: For a progress bar of the transfer.
         on_check: For one of the check that follows, which reads the whole file.
+        on_retry: Called before each wait, with what happened and how long it will be.
 
     Returns:
         The file, and whether it was fetched now.
@@ -78,7 +80,9 @@ def fetch(
                     f'{item.url}: {error}. {_length(part)} bytes are in {part}; call again to '
                     'continue.'
                 ) from error
-            time.sleep(wait * 2**attempt)
+            pause = wait * 2**attempt
+            on_retry(f'{item.url}: {error}; trying again in {pause:g} s.')
+            time.sleep(pause)
     fault = fault_of(part, item, on_check)
     if fault:
         raise ValueError(f'{part} is complete but {fault}: delete it and call again.')
