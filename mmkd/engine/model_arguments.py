@@ -27,7 +27,7 @@ def check_model(cfg: Config) -> None:
             the setting's path in the config, the nearest name and all that are accepted.
     """
     scope = cfg.get('default_scope') or 'mmdet'
-    for place, part in _typed(cfg.get('model'), 'model'):
+    for place, part in typed_parts(cfg.get('model'), 'model'):
         key = place.rsplit('.', 1)[-1]
         kind = part['type']
         cls = looked_up(kind, MODELS, scope) if isinstance(kind, str) else kind
@@ -36,13 +36,13 @@ def check_model(cfg: Config) -> None:
             check_one(part, place, MODELS, scope)
 
 
-def _typed(setting: Any, place: str) -> Iterator[tuple[str, Mapping]]:
-    """(path, config) of all that names a type, outermost first."""
+def typed_parts(setting: Any, place: str) -> Iterator[tuple[str, Mapping]]:
+    """(path, config) of all that names a type in a config, outermost first."""
     if isinstance(setting, Mapping):
         if 'type' in setting:
             yield place, setting
         for key, value in setting.items():
-            yield from _typed(value, f'{place}.{key}')
+            yield from typed_parts(value, f'{place}.{key}')
     elif isinstance(setting, (list, tuple)):
         for index, value in enumerate(setting):
-            yield from _typed(value, f'{place}.{index}')
+            yield from typed_parts(value, f'{place}.{index}')

@@ -16,6 +16,7 @@ from mmkd.compat import load_checkpoint_file
 
 from .arguments import check_arguments
 from .categories import check_categories
+from .class_count import check_class_count
 from .hooks.reproducible import PERSISTENT_WORKERS
 from .model_arguments import check_model
 
@@ -33,7 +34,8 @@ def check_training(cfg: Config) -> None:
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
         ValueError: The teacher has no checkpoint, a setting of the detector or of the data is
-            mistyped, train and val have other classes, or settings exclude each other.
+            mistyped, train and val have other classes, a head has another number of them, or
+            settings exclude each other.
     """
     check_checkpoint_settings(cfg)
     check_model(cfg)
@@ -46,6 +48,8 @@ def check_training(cfg: Config) -> None:
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
     if cfg.get('val_cfg'):
         _check_classes(cfg)
+    train = (cfg.get('train_dataloader') or {}).get('dataset')
+    check_class_count(cfg.get('model'), _class_lists(train, 'train_dataloader.dataset'))
 
 
 def check_checkpoint_settings(cfg: Config) -> None:

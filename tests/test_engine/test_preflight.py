@@ -71,7 +71,7 @@ def test_splits_that_a_run_does_not_read_are_not_looked_up():
 @pytest.mark.parametrize('classes', [('class0', 'class2'), ('class1', 'class2'), ('class0',)])
 def test_train_and_val_name_one_list_of_classes(tmp_path, classes):
     data = write_tiny_coco(tmp_path / 'data', num_images=2)
-    cfg = tiny_run_cfg(data, tmp_path, tiny_retinanet_cfg(), validate=True)
+    cfg = tiny_run_cfg(data, tmp_path, tiny_retinanet_cfg(num_classes=2), validate=True)
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     train.metainfo = dict(classes=('class0', 'class1'))
     val.metainfo = dict(classes=['class0', 'class1'])
@@ -82,6 +82,7 @@ def test_train_and_val_name_one_list_of_classes(tmp_path, classes):
     with pytest.raises(ValueError, match=place):
         check_training(cfg)
     cfg.val_cfg = None
+    cfg.model.bbox_head.num_classes = len(classes)
     check_training(cfg)  # nothing to differ from
 
 
