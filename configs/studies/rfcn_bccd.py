@@ -12,9 +12,7 @@ methods = dict(
     fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')], seeds=[0]),
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint')], seeds=[0]),
     chen2017=dict(title='Chen 2017, all terms', methods=[dict(type='mmkd.Chen2017')]),
-    bounded=dict(
-        title='bounded regression', methods=[dict(type='mmkd.BoundedRegression')], seeds=[0]
-    ),
+    bounded=dict(title='bounded regression', methods=[dict(type='mmkd.BoundedRegression')]),
     # Fewer regions than the default for cheaper runs; weights with which no term begins larger than
     # the task's; the step is what tools/calibrate_quantizer.py suggests.
     proposal=dict(
@@ -24,9 +22,7 @@ methods = dict(
     ),
     two_stage=dict(
         title='two-stage mimic',
-        methods=[
-            dict(type='mmkd.TwoStageMimic', feats_weight=0.25, mimic=dict(max_per_image=64))
-        ],
+        methods=[dict(type='mmkd.TwoStageMimic', feats_weight=0.25, mimic=dict(max_per_image=64))],
         seeds=[0],
     ),
     quantized=dict(
@@ -35,4 +31,4 @@ methods = dict(
         seeds=[0],
     ),
 )
-seeds = [0, 1, 2]  # of the student alone and of the best method with seed 0
+seeds = [0, 1, 2]  # of the student alone and of the two best methods with seed 0

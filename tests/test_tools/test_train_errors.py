@@ -54,8 +54,8 @@ def said(log: Path, *args: object, status: int = 2) -> str:
             ['dataset.metainfo.classes has another order', "('class0', 'class1', 'class2')"],
         ),
         (
-            ['model.student.bbox_head.num_classes=4'],
-            ['model.student.bbox_head.num_classes=4', 'has 3 classes'],
+            ['model.student.roi_head.bbox_head.num_classes=4'],
+            ['model.student.roi_head.bbox_head.num_classes=4', 'has 3 classes'],
         ),
         (['load_from=no/such.pth'], ['load_from', 'no/such.pth']),
         (['train_dataloader.persistent_workers=True'], ['persistent_workers=False']),
