@@ -1,7 +1,7 @@
 """BCCD: a very thin R-FCN under a Faster R-CNN.
 
 python tools/compare.py configs/studies/rfcn_crossed_bccd.py --teacher-checkpoint PATH
-The other way round: docs/rfcn.md.
+Levels pair the RoI head's map, of stride 4, with the pyramid's first.
 """
 
 teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')

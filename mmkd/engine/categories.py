@@ -30,8 +30,8 @@ def check_categories(dataset: Any, place: str) -> None:
         place: Its path in the config.
 
     Raises:
-        ValueError: A class is no category of the file, or the order differs; names the setting,
-            both lists and the remedy.
+        ValueError: A class is no category of the file, the order differs, or the file has no list
+            of categories; names the setting, the lists and the remedy.
     """
     if isinstance(dataset, (list, tuple)):
         for index, part in enumerate(dataset):
@@ -50,8 +50,12 @@ def check_categories(dataset: Any, place: str) -> None:
     if dataset.get('backend_args') or isinstance(classes, str) or not path.is_file():
         return
     names = category_names(path)
-    if names is not None:
-        _compare(tuple(classes), names, f'{place}.metainfo.classes', os.path.normpath(path))
+    if names is None:
+        raise ValueError(
+            f'{place}.ann_file: {os.path.normpath(path)} has no list of categories with names, as '
+            "COCO's files have: tools/check_dataset.py says what is wrong with it."
+        )
+    _compare(tuple(classes), names, f'{place}.metainfo.classes', os.path.normpath(path))
 
 
 def _compare(classes: tuple[str, ...], names: list[str], setting: str, path: str) -> None:
@@ -83,7 +87,7 @@ def category_names(path: Path) -> list[str] | None:
             one = len(places) == 1
             entries = _decoded(text, places[0]) if one else json.loads(text[:])['categories']
         return [entry['name'] for entry in entries]
-    except (ValueError, KeyError, TypeError):  # the reader of the whole file has the better words
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -47,12 +47,17 @@ def test_another_order_is_refused_with_the_right_one(tmp_path):
     assert "label 0, called 'dog', would be 'cat'. Set classes=('cat', 'dog')." in str(error.value)
 
 
-def test_what_cannot_be_compared_passes(tmp_path):
+def test_names_in_a_file_are_not_compared(tmp_path):
     check(write(tmp_path / 'a.json'), 'names.txt')
-    (tmp_path / 'broken.json').write_text('{"categories": [')
-    (tmp_path / 'empty.json').write_text('')
-    check(tmp_path / 'broken.json', ('x',))  # CocoDataset reads it next
-    check(tmp_path / 'empty.json', ('x',))
+
+
+@pytest.mark.parametrize('text', [
+    '{"categories": [', '', '[]', '{"images": []}', '{"categories": [{"id": 1}]}',
+])  # fmt: skip
+def test_a_file_without_categories_is_refused_before_it_is_loaded(tmp_path, text):
+    (tmp_path / 'broken.json').write_text(text)
+    with pytest.raises(ValueError, match=r'dataset\.ann_file: .*broken\.json has no list of categ'):
+        check(tmp_path / 'broken.json', ('x',))
 
 
 @pytest.mark.parametrize('last', [True, False])
