@@ -1,9 +1,10 @@
 """Metrics look at the data set's classes before training, not at the first validation."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 
-class ChecksClasses:
+class ChecksClasses(ABC):
     """Beside ``BaseMetric``: refuses classes when MMEngine tells them.
 
     The validation loop does so when it is built, before the first iteration of training. A metric
@@ -26,10 +27,10 @@ class ChecksClasses:
         self.check_classes(tuple((dataset_meta or {}).get('classes') or ()))
         self._dataset_meta = dataset_meta
 
+    @abstractmethod
     def check_classes(self, classes: tuple[str, ...]) -> None:
         """Looks at the names in the order of their labels.
 
         Raises:
             ValueError: The metric cannot work with them.
         """
-        raise NotImplementedError
