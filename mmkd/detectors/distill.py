@@ -14,6 +14,7 @@ from mmkd.registry import MODELS
 
 from .build import build_methods
 from .layout import check_comparable, read_layout
+from .nan_guard import NanGuard
 from .pixels import pixel_converter
 from .probe import Probe, probe_step
 from .random_state import forked_rng
@@ -46,6 +47,8 @@ class DistillDetector(BaseDetector):
             cover the same pixels, ``'upsample'`` maps of one index, on the teacher's grid.
         data_preprocessor: Replaces the student's own.
         init_cfg: Refused: the student's config initialises the student.
+        nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
+            made of such weights; see :class:`NanGuard`.
 
     Raises:
         FileNotFoundError: A config is missing.
@@ -63,6 +66,7 @@ class DistillDetector(BaseDetector):
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
+        nan_guard: bool = True,
     ) -> None:
         if init_cfg is not None:
             raise ValueError('init_cfg belongs into the student; DistillDetector takes none.')
@@ -75,9 +79,10 @@ class DistillDetector(BaseDetector):
             super().__init__(detector.data_preprocessor)
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
+        self.nan_guard = NanGuard(nan_guard)
         # The teacher and the adapters draw no number from the student's random stream.
         with forked_rng():
-            self.teacher = Teacher(resolve_spec(teacher, 'teacher'))
+            self.teacher = Teacher(resolve_spec(teacher, 'teacher'), self.nan_guard)
             self.teacher.shrink = None if student_scale == 1 else Shrink(student_scale)
             self._join(methods, pairing)
         self._register_state_dict_hook(_to_checkpoint_keys)
@@ -105,13 +110,20 @@ class DistillDetector(BaseDetector):
 
         Returns:
             Named losses, and numbers to watch whose names lack ``loss``.
+
+        Raises:
+            ValueError: A loss is NaN or infinite; on a GPU one of the last call's.
         """
-        if not any(method.active for method in self.distill.values()):
-            return self.student.loss(*self._own(batch_inputs, batch_data_samples))
-        task, by_method, _ = self.parts(batch_inputs, batch_data_samples)
-        for found in by_method.values():
-            task.update(found)
-        return task
+        self.nan_guard.check()
+        if any(method.active for method in self.distill.values()):
+            losses, by_method, _ = self.parts(batch_inputs, batch_data_samples)
+            for found in by_method.values():
+                losses.update(found)
+        else:
+            losses = self.student.loss(*self._own(batch_inputs, batch_data_samples))
+        step = MessageHub.get_current_instance().get_info('iter', 0)
+        self.nan_guard.look_at_losses(losses, batch_data_samples, step)
+        return losses
 
     def parts(
         self, batch_inputs: Tensor, batch_data_samples: list
@@ -265,6 +277,7 @@ def _to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: d
     versions = getattr(state, '_metadata', {})
     for key in [key for key in versions if key.startswith(prefix + _STUDENT)]:
         versions[prefix + key.removeprefix(prefix + _STUDENT)] = versions[key]
+    module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
 
 
 def _from_checkpoint_keys(module: DistillDetector, state: dict, prefix: str, *args: Any) -> None:

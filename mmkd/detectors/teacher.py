@@ -1,6 +1,7 @@
 """The frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from mmkd.compat import load_checkpoint_file
 from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
 
-from .finite import FiniteWatch
+from .nan_guard import NanGuard
 from .pixels import PixelConverter
 from .recorder import best_boxes, dense_head, offered_fields
 from .spec import ResolvedSpec, build_detector
@@ -25,6 +26,7 @@ class Teacher:
 
     Args:
         spec: Config and checkpoint.
+        nan_guard: Looks at what the teacher says.
 
     Attributes:
         model: The frozen detector, in eval mode.
@@ -33,7 +35,7 @@ class Teacher:
         fields: Names of the :class:`Observation` fields that it offers.
     """
 
-    def __init__(self, spec: ResolvedSpec) -> None:
+    def __init__(self, spec: ResolvedSpec, nan_guard: NanGuard) -> None:
         self.model = build_detector(spec).eval().requires_grad_(False)
         self.source = spec.source
         self.checkpoint = spec.checkpoint
@@ -41,7 +43,7 @@ class Teacher:
         self.fields = offered_fields(self.model) - {'priors'}
         self.to_pixels: PixelConverter | None = None
         self.shrink: Shrink | None = None
-        self.finite = FiniteWatch(f'{spec.source} (checkpoint {spec.checkpoint})')
+        self.nan_guard = nan_guard
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -99,26 +101,26 @@ class Teacher:
             ValueError: When a field is read, or on a GPU with the next batch: it is not finite.
         """
         model = self.model
-        self.finite.check()
+        look = partial(self._look, step=batch.step)
 
         def stages(_: Observation) -> tuple[Tensor, ...]:
             pixels = inputs if self.to_pixels is None else self.to_pixels(inputs, batch.metas)
             maps = model.backbone(pixels)
             maps = tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
-            self.finite.look('backbone', maps, batch.step)
+            look('backbone', maps)
             return maps
 
         def levels(seen: Observation) -> Sequence[Tensor]:
             if not model.with_neck:
                 return seen.backbone
             maps = tuple(model.neck(seen.backbone))
-            self.finite.look('features', maps, batch.step)
+            look('features', maps)
             return maps
 
         def dense(seen: Observation) -> Any:
             outputs = dense_head(model)(seen.features)  # type: ignore[misc]
             levels = [level for kind in outputs for level in kind if isinstance(level, Tensor)]
-            self.finite.look('rpn' if 'rpn' in self.fields else 'dense', levels, batch.step)
+            look('rpn' if 'rpn' in self.fields else 'dense', levels)
             return outputs
 
         def rpn(seen: Observation) -> RPNOutput:
@@ -133,7 +135,7 @@ class Teacher:
             boxes = student.rois.rois
             own = boxes if self.shrink is None else self.shrink.to_large(boxes)
             out = model.roi_head._bbox_forward(seen.features, own)
-            self.finite.look('rois', [out['cls_score'], out['bbox_pred']], batch.step)
+            look('rois', [out['cls_score'], out['bbox_pred']])
             return RoIOutput(boxes, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
 
         # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
@@ -153,3 +155,16 @@ class Teacher:
             sources['rois'] = quietly(rois)
             sources['bbox_coder'] = lambda _: model.roi_head.bbox_head.bbox_coder
         return Observation(**sources)
+
+    def _look(self, field: str, outputs: Sequence[Tensor], step: int) -> None:
+        """Has the guard look at one field of the observation."""
+
+        def explain(names: list[str]) -> str:
+            return (
+                f'teacher: {self.source} (checkpoint {self.checkpoint}) gave NaN or infinity in '
+                f'{", ".join(names)} at iteration {step + 1}. Its weights or its images are '
+                'broken: test the teacher alone on the same data; under AMP with float16 try '
+                'bfloat16 or no AMP.'
+            )
+
+        self.nan_guard.look(field, outputs, explain)
