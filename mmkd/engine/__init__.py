@@ -3,6 +3,7 @@
 from .hooks import (
     AdapterResumeHook,
     CheckpointHook,
+    NanGuardHook,
     PlainCheckpointHook,
     ReproducibleHook,
     TeacherClassesHook,
@@ -11,6 +12,7 @@ from .hooks import (
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
     'TeacherClassesHook',

@@ -49,6 +49,7 @@ def _train(args: argparse.Namespace) -> None:
         use_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
+    guard_against_nan(cfg)
     check_training(cfg)
     runner = build_runner(cfg)
     check_teacher_readable(cfg)
@@ -148,6 +149,13 @@ def use_amp(cfg: Config) -> None:
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def guard_against_nan(cfg: Config) -> None:
+    """Adds the hook that stops at NaN to a config that inherits none, such as MMDetection's."""
+    hooks = cfg.get('default_hooks') or {}
+    guard = {'type': 'mmkd.NanGuardHook', **hooks.get('nan_guard', {})}
+    cfg.default_hooks = dict(hooks, nan_guard=guard)
 
 
 def enable_auto_scale_lr(cfg: Config) -> None:

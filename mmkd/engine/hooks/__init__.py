@@ -2,6 +2,7 @@
 
 from .adapter_resume import AdapterResumeHook
 from .checkpoint import CheckpointHook
+from .nan_guard import NanGuardHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
 from .teacher_classes import TeacherClassesHook
@@ -9,6 +10,7 @@ from .teacher_classes import TeacherClassesHook
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
     'TeacherClassesHook',
