@@ -58,7 +58,7 @@ RULES = {
         {'evaluation.functional', 'registry', 'compat'},
         NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
     'engine': Rule(
-        {'detectors', 'registry', 'compat'}, NUMERIC | HOST | {'rich'}, _PARTS),
+        {'detectors', 'registry', 'compat'}, NUMERIC | HOST | {'rich', 'filelock'}, _PARTS),
     'visualization': Rule(
         {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),

@@ -14,6 +14,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from .locks import only_training
 from .model_arguments import check_model
 from .preflight import (
     check_data,
@@ -51,9 +52,10 @@ def _train(args: argparse.Namespace) -> None:
         enable_auto_scale_lr(cfg)
     guard_against_nan(cfg)
     check_training(cfg)
-    runner = build_runner(cfg)
-    check_teacher_readable(cfg)
-    runner.train()
+    with only_training(cfg.work_dir, cfg.launcher):
+        runner = build_runner(cfg)
+        check_teacher_readable(cfg)
+        runner.train()
     leave_process_group()
 
 
