@@ -2,10 +2,9 @@
 
 import difflib
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from pprint import pformat
@@ -13,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmkd.engine.atomic import write_atomically
+from mmkd.engine.records import read_record, write_record
 
 from .jobs import Job
 
@@ -64,11 +63,12 @@ def config_text(job: Job) -> str:
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a run's folder, or None where there is none that can be read."""
-    try:
-        return Marker(**json.loads((folder / MARKER).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    """The marker of a run's folder, or None where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    return read_record(folder / MARKER, Marker)
 
 
 def write_config(job: Job) -> None:
@@ -79,7 +79,7 @@ def write_config(job: Job) -> None:
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Writes the marker, whole or not at all."""
-    write_atomically(json.dumps(asdict(marker), indent=2).encode(), folder / MARKER)
+    write_record(folder / MARKER, marker)
 
 
 def stale_reason(job: Job, parts: Mapping[str, str]) -> str | None:
