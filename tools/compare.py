@@ -126,11 +126,8 @@ def main() -> int:
     """Runs with the options of the command line."""
     args, status = parse_args(), [0]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # children are ended either way
-    try:
-        return run_readably(lambda: status.append(run(args, Console()))) or status[-1]
-    except KeyboardInterrupt:
-        print('interrupted: what is finished is kept, call again to go on', file=sys.stderr)
-        return 130
+    note = 'interrupted: what is finished is kept, call again to go on'
+    return run_readably(lambda: status.append(run(args, Console())), note) or status[-1]
 
 
 if __name__ == '__main__':

@@ -77,11 +77,8 @@ def draw_data(args: argparse.Namespace, console: Console) -> None:
 
 def main() -> None:
     """Runs with the options of the command line."""
-    try:
-        run(parse_args(), Console())
-    except KeyboardInterrupt:
-        sys.exit('interrupted: finished stages are kept, call again to go on')
+    run(parse_args(), Console())
 
 
 if __name__ == '__main__':
-    sys.exit(run_readably(main))
+    sys.exit(run_readably(main, 'interrupted: finished stages are kept, call again to go on'))

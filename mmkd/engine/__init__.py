@@ -3,6 +3,7 @@
 from .hooks import (
     AdapterResumeHook,
     CheckpointHook,
+    DetVisualizationHook,
     NanGuardHook,
     PlainCheckpointHook,
     ReproducibleHook,
@@ -12,6 +13,7 @@ from .hooks import (
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'DetVisualizationHook',
     'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',

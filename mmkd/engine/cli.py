@@ -22,14 +22,16 @@ from .preflight import (
     check_training,
     is_distillation,
 )
-from .readable_errors import run_readably
+from .readable_errors import run_readably, writing_into
 from .tta import use_test_time_augmentation
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Trains a detector or distils one; returns the exit status."""
     args = _parse(_train_parser(), argv)
-    return run_readably(lambda: _train(args))
+    return run_readably(
+        lambda: _train(args), 'interrupted: checkpoints are whole, continue with --resume'
+    )
 
 
 def test_main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +54,7 @@ def _train(args: argparse.Namespace) -> None:
         enable_auto_scale_lr(cfg)
     guard_against_nan(cfg)
     check_training(cfg)
-    with only_training(cfg.work_dir, cfg.launcher):
+    with writing_into(cfg.work_dir), only_training(cfg.work_dir, cfg.launcher):
         runner = build_runner(cfg)
         check_teacher_readable(cfg)
         runner.train()
@@ -75,13 +77,26 @@ def _test(args: argparse.Namespace) -> None:
     check_data(cfg, ('test',))
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
+        pictures = cfg.default_hooks.visualization
+        if pictures.type in ('DetVisualizationHook', 'mmdet.DetVisualizationHook'):
+            pictures.type = 'mmkd.DetVisualizationHook'
     if args.tta:
         use_test_time_augmentation(cfg)
-    runner = build_runner(cfg)
-    if args.out is not None:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    with writing_into(cfg.work_dir if args.out is None else f'{cfg.work_dir} or {args.out}'):
+        if args.out is not None:
+            _check_writable(args.out)
+        runner = build_runner(cfg)
+        if args.out is not None:
+            runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        runner.test()
     leave_process_group()
+
+
+def _check_writable(file: str) -> None:
+    """Fails before a long test where its predictions could not be written after it."""
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    with open(file, 'ab'):
+        pass
 
 
 def leave_process_group() -> None:

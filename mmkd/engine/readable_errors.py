@@ -1,33 +1,80 @@
 """A user's mistake as a message; a programmer's with its traceback."""
 
 import dis
+import errno
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 _RAISE = dis.opmap['RAISE_VARARGS']
 _KINDS = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
-USER_ERROR_STATUS = 2
+# What the system refuses, whoever asked: the code is not to blame.
+_REMEDIES = {
+    **dict.fromkeys(('EDQUOT', 'EFBIG', 'ENOSPC'), 'Free space, or write into another folder.'),
+    **dict.fromkeys(
+        ('EACCES', 'EIO', 'EISDIR', 'ENOTDIR', 'EPERM', 'EROFS'),
+        'See whether this can be read and written by you, or name another place.',
+    ),
+}
+USER_ERROR_STATUS, INTERRUPTED_STATUS = 2, 130
 
 
-def run_readably(main: Callable[[], None]) -> int:
+def run_readably(
+    main: Callable[[], None], interrupted: str = 'interrupted: what is finished is kept'
+) -> int:
     """Runs a command; an error that mmkd raised on purpose is printed without its traceback.
+
+    So are Ctrl-C and what the system refuses: no space, no permission.
 
     Args:
         main: The command.
+        interrupted: What to say at Ctrl-C.
 
     Returns:
-        Exit status: 0, or 2 where the user's input was wrong, as argparse has it. Any other
-        error passes through, so that Python prints its traceback and exits with status 1.
+        Exit status: 0, or 2 where the user's input was wrong, as argparse has it, or 130 after
+        Ctrl-C, as shells have it. Any other error passes through, so that Python prints its
+        traceback and exits with status 1.
     """
     try:
         main()
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr, flush=True)
+        return INTERRUPTED_STATUS
     except _KINDS as error:
-        if not _raised_by_mmkd(error.__traceback__):
+        if _raised_by_mmkd(error.__traceback__):
+            message = _text(error)
+        elif isinstance(error, OSError) and _code(error) in _REMEDIES:
+            where = f'{error.filename}: ' if error.filename else ''
+            message = f'{where}{error.strerror}. {_REMEDIES[_code(error)]}'
+        else:
             raise
-        print(f'error: {_text(error)}', file=sys.stderr, flush=True)
+        print(f'error: {message}', file=sys.stderr, flush=True)
         return USER_ERROR_STATUS
     return 0
+
+
+@contextmanager
+def writing_into(folder: str) -> Iterator[None]:
+    """Names the folder in an error of the system that names no file, as a full disk's.
+
+    A line of the log that finds no room is left out: logging would print a traceback for each.
+
+    Args:
+        folder: Where the command writes.
+    """
+    logging.raiseExceptions = False
+    try:
+        yield
+    except OSError as error:
+        if _code(error) in _REMEDIES:
+            error.filename = error.filename or folder
+        raise
+
+
+def _code(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, '')
 
 
 def _raised_by_mmkd(trace: TracebackType | None) -> bool:

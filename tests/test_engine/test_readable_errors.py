@@ -6,7 +6,7 @@ import pytest
 
 from mmkd.engine.atomic import write_atomically
 from mmkd.engine.export import export_student
-from mmkd.engine.readable_errors import run_readably
+from mmkd.engine.readable_errors import run_readably, writing_into
 
 
 def test_success_is_status_zero():
@@ -23,6 +23,23 @@ def test_an_error_of_the_system_that_mmkd_explains_is_one_message(capsys, tmp_pa
     (tmp_path / 'file').write_text('')
     assert run_readably(lambda: write_atomically(b'', tmp_path / 'file' / 'a')) == 2
     assert capsys.readouterr().err.startswith('error: could not write 0 bytes to ')
+
+
+def test_what_a_disk_refuses_is_one_message_whoever_wrote(capsys):
+    def full():
+        with writing_into('runs/a'), open('/dev/full', 'w') as file:
+            file.write('x')
+
+    assert run_readably(full) == 2
+    assert capsys.readouterr().err.startswith('error: runs/a: No space left on device. Free space')
+
+
+def test_an_interrupt_is_one_message_and_the_status_of_shells(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert run_readably(interrupted, 'interrupted: go on with --resume') == 130
+    assert capsys.readouterr().err == 'interrupted: go on with --resume\n'
 
 
 def unexpected_in_a_library(folder: Path) -> None:
