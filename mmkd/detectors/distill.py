@@ -13,7 +13,7 @@ from mmkd.observation import Batch, Observation
 from mmkd.registry import MODELS
 
 from .build import build_methods
-from .layout import check_comparable, read_layout
+from .layout import ImageSize, check_comparable, read_layout
 from .pixels import pixel_converter
 from .probe import Probe, probe_step
 from .random_state import forked_rng
@@ -46,6 +46,8 @@ class DistillDetector(BaseDetector):
             cover the same pixels, ``'upsample'`` maps of one index, on the teacher's grid.
         data_preprocessor: Replaces the student's own.
         init_cfg: Refused: the student's config initialises the student.
+        dry_run_size: Side, or (height, width), in pixels, of the image that channels and strides of
+            both are read off; None: what a network names, else 256, or more where it needs more.
 
     Raises:
         FileNotFoundError: A config is missing.
@@ -63,6 +65,7 @@ class DistillDetector(BaseDetector):
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
+        dry_run_size: ImageSize | None = None,
     ) -> None:
         if init_cfg is not None:
             raise ValueError('init_cfg belongs into the student; DistillDetector takes none.')
@@ -79,15 +82,18 @@ class DistillDetector(BaseDetector):
         with forked_rng():
             self.teacher = Teacher(resolve_spec(teacher, 'teacher'))
             self.teacher.shrink = None if student_scale == 1 else Shrink(student_scale)
-            self._join(methods, pairing)
+            self._join(methods, pairing, dry_run_size)
         self._register_state_dict_hook(_to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(_from_checkpoint_keys)
 
-    def _join(self, configs: Sequence[dict], pairing: str) -> None:
+    def _join(
+        self, configs: Sequence[dict], pairing: str, dry_run_size: ImageSize | None
+    ) -> None:
         """Builds the methods and checks that they, student and teacher fit."""
         teacher = self.teacher
         teacher.to_pixels = pixel_converter(self.data_preprocessor, teacher.model.data_preprocessor)
-        ours, theirs = read_layout(self.student, 'student'), read_layout(teacher.model, 'teacher')
+        ours = read_layout(self.student, 'student', dry_run_size)
+        theirs = read_layout(teacher.model, 'teacher', dry_run_size)
         shrink, factor = teacher.shrink, 1
         if shrink is not None:
             shrink.fit_padding(self.data_preprocessor, ours)

@@ -4,8 +4,14 @@ import pytest
 import torch
 
 from mmkd.detectors.layout import check_comparable, read_layout
-from mmkd.testing import tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg, tiny_retinanet_cfg
-from mmkd.testing.distill import build_plain
+from mmkd.registry import MODELS
+from mmkd.testing import (
+    tiny_c4_faster_rcnn_cfg,
+    tiny_faster_rcnn_cfg,
+    tiny_retinanet_cfg,
+    tiny_ssd_cfg,
+)
+from mmkd.testing.distill import build_distill, build_plain, loss_of
 
 
 @pytest.mark.parametrize('cfg, strides, channels, rectified', [
@@ -41,3 +47,81 @@ def test_a_quantized_pyramid_is_signed_whatever_its_step_hides(step):
     cfg = tiny_faster_rcnn_cfg()
     cfg.neck = dict(type='mmkd.QuantizedNeck', step=step, neck=cfg.neck)
     assert not any(read_layout(build_plain(cfg), 'teacher').rectified)
+
+
+@MODELS.register_module()
+class OneSizeBackbone(torch.nn.Module):
+    """Reads images of one size, or of no less than it; names it where ``img_size`` is set."""
+
+    def __init__(self, size, smallest=False, named=False):
+        super().__init__()
+        self.size, self.smallest = size, smallest
+        self.conv = torch.nn.Conv2d(3, 4, 8, stride=8)
+        if named:
+            self.img_size = size
+
+    def forward(self, images):
+        sides = tuple(images.shape[-2:])
+        if sides != self.size and not (self.smallest and min(sides) >= min(self.size)):
+            raise AssertionError('wrong size')  # as timm says it
+        return (self.conv(images),)
+
+
+def detector_of_one_size(divisor=1, pad=None, **backbone):
+    pad = [dict(type='mmdet.BatchFixedSizePad', size=pad)] if pad else None
+    return dict(
+        type='mmdet.SingleStageDetector',
+        data_preprocessor=dict(
+            type='mmdet.DetDataPreprocessor', pad_size_divisor=divisor, batch_augments=pad
+        ),
+        backbone=dict(type='mmkd.OneSizeBackbone', **backbone),
+        bbox_head=tiny_retinanet_cfg().bbox_head,
+    )
+
+
+@pytest.mark.parametrize('cfg', [
+    detector_of_one_size(size=(160, 320), named=True),
+    detector_of_one_size(size=(384, 640), pad=(384, 640)),
+    detector_of_one_size(size=(288, 288), divisor=96),
+    detector_of_one_size(size=(512, 512)),
+    detector_of_one_size(size=(700, 700), smallest=True),
+])  # fmt: skip
+def test_the_image_is_as_large_as_the_network_needs(cfg):
+    assert read_layout(build_plain(cfg), 'student').strides == (8,)
+
+
+def test_a_network_that_needs_another_size_is_told_it():
+    model = build_plain(detector_of_one_size(size=(200, 400)))
+    with pytest.raises(ValueError) as error:
+        read_layout(model, 'teacher')
+    assert 'teacher: the dry run failed on images of 256 x 256, 512 x 512, 1024 x 1024 pi' in str(
+        error.value
+    )
+    assert '(wrong size). Give the DistillDetector a dry_run_size' in str(error.value)
+    assert read_layout(model, 'teacher', [200, 400]).strides == (8,)
+
+
+@pytest.mark.parametrize('size', [0, -8, 2.5, '300', (300,), (300, 0), True])
+def test_a_dry_run_size_that_is_not_one_is_refused(size):
+    with pytest.raises(ValueError, match='dry_run_size must be a side in pixels or'):
+        read_layout(build_plain(tiny_faster_rcnn_cfg()), 'student', size)
+
+
+@pytest.mark.parametrize('method', ['FGFI', 'Hint'])
+def test_ssd_as_student_and_teacher_takes_a_step(tmp_path, method):
+    student, teacher = tiny_ssd_cfg(), tiny_ssd_cfg(base_channels=12)
+    assert read_layout(build_plain(student), 'student').strides == (8, 16, 32, 64, 100, 300)
+    methods = [dict(type=f'mmkd.{method}')]
+    model = build_distill(tmp_path, student=student, teacher=teacher, methods=methods)
+    loss, log = model.parse_losses(loss_of(model, sizes=((300, 300),), num_boxes=(2,)))
+    loss.backward()
+    assert loss.isfinite() and log[f'loss_{method.lower()}'] > 0
+    assert any(p.grad.any() for p in model.distill.parameters())
+
+
+def test_the_detector_passes_the_size_on_to_both(tmp_path):
+    with pytest.raises(ValueError, match='dry_run_size must be'):
+        build_distill(tmp_path, dry_run_size='300')
+    both = detector_of_one_size(size=(200, 400))
+    hint = [dict(type='mmkd.Hint')]
+    build_distill(tmp_path, student=both, teacher=both, methods=hint, dry_run_size=(200, 400))
