@@ -54,7 +54,7 @@ def read_layout(detector: nn.Module, role: str) -> Layout:
         channels=tuple(level.shape[1] for level in maps),
         strides=strides,
         rectified=_rectified(detector, maps),
-        finest_scale=_finest_scale(detector, strides[0]),
+        finest_scale=_finest_scale(detector, min(strides)),
         fields=offered_fields(detector),
         backbone_channels=tuple(level.shape[1] for level in stages),
         backbone_strides=_strides(stages),
