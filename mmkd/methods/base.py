@@ -96,6 +96,14 @@ class DistillMethod(nn.Module):
                 if callable(initialise):
                     initialise()
 
+    def share(self, batch: Batch) -> float:
+        """The scheduled weight at this step over the highest of the schedule, in [0, 1].
+
+        Args:
+            batch: The batch, which knows the step.
+        """
+        return self.schedule(batch) / self.loss_weight if self.loss_weight else 0.0
+
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """Factor on one of the student's own losses, e.g. Chen's mu on ``loss_cls``; 1 by default.
 
@@ -115,7 +123,7 @@ class DistillMethod(nn.Module):
         if self.schedule.constant and self.auto_scale is None:
             return losses
         batch = kwargs['batch'] if 'batch' in kwargs else args[2]
-        share = self.schedule(batch) / self.loss_weight
+        share = self.share(batch)
         factor: float | Tensor = share
         term: float | Tensor = 0.0
         if self.auto_scale is not None:

@@ -1,5 +1,6 @@
 """The whole objective of Chen et al., NIPS 2017."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -34,7 +35,8 @@ class Chen2017(DistillMethod):
         margin: m of the bounded regression.
         on: Heads of the first two terms: ``'rcn'``, ``'rpn'`` or both.
         hint: More arguments of :class:`Hint` (``stage``, ``norm``, ``reduction``, ``levels``).
-        loss_weight: Factor on the three terms together, or a schedule.
+        loss_weight: Factor on the three terms together, or a schedule; the hard losses give up
+            what the soft ones take, as in :class:`SoftClassification`.
         name: Name in the log and the checkpoint; the terms' names begin with it.
 
     Raises:
@@ -84,11 +86,10 @@ class Chen2017(DistillMethod):
             part.init_weights()
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
-        """The factor mu on the hard classification losses."""
-        scale = 1.0
-        for part in self._active if self.schedule(batch) else ():
-            scale *= part.task_loss_scale(name, batch)
-        return scale
+        """The factor on the hard classification losses, mu at full weight."""
+        scale = math.prod(part.task_loss_scale(name, batch) for part in self._active)
+        share = self.share(batch)
+        return 1 - share + share * scale
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

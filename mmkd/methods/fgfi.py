@@ -124,7 +124,7 @@ class FGFI(DistillMethod):
             sizes.append((target[0], target[1]))
         anchors, valid = zip(*moved, strict=True)
         strides = [teacher_strides[j] for _, j in self.pairs]
-        finest_scale = self.finest_scale * strides[0] / student_strides[0]
+        finest_scale = self.finest_scale * min(strides) / min(student_strides)
         return self.region(batch.gt_bboxes, anchors, valid, sizes, strides, finest_scale)
 
     def _build_generator(self, student: Layout) -> Any:

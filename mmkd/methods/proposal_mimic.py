@@ -96,7 +96,7 @@ class ProposalMimic(DistillMethod):
         self.pairs = _compared(student, teacher, self.levels)
         self.strides = [student.strides[i] for i, _ in self.pairs]
         self.target_strides = [teacher.strides[j] for _, j in self.pairs]
-        self.finest_scale = student.finest_scale * self.strides[0] / student.strides[0]
+        self.finest_scale = student.finest_scale * self.strides[0] / min(student.strides)
         self.adapters = nn.ModuleList(
             self._adapter(student.channels[i], teacher.channels[j], ours / own)
             for (i, j), ours, own in zip(

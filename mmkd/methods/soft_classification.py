@@ -32,8 +32,8 @@ class SoftClassification(DistillMethod):
             ``background_weight``. The RPN's one foreground class then weighs 1.
         temperature: Their T; 1 in the paper.
         on: Which heads: ``'rcn'``, ``'rpn'`` or both.
-        loss_weight: Factor on (1 - mu) L_soft alone. While it is 0, so is the share of L_soft, and
-            the hard loss counts in full.
+        loss_weight: Factor on (1 - mu) L_soft alone, or a schedule. L_hard gives up what L_soft
+            takes: at a fraction f of the highest weight its factor is 1 - (1 - mu) f.
         name: Name in the log.
 
     Raises:
@@ -75,10 +75,11 @@ class SoftClassification(DistillMethod):
                 loss.weights(student.num_classes)
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
-        """The factor mu on the hard classification loss of each head in ``on``."""
-        if name not in {_HARD_LOSSES[head] for head in self.on} or not self.schedule(batch):
+        """The factor on the hard classification loss of each head in ``on``, mu at full weight."""
+        if name not in {_HARD_LOSSES[head] for head in self.on}:
             return 1.0
-        return self.mu(batch)
+        share = self.share(batch)
+        return 1 - share + share * self.mu(batch)
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

@@ -14,7 +14,7 @@ def layout_of(maps: Sequence[Tensor], strides: Sequence[int], **changes: object)
         channels=tuple(level.shape[1] for level in maps),
         strides=tuple(strides),
         rectified=tuple(bool((level >= 0).all()) for level in maps),
-        finest_scale=14.0 * (strides[0] if strides else 4),
+        finest_scale=14.0 * min(strides, default=4),
         fields=frozenset({'features', 'priors'}),
     )
     return Layout(**{**entries, **changes})

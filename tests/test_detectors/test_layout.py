@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmkd.detectors.layout import check_comparable, read_layout
+from mmkd.detectors.spec import build_detector, resolve_spec
 from mmkd.registry import MODELS
 from mmkd.testing import (
     tiny_c4_faster_rcnn_cfg,
@@ -31,6 +32,13 @@ def test_one_dry_run_tells_levels_and_leaves_no_trace(cfg, strides, channels, re
     assert 'priors' in layout.fields and model.training and model.backbone.layer1.training
     assert all(torch.equal(before[0][k], v) for k, v in model.state_dict().items())
     assert torch.equal(before[1], torch.get_rng_state())
+
+
+def test_levels_listed_coarse_first_have_the_scale_of_the_finest():
+    config = 'mmdet::yolo/yolov3_mobilenetv2_8xb24-ms-416-300e_coco.py'
+    spec = resolve_spec(dict(config=config, cfg_options={'backbone.init_cfg': None}), 'student')
+    layout = read_layout(build_detector(spec), 'student')
+    assert layout.strides == (32, 16, 8) and layout.finest_scale == 14 * 8
 
 
 def test_other_anchors_are_refused_only_where_they_are_compared():

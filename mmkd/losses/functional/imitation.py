@@ -17,20 +17,23 @@ def assigned_levels(boxes: Tensor, strides: Sequence[int], finest_scale: float) 
     """The pyramid level of each box by the FPN rule (Lin et al. 2017, equation 1).
 
     A box of side sqrt(w * h) goes to the coarsest level i with side >= finest_scale * stride_i /
-    stride_0, else to the finest: with 56 and strides 4, 8, 16, ... a side of 224 goes to stride 16.
+    min(strides), else to the finest: with 56 and strides 4, 8, 16, ... a side of 224 goes to
+    stride 16.
 
     Args:
         boxes: (G, 4) xyxy, pixels.
-        strides: Stride of each level, pixels, finest first.
+        strides: Stride of each level, pixels, in any order.
         finest_scale: Side up to twice which a box stays on the finest of levels that double.
 
     Returns:
         (G,) long, index into ``strides``.
     """
     sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
-    levels = torch.zeros_like(sides, dtype=torch.long)
-    for stride in strides[1:]:
-        levels += sides >= finest_scale * stride / strides[0]
+    finest, *coarser = sorted(range(len(strides)), key=strides.__getitem__)
+    levels = torch.full_like(sides, finest, dtype=torch.long)
+    for level in coarser:
+        reached = sides >= finest_scale * strides[level] / strides[finest]
+        levels = levels.masked_fill(reached, level)
     return levels
 
 
