@@ -1,24 +1,24 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
-from mmkd.observation import Batch, Observation
+from mmkd.fields import Field, all_fields, class_count, recording
+from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 
-from .build import build_methods
-from .layout import ImageSize, check_comparable, read_layout
-from .pixels import pixel_converter
+from .build import build_methods, read_teachers
+from .describe import ImageSize, describe
+from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .random_state import forked_rng
-from .recorder import record, student_observation
-from .spec import DetectorSpec, build_detector, resolve_spec
+from .spec import DetectorSpec, build_detector, resolve_spec, resolve_teachers
 from .teacher import Teacher
 from .two_sizes import Shrink
 from .weights import ADAPTER_PREFIX, load_strictly, student_keys
@@ -37,7 +37,10 @@ class DistillDetector(BaseDetector):
     Args:
         student: Config path, ``mmdet::`` path, model dict, ``Config``, or ``dict(config=...,
             checkpoint=..., cfg_options=...)``; ``checkpoint`` sets the weights to start from.
-        teacher: The same; needs a checkpoint to train, none to test.
+        teacher: The same; needs a checkpoint to train, none to test. Or a dict of named ones,
+            ``dict(a=dict(config=..., checkpoint=...), b=...)``; each method then names the one that
+            it reads, ``teacher='a'``, or ``'ensemble'``, all of them together. ``classes=[...]``
+            beside ``config`` says that it knows these of the student's classes alone.
         methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
@@ -78,10 +81,16 @@ class DistillDetector(BaseDetector):
             super().__init__(detector.data_preprocessor)
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
-        # The teacher and the adapters draw no number from the student's random stream.
+        shrink = None if student_scale == 1 else Shrink(student_scale)
+        self.shrink = shrink
+        # The teachers and the adapters draw no number from the student's random stream.
         with forked_rng():
-            self.teacher = Teacher(resolve_spec(teacher, 'teacher'))
-            self.teacher.shrink = None if student_scale == 1 else Shrink(student_scale)
+            specs = resolve_teachers(teacher)
+            self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
+            self.pairs = {
+                name: Pair(self.data_preprocessor, one, shrink)
+                for name, one in self.teachers.items()
+            }
             self._join(methods, pairing, dry_run_size)
         self._register_state_dict_hook(_to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(_from_checkpoint_keys)
@@ -89,18 +98,67 @@ class DistillDetector(BaseDetector):
     def _join(
         self, configs: Sequence[dict], pairing: str, dry_run_size: ImageSize | None
     ) -> None:
-        """Builds the methods and checks that they, student and teacher fit."""
-        teacher = self.teacher
-        teacher.to_pixels = pixel_converter(self.data_preprocessor, teacher.model.data_preprocessor)
-        ours = read_layout(self.student, 'student', dry_run_size)
-        theirs = read_layout(teacher.model, 'teacher', dry_run_size)
-        shrink, factor = teacher.shrink, 1
-        if shrink is not None:
-            shrink.fit_padding(self.data_preprocessor, ours)
-            theirs, factor = shrink.layout(theirs, pairing), shrink.factor
-        self.distill = build_methods(configs, ours, theirs)
-        reads = frozenset().union(*(m.teacher_reads for m in self.distill.values()))
-        check_comparable(self.student, teacher.model, reads, factor)
+        """Builds the methods and checks that they, student and teachers fit."""
+        student = describe(self.student, 'student', dry_run_size)
+        infos = {
+            name: describe(one.model, self._role(name), dry_run_size)
+            for name, one in self.teachers.items()
+        }
+        if self.shrink is not None:
+            self.shrink.fit_padding(self.data_preprocessor, student)
+            infos = {name: self.shrink.describe(one, pairing) for name, one in infos.items()}
+        self.distill = build_methods(configs, student, infos)
+        known = all_fields()
+        for name, pair in self.pairs.items():
+            reads = self.reads(name)
+            for field in sorted(reads):
+                known[field].check(self.student, pair.teacher.model, pair.factor)
+            self._note_classes(name, self.reads_classes(name))
+        every = frozenset().union(
+            *(method.student_fields for method in self.distill.values()),
+            *(self.reads(name) & set(student.fields) for name in self.teachers),
+        )
+        self._recorded = {name: known[name] for name in sorted(every)}
+
+    def _role(self, name: str) -> str:
+        return 'teacher' if len(self.teachers) == 1 else f'teacher {name!r}'
+
+    def reads(self, teacher: str) -> frozenset[str]:
+        """The fields that methods read of a teacher, alone or in the ensemble."""
+        methods = self.distill.values()
+        return frozenset().union(
+            *(m.teacher_fields for m in methods if teacher in read_teachers(m, self.teachers))
+        )
+
+    def reads_classes(self, teacher: str) -> bool:
+        """Whether a method compares outputs of classes with this teacher."""
+        known = all_fields()
+        return any(known[field].of_classes for field in self.reads(teacher))
+
+    def _note_classes(self, name: str, compared: bool) -> None:
+        """Says in the log that a teacher of features alone has other classes."""
+        first, second = class_count(self.student), class_count(self.teachers[name].model)
+        declared = self.teachers[name].specialist
+        if declared is not None and len(declared) != second:
+            raise ValueError(
+                f'{self._role(name)}: classes has {len(declared)} names, its head {second} classes.'
+            )
+        if first != second and not compared:
+            MMLogger.get_current_instance().info(
+                f'{self._role(name)} has {second or "no"} classes, the student {first}: methods '
+                'compare features alone, which need no common list.'
+            )
+
+    @property
+    def teacher(self) -> Teacher:
+        """The only teacher.
+
+        Raises:
+            ValueError: There are several; ``teachers`` has them by name.
+        """
+        if len(self.teachers) > 1:
+            raise ValueError(f'there are several teachers, {list(self.teachers)}: name one.')
+        return next(iter(self.teachers.values()))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """The student's losses, and those of each method.
@@ -114,14 +172,14 @@ class DistillDetector(BaseDetector):
         """
         if not any(method.active for method in self.distill.values()):
             return self.student.loss(*self._own(batch_inputs, batch_data_samples))
-        task, by_method, _ = self.parts(batch_inputs, batch_data_samples)
+        task, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
         for found in by_method.values():
             task.update(found)
         return task
 
-    def parts(
+    def compute_losses(
         self, batch_inputs: Tensor, batch_data_samples: list
-    ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], tuple]:
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], Seen]:
         """What :meth:`loss` adds up.
 
         Args:
@@ -130,40 +188,49 @@ class DistillDetector(BaseDetector):
 
         Returns:
             The student's losses, scaled by the methods; what each active method says, by its name;
-            and what they saw: the student's observation, the teacher's, the batch.
+            and what they saw.
         """
         active = {name: method for name, method in self.distill.items() if method.active}
-        losses, *seen = self.observe(batch_inputs, batch_data_samples)
-        batch = seen[-1]
+        seen = self.observe(batch_inputs, batch_data_samples)
         scaling = list(active.values())
-        task = {name: _scaled(name, value, scaling, batch) for name, value in losses.items()}
-        return task, {name: method(*seen) for name, method in active.items()}, tuple(seen)
+        task = {name: _scaled(name, one, scaling, seen.batch) for name, one in seen.losses.items()}
+        found = {name: method(*seen.by(method.teacher)) for name, method in active.items()}
+        return task, found, seen
 
     def observe(
-        self, batch_inputs: Tensor, batch_data_samples: list
-    ) -> tuple[dict[str, Tensor], Observation, Observation, Batch]:
-        """Runs the student's ``loss`` and records it; the teacher runs when its fields are read.
+        self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
+    ) -> Seen:
+        """Runs the student's ``loss`` and records it; a teacher runs when its fields are read.
 
         Args:
             batch_inputs: (B, 3, H, W), normalised and padded.
             batch_data_samples: B ``DetDataSample`` with ground truth.
-
-        Returns:
-            The student's own losses, what the student saw, what the teacher sees, the batch.
+            also: Fields of the student to record beside those that the methods read.
         """
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         batch = _batch(samples)
-        with record(self.student) as seen:
-            seen['metas'] = batch.metas
-            losses = seen['losses'] = self.student.loss(inputs, samples)
-        student = student_observation(self.student, seen)
-        loaded = replace(batch, metas=[sample.metainfo for sample in batch_data_samples])
-        return losses, student, self.teacher.observe(batch_inputs, loaded, student), batch
+        known = all_fields()
+        fields = self._recorded | {name: known[name] for name in also}
+        with recording() as recorder:
+            for field in fields.values():
+                field.record(self.student, recorder)
+            losses = self.student.loss(inputs, samples)
+        recorder.seen.update(metas=batch.metas, losses=losses)
+        sources = {name: partial(_recalled, field, self.student, recorder.seen)
+                   for name, field in fields.items()}  # fmt: skip
+        student = Observation(losses=lambda _: losses, **sources)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        teachers = {
+            name: pair.observe(batch_inputs, metas, batch, student)
+            for name, pair in self.pairs.items()
+        }
+        if len(teachers) > 1:
+            teachers[ENSEMBLE] = ensemble(teachers)
+        return Seen(losses, student, teachers, batch)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""
-        shrink = self.teacher.shrink
-        return (inputs, samples) if shrink is None else shrink.batch(inputs, samples)
+        return (inputs, samples) if self.shrink is None else self.shrink.batch(inputs, samples)
 
     def probe(self, data: dict) -> Probe:
         """Looks at one training step without taking it; see :func:`probe_step`.
@@ -177,9 +244,9 @@ class DistillDetector(BaseDetector):
         """The student's predictions, in pixels of the original images or of the given ones."""
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         predicted = self.student.predict(inputs, samples, rescale=rescale)
-        if self.teacher.shrink is None:
+        if self.shrink is None:
             return predicted
-        return self.teacher.shrink.restore(predicted, batch_data_samples, rescale)
+        return self.shrink.restore(predicted, batch_data_samples, rescale)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: list | None = None) -> Any:
         return self.student._forward(batch_inputs, batch_data_samples)
@@ -203,7 +270,8 @@ class DistillDetector(BaseDetector):
         with forked_rng():
             for method in self.distill.values():
                 method.init_weights()
-        self.teacher.load()
+        for teacher in self.teachers.values():
+            teacher.load()
 
     def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
         """As in the checkpoint: the student's have no prefix.
@@ -226,9 +294,14 @@ class DistillDetector(BaseDetector):
             return getattr(modules['student'], name)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'DistillDetector':
-        """The teacher follows ``.to()`` and its kin, though it is no submodule."""
-        self.teacher.apply_to_tensors(fn)
+        """Teachers follow ``.to()`` and its kin, though they are no submodules."""
+        for pair in self.pairs.values():
+            pair.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
+
+
+def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> Any:
+    return field.student(student, seen)
 
 
 def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
