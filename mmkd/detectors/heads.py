@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
 from mmengine.logging import MMLogger
 from torch import nn
 
@@ -24,8 +25,10 @@ def check_heads(
 ) -> None:
     """Refuses heads whose outputs mean different things.
 
-    Coders that differ in ``target_means`` or ``target_stds`` alone are announced in the log:
-    methods bring the teacher's boxes into the student's encoding.
+    Of coders, ``target_means`` and ``target_stds`` may differ, which the log says: methods convert
+    the teacher's deltas, (d * std_T + mean_T - mean_S) / std_S. ``clip_border``, ``add_ctr_clamp``,
+    ``ctr_clamp`` and ``use_box_type`` may differ as well: they act on decoded boxes, and deltas are
+    compared. No other setting of a coder may, nor its class.
 
     Args:
         student: The student.
@@ -47,6 +50,10 @@ def check_heads(
 
 
 _HINT_FOR_TWO_SIZES = " These are in the student's pixels; leave the RPN out with on='rcn'."
+_SCALES = {'means': 'target_means', 'stds': 'target_stds'}
+_SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
+"""Coders whose deltas are (x - mean) / std of what does not depend on mean and std."""
+_ON_DECODED_BOXES = frozenset({'clip_border', 'add_ctr_clamp', 'ctr_clamp', 'use_box_type'})
 _PLACES = {'rpn': 'rpn_head', 'rois': 'roi_head.bbox_head'}
 
 
@@ -101,17 +108,35 @@ def _check_activation(place: str, ours: Any, theirs: Any) -> None:
             )
 
 
-def _check_coders(place: str, ours: Any, theirs: Any) -> None:
-    if type(ours) is not type(theirs) or getattr(ours, 'encode_size', 4) != 4:
+def _check_coders(place: str, student: Any, teacher: Any) -> None:
+    if type(student) is not type(teacher) or getattr(student, 'encode_size', 4) != 4:
         raise ValueError(
-            f'{place}.bbox_coder differs: {type(ours).__name__} for the student, '
-            f'{type(theirs).__name__} for the teacher; boxes are compared in the encoding of four '
+            f'{place}.bbox_coder differs: {type(student).__name__} for the student, '
+            f'{type(teacher).__name__} for the teacher; boxes are compared in the encoding of four '
             'deltas that both share.'
         )
-    for name in ('means', 'stds'):
-        first, second = (tuple(getattr(coder, name, ())) for coder in (ours, theirs))
-        if first != second:
-            MMLogger.get_current_instance().warning(
-                f'{place}.bbox_coder.target_{name} differs: {first} for the student, {second} for '
-                "the teacher; the teacher's boxes are brought into the student's encoding."
+    settings, others = (
+        {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in vars(coder).items()
+            if name not in _ON_DECODED_BOXES
+        }
+        for coder in (student, teacher)
+    )
+    converted = _SCALES if isinstance(student, _SCALED_CODERS) else {}
+    for name in sorted({**settings, **others}):
+        first, second = settings.get(name), others.get(name)
+        if first == second:
+            continue
+        differs = (
+            f'{place}.bbox_coder.{_SCALES.get(name, name)} differs: {first} for the student, '
+            f'{second} for the teacher'
+        )
+        if name not in converted:
+            raise ValueError(
+                f'{differs}; deltas of a {type(student).__name__} cannot be converted from one to '
+                'the other. Give both coders the same.'
             )
+        MMLogger.get_current_instance().warning(
+            f"{differs}; the teacher's deltas are converted to the student's encoding."
+        )
