@@ -22,8 +22,8 @@ class BoundedRegression(DistillMethod):
     Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
     Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
     is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
-    space; a teacher with other ``target_means`` or ``target_stds`` is decoded with its own coder
-    and encoded with the student's. Deviations are in ``docs/methods/chen2017.md``.
+    space; deltas of a teacher with other ``target_means`` or ``target_stds`` are converted to it.
+    Deviations are in ``docs/methods/chen2017.md``.
 
     Args:
         loss_weight: Their nu, or a schedule; 0.5 in the paper.

@@ -107,21 +107,29 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
 
 
 @torch.no_grad()
-def in_students_encoding(rows: BoxRows, ours: Any, theirs: Any) -> Tensor:
-    """The teacher's deltas, (P, 4), as the student's coder would encode the same boxes.
+def in_students_encoding(rows: BoxRows, student: Any, teacher: Any) -> Tensor:
+    """The teacher's deltas d, (P, 4), as the student's coder encodes the same boxes.
+
+    (d * std_T + mean_T - mean_S) / std_S: no box is decoded, so no delta is clamped.
 
     Args:
         rows: Positive rows of both.
-        ours: The student's coder.
-        theirs: The teacher's; ``target_means`` and ``target_stds`` alone may differ.
+        student: The student's coder.
+        teacher: The teacher's. Means and stds may differ, and settings that act on decoded boxes
+            (``clip_border``, ``add_ctr_clamp``, ``ctr_clamp``, ``use_box_type``).
+
+    Returns:
+        (P, 4); in float32 or wider where it was converted.
     """
-    if all(
-        tuple(getattr(ours, name, ())) == tuple(getattr(theirs, name, ()))
-        for name in ('means', 'stds')
-    ):
+    scales = [
+        (tuple(getattr(coder, 'means', ())), tuple(getattr(coder, 'stds', ())))
+        for coder in (student, teacher)
+    ]
+    if scales[0] == scales[1]:
         return rows.teacher
-    boxes = theirs.decode(rows.priors, rows.teacher.to(rows.priors.dtype))
-    return ours.encode(rows.priors, boxes)
+    deltas = rows.teacher.to(torch.promote_types(rows.teacher.dtype, torch.float32))
+    (mean, std), (own_mean, own_std) = ([deltas.new_tensor(v) for v in pair] for pair in scales)
+    return (deltas * own_std + own_mean - mean) / std
 
 
 def _of_class(deltas: Tensor, labels: Tensor) -> Tensor:

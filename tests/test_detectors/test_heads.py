@@ -77,6 +77,35 @@ def test_other_stds_are_announced_and_reconciled(caplog):
     assert 'target_stds differs: (0.1, 0.1, 0.2, 0.2) for the student, (0.2, ' in caplog.text
 
 
+DELTA = dict(
+    type='mmdet.DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[0.1, 0.1, 0.2, 0.2]
+)
+
+
+@pytest.mark.parametrize('coder, other, message', [
+    (TBLR, dict(TBLR, normalizer=2.0),
+     r'bbox_coder.normalizer differs: 4.0 for the student, 2.0 for the teacher.*TBLRBBoxCoder'),
+    (dict(TBLR, normalizer=[4.0] * 4), dict(TBLR, normalizer=[4.0, 4, 4, 2]), 'normalizer differs'),
+    (DELTA, dict(DELTA, type='mmdet.LegacyDeltaXYWHBBoxCoder'), 'bbox_coder differs: DeltaXYWH'),
+])  # fmt: skip
+@pytest.mark.parametrize('head', ['rpn_head__', BOX_HEAD])
+def test_coders_that_no_formula_converts_are_refused(head, coder, other, message):
+    student, teacher = (detector(**{head + 'bbox_coder': one}) for one in (coder, other))
+    with pytest.raises(ValueError, match=message):
+        check_heads(student, teacher, EVERYTHING)
+
+
+@pytest.mark.parametrize('changes', [
+    dict(clip_border=False), dict(add_ctr_clamp=True, ctr_clamp=8), dict(use_box_type=True),
+    dict(target_means=(0, 0, 0, 0)),
+])  # fmt: skip
+def test_settings_that_act_on_decoded_boxes_may_differ(changes):
+    student, teacher = (
+        detector(**{BOX_HEAD + 'bbox_coder': coder}) for coder in (DELTA, dict(DELTA, **changes))
+    )
+    check_heads(student, teacher, EVERYTHING)
+
+
 def test_kinds_of_heads():
     plain = head_kinds(detector())
     assert plain == {'sigmoid': frozenset({'rpn'}), 'decoded': frozenset()}

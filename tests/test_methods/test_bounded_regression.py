@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from mmkd.methods import BoundedRegression
+from mmkd.methods.rows import BoxRows, in_students_encoding
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads
 from mmkd.testing.observations import layout_of
 from mmkd.testing.references.chen2017 import bounded_loss, decode, encode
@@ -85,6 +86,22 @@ def test_a_teacher_with_other_stds_is_brought_into_the_students_encoding():
     seen = observe_heads(scene, coder(STDS), coder(other))
     loss = build(on='rcn')(*seen)['loss_bounded_reg_rcn']
     assert loss.item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32, torch.bfloat16])
+def test_large_deltas_are_converted_by_formula_and_not_clamped(dtype):
+    # log(1000 / 16) = 4.14 is where decoding would clamp the logarithms of width and height.
+    student, teacher = coder((0.1, 0.1, 0.2, 0.2)), coder((0.2, 0.4, 1.0, 2.0))
+    student.means, teacher.means = (0.1, 0.0, 0.0, 0.5), [0.0, 0.2, -1.0, 0.0]
+    deltas = torch.tensor([[1.0, -2, 6, 5], [300, 0, -8, 0.5]], dtype=dtype)
+    priors = torch.tensor([[0.0, 0, 10, 10], [5, 5, 6, 9]])
+    rows = BoxRows(priors, deltas, deltas, deltas, 2.0)
+    # (1 * 0.2 + 0 - 0.1) / 0.1, (-2 * 0.4 + 0.2 - 0) / 0.1, (6 - 1) / 0.2, (5 * 2 - 0.5) / 0.2.
+    expected = [[1.0, -6, 25, 47.5], [599, 2, -45, 2.5]]
+    wide = torch.promote_types(dtype, torch.float32)
+    found = in_students_encoding(rows, student, teacher)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=wide))
+    assert in_students_encoding(rows, student, student) is deltas
 
 
 @pytest.mark.parametrize('head, field', [('rcn', 'rois'), ('rpn', 'rpn')])
