@@ -40,6 +40,11 @@ class Pair:
         return self
 
     @property
+    def detects(self) -> bool:
+        """Whether the teacher has predictions of its own."""
+        return hasattr(self.teacher.model, 'predict')
+
+    @property
     def factor(self) -> int:
         """Side of the teacher's images over that of the student's."""
         return 1 if self.shrink is None else self.shrink.factor

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from mmkd.observation import HeadInfo, Observation
@@ -142,27 +141,6 @@ def check_classes(student: Any, teacher: Any) -> None:
             f'num_classes is {first} for the student and {second} for the teacher: both must be '
             'trained on the same class list.'
         )
-
-
-def check_coders(place: str, student: Any, teacher: Any) -> None:
-    """Refuses box coders that differ in more than means and stds, which are announced.
-
-    Raises:
-        ValueError: The encodings cannot be brought into each other.
-    """
-    if type(student) is not type(teacher) or getattr(student, 'encode_size', 4) != 4:
-        raise ValueError(
-            f'{place}.bbox_coder differs: {type(student).__name__} for the student, '
-            f'{type(teacher).__name__} for the teacher; boxes are compared in the encoding of four '
-            'deltas that both share.'
-        )
-    for name in ('means', 'stds'):
-        first, second = (tuple(getattr(coder, name, ())) for coder in (student, teacher))
-        if first != second:
-            MMLogger.get_current_instance().warning(
-                f'{place}.bbox_coder.target_{name} differs: {first} for the student, {second} for '
-                "the teacher; the teacher's boxes are brought into the student's encoding."
-            )
 
 
 def check_anchors(place: str, student: Any, teacher: Any, factor: int, remedy: str = '') -> None:

@@ -8,8 +8,9 @@ from torch import Tensor
 from mmkd.observation import HeadInfo, Members, Observation, RoIOutput
 from mmkd.registry import FIELDS
 
+from .coders import check_coders
 from .field import DryRun, Field, Query, Recorder
-from .heads import check_activation, check_classes, check_coders, head_info, plain_roi_head
+from .heads import check_activation, check_classes, head_info, plain_roi_head
 
 PLACE = 'roi_head.bbox_head'
 

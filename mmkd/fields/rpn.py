@@ -6,12 +6,12 @@ from typing import Any
 from mmkd.observation import HeadInfo, Members, Observation, RPNOutput
 from mmkd.registry import FIELDS
 
+from .coders import check_coders
 from .field import DryRun, Field, Query, Recorder
 from .heads import (
     Outputs,
     check_activation,
     check_anchors,
-    check_coders,
     head_info,
     record_anchors,
 )

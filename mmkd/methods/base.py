@@ -1,14 +1,35 @@
 """The seam between detectors and methods."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation, renamed_field
+from mmkd.utils import warn_renamed
 
 from .auto_scale import AutoScale
 from .schedule import Schedule, ScheduleSetting, logged
+
+
+def _renamed_fields(fields: Iterable[str]) -> frozenset[str]:
+    return frozenset(renamed_field(field) for field in fields)
+
+
+def _former_name(role: str) -> property:
+    """``student_reads`` or ``teacher_reads`` of an instance, until 0.2."""
+    name = f'{role}_fields'
+
+    def read(self: 'DistillMethod') -> frozenset[str]:
+        warn_renamed(f'{role}_reads of a method', name)
+        return getattr(self, name)
+
+    def write(self: 'DistillMethod', fields: Iterable[str]) -> None:
+        warn_renamed(f'{role}_reads of a method', name)
+        setattr(self, name, _renamed_fields(fields))
+
+    return property(read, write)
 
 
 class DistillMethod(nn.Module):
@@ -33,11 +54,26 @@ class DistillMethod(nn.Module):
         ValueError: ``loss_weight`` is negative, ``name`` is no identifier or contains ``loss``.
     """
 
-    student_reads: frozenset[str] = frozenset({'features'})
-    """Fields of the student's :class:`Observation` that the method reads."""
+    student_fields: frozenset[str] = frozenset({'features'})
+    """Fields of the student's :class:`Observation` that the method reads; only they are kept."""
 
-    teacher_reads: frozenset[str] = frozenset({'features'})
+    teacher_fields: frozenset[str] = frozenset({'features'})
     """Fields of the teacher's; only these parts of the teacher are run."""
+
+    teacher = 'teacher'
+    """Name of the teacher that it reads, or ``'ensemble'``; set by who builds the method."""
+
+    stage = 'features'
+    """The field whose levels :attr:`pairs` are of."""
+
+    pairs: list[tuple[int, int]] = []
+    """(student index, teacher index) of the levels that it compares, once it is set up."""
+
+    target_strides: list[int] = []
+    """Stride of the teacher's level of each pair, in the student's pixels."""
+
+    has_masks = False
+    """Whether :meth:`masks` says where it compares."""
 
     schedule: Schedule
 
@@ -77,7 +113,24 @@ class DistillMethod(nn.Module):
         """Whether the method can ever change the training."""
         return self.loss_weight > 0
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Takes over the former names of :attr:`student_fields` and :attr:`teacher_fields`."""
+        super().__init_subclass__(**kwargs)
+        for role in ('student', 'teacher'):
+            former = f'{role}_reads'
+            if isinstance(vars(cls).get(former), (frozenset, set)):
+                warn_renamed(f'{former} of a method', f'{role}_fields')
+                setattr(cls, f'{role}_fields', _renamed_fields(vars(cls)[former]))
+                delattr(cls, former)
+
+    student_reads = _former_name('student')
+    teacher_reads = _former_name('teacher')
+
+    def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
+        """Where it compares: per level pair (B, H, W) bool on the teacher's grid; none if all."""
+        return []
+
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Builds what depends on the two detectors; called once, before training.
 
         Args:
@@ -128,7 +181,7 @@ class DistillMethod(nn.Module):
         term: float | Tensor = 0.0
         if self.auto_scale is not None:
             student = kwargs['student'] if 'student' in kwargs else args[0]
-            chosen, term = self.auto_scale(losses, student, self.student_reads, self.parameters())
+            chosen, term = self.auto_scale(losses, student, self.student_fields, self.parameters())
             factor = share * chosen
         for key in [key for key in losses if 'loss' in key]:
             losses[key] = losses[key] * factor + term

@@ -1,6 +1,7 @@
 """Parts that methods plug in: adapters, level pairing, regions."""
 
 from .adapters import ConvAdapter, DeconvAdapter
+from .aligner import FeatureAligner
 from .cutting import REGIONS, RegionCut
 from .pairing import pair_levels, resize_like
 from .proposals import ProposalRegion, Proposals
@@ -12,6 +13,7 @@ __all__ = [
     'REGIONS',
     'ConvAdapter',
     'DeconvAdapter',
+    'FeatureAligner',
     'ImitationRegion',
     'PSRoIExtractor',
     'ProposalRegion',

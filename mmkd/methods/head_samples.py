@@ -1,28 +1,53 @@
-"""The rows that methods on head outputs compare: sampled RoIs, and sampled anchors of all levels.
+"""The samples that methods on head outputs compare: RoIs, and anchors of all levels.
 
-Letters: B images, A anchors a cell, N sampled rows of the batch, P positive ones, K classes.
+Letters: B images, A anchors a cell, N sampled rows of the batch, P positive ones, K classes, E
+teachers of an ensemble.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from mmkd.observation import Observation, RoIOutput, RPNOutput
+from mmkd.observation import Observation, RoIOutput, RPNOutput, members
+from mmkd.utils import warn_renamed
 
-HEADS = {'rcn': 'rois', 'rpn': 'rpn'}
-"""The name of each head in a method's settings, and its field of an observation."""
+
+class Head(NamedTuple):
+    """How a head is named.
+
+    Attributes:
+        field: Of an observation.
+        coder: Field of the coder of its boxes.
+        log: Ending of its losses in the log.
+        hard_loss: The student's own classification loss.
+    """
+
+    field: str
+    coder: str
+    log: str
+    hard_loss: str
+
+
+HEADS = {
+    'roi_head': Head('roi_head', 'bbox_coder', 'rcn', 'loss_cls'),
+    'rpn': Head('rpn', 'rpn_bbox_coder', 'rpn', 'loss_rpn_cls'),
+}
+"""By the name in a method's setting ``on``."""
 
 
 def check_heads(on: Sequence[str]) -> tuple[str, ...]:
-    """The heads that a method's ``on`` names.
+    """The heads that a method's ``on`` names, in today's words.
 
     Raises:
         ValueError: One is unknown or named twice, or there is none.
     """
     heads = (on,) if isinstance(on, str) or not isinstance(on, Sequence) else tuple(on)
+    if 'rcn' in heads:
+        warn_renamed("on='rcn'", "on='roi_head'")
+        heads = tuple('roi_head' if head == 'rcn' else head for head in heads)
     if not heads or any(head not in list(HEADS) for head in heads) or len(set(heads)) < len(heads):
         raise ValueError(f'on must name one or both of {list(HEADS)}, got {on!r}.')
     return heads
@@ -34,7 +59,7 @@ class ClassRows:
 
     Attributes:
         student: (N, C) logits.
-        teacher: (N, C) logits of the same boxes.
+        teacher: (N, C) logits of the same boxes, or (E, N, C) of the teachers of an ensemble.
         avg_factor: What the head divides its own loss by, in this process.
     """
 
@@ -45,12 +70,12 @@ class ClassRows:
 
 @dataclass(frozen=True)
 class BoxRows:
-    """Encoded deltas of the positive rows.
+    """Encoded deltas of the positive rows, in the student's encoding.
 
     Attributes:
         priors: (P, 4) boxes that the deltas are relative to, xyxy pixels.
-        student: (P, 4), in the student's encoding.
-        teacher: (P, 4), in the teacher's.
+        student: (P, 4).
+        teacher: (P, 4), of an ensemble those of the mean of its boxes.
         target: (P, 4), as the student's head is trained on.
         avg_factor: What the head divides its own box loss by, in this process.
     """
@@ -73,12 +98,16 @@ def class_rows(head: str, student: Observation, teacher: Observation) -> ClassRo
     if head == 'rpn':
         labels, weights, *_, avg_factor = _targets(student.rpn)
         chosen = torch.cat([level.reshape(-1) for level in weights]).nonzero().squeeze(1)
-        ours, theirs = (_flat(side.rpn.cls_score, labels)[chosen] for side in (student, teacher))
-        return ClassRows(ours, theirs, avg_factor)
-    _, weights, _, _ = _targets(student.rois)
+        sides = [
+            _flat(one.cls_score, labels)[chosen] for one in (student.rpn, *members(teacher.rpn))
+        ]
+        return ClassRows(sides[0], _stacked(sides[1:]), avg_factor)
+    _, weights, _, _ = _targets(student.roi_head)
     chosen = weights.nonzero().squeeze(1)
-    ours, theirs = (side.rois.cls_score[chosen] for side in (student, teacher))
-    return ClassRows(ours, theirs, float(len(chosen)))
+    own, *others = (
+        one.cls_score[chosen] for one in (student.roi_head, *members(teacher.roi_head))
+    )
+    return ClassRows(own, _stacked(others), float(len(chosen)))
 
 
 def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
@@ -92,28 +121,38 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
     if head == 'rpn':
         labels, _, targets, weights, avg_factor = _targets(student.rpn)
         chosen = torch.cat([_joined(level)[:, 0] for level in weights]).nonzero().squeeze(1)
-        ours, theirs = (_flat(side.rpn.bbox_pred, labels)[chosen] for side in (student, teacher))
+        own, *others = (
+            _flat(one.bbox_pred, labels)[chosen] for one in (student.rpn, *members(teacher.rpn))
+        )
         priors = _joined_anchors(student.rpn.anchors)[chosen]
-        return BoxRows(priors, ours, theirs, _joined_levels(targets)[chosen], avg_factor)
-    labels, _, targets, weights = _targets(student.rois)
-    chosen = weights[:, 0].nonzero().squeeze(1)
-    return BoxRows(
-        student.rois.rois[chosen, 1:],
-        _of_class(student.rois.bbox_pred[chosen], labels[chosen]),
-        _of_class(teacher.rois.bbox_pred[chosen], labels[chosen]),
-        targets[chosen],
-        float(len(targets)),
-    )
+        target = _joined_levels(targets)[chosen]
+    else:
+        labels, _, targets, weights = _targets(student.roi_head)
+        chosen = weights[:, 0].nonzero().squeeze(1)
+        own, *others = (
+            _of_class(one.bbox_pred[chosen], labels[chosen])
+            for one in (student.roi_head, *members(teacher.roi_head))
+        )
+        priors, target = student.roi_head.rois[chosen, 1:], targets[chosen]
+        avg_factor = float(len(targets))
+    name = HEADS[head].coder
+    coder, coders = getattr(student, name), getattr(teacher, name)
+    coders = coders if isinstance(coders, tuple) else (coders,)
+    teachers = [
+        in_students_encoding(deltas, coder, one)
+        for deltas, one in zip(others, coders, strict=True)
+    ]
+    return BoxRows(priors, own, _mean_box(teachers, coder), target, avg_factor)
 
 
 @torch.no_grad()
-def in_students_encoding(rows: BoxRows, student: Any, teacher: Any) -> Tensor:
+def in_students_encoding(deltas: Tensor, student: Any, teacher: Any) -> Tensor:
     """The teacher's deltas d, (P, 4), as the student's coder encodes the same boxes.
 
     (d * std_T + mean_T - mean_S) / std_S: no box is decoded, so no delta is clamped.
 
     Args:
-        rows: Positive rows of both.
+        deltas: (P, 4).
         student: The student's coder.
         teacher: The teacher's. Means and stds may differ, and settings that act on decoded boxes
             (``clip_border``, ``add_ctr_clamp``, ``ctr_clamp``, ``use_box_type``).
@@ -126,10 +165,32 @@ def in_students_encoding(rows: BoxRows, student: Any, teacher: Any) -> Tensor:
         for coder in (student, teacher)
     ]
     if scales[0] == scales[1]:
-        return rows.teacher
-    deltas = rows.teacher.to(torch.promote_types(rows.teacher.dtype, torch.float32))
+        return deltas
+    deltas = deltas.to(torch.promote_types(deltas.dtype, torch.float32))
     (mean, std), (own_mean, own_std) = ([deltas.new_tensor(v) for v in pair] for pair in scales)
     return (deltas * own_std + own_mean - mean) / std
+
+
+@torch.no_grad()
+def _mean_box(teachers: Sequence[Tensor], coder: Any) -> Tensor:
+    """The deltas of the mean of several boxes: of centres, and of widths and heights."""
+    if len(teachers) == 1:
+        return teachers[0]
+    if not (hasattr(coder, 'means') and hasattr(coder, 'stds')):
+        raise ValueError(
+            f"teacher='ensemble' averages boxes that are encoded as deltas of centre and size, not "
+            f'those of a {type(coder).__name__}. Name one teacher.'
+        )
+    deltas = torch.stack(list(teachers))  # (E, P, 4)
+    deltas = deltas.to(torch.promote_types(deltas.dtype, torch.float32))
+    mean, std = deltas.new_tensor(coder.means), deltas.new_tensor(coder.stds)
+    plain = deltas * std + mean
+    sizes = plain[..., 2:].logsumexp(dim=0) - plain.new_tensor(len(teachers)).log()
+    return (torch.cat([plain[..., :2].mean(dim=0), sizes], dim=1) - mean) / std
+
+
+def _stacked(sides: Sequence[Tensor]) -> Tensor:
+    return sides[0] if len(sides) == 1 else torch.stack(list(sides))
 
 
 def _of_class(deltas: Tensor, labels: Tensor) -> Tensor:
