@@ -98,6 +98,8 @@ class Members(tuple):
     An ensemble has no logits: a method averages probabilities at its own temperature, and boxes.
     """
 
+    field: str
+
     def __new__(cls, values: Sequence[Any], field: str) -> 'Members':
         """Values of one field, one a teacher."""
         members = super().__new__(cls, values)

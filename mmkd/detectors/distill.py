@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MessageHub, MMLogger
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
@@ -13,6 +13,7 @@ from mmkd.fields import Field, all_fields, class_count, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 
+from .batch import batch_of
 from .build import build_methods, read_teachers
 from .describe import ImageSize, describe
 from .pair import ENSEMBLE, Pair, ensemble
@@ -21,9 +22,14 @@ from .random_state import forked_rng
 from .spec import DetectorSpec, build_detector, resolve_spec, resolve_teachers
 from .teacher import Teacher
 from .two_sizes import Shrink
-from .weights import ADAPTER_PREFIX, load_strictly, student_keys
-
-_STUDENT = 'student.'
+from .weights import (
+    ADAPTER_PREFIX,
+    STUDENT_PREFIX,
+    from_checkpoint_keys,
+    load_strictly,
+    student_keys,
+    to_checkpoint_keys,
+)
 
 
 @MODELS.register_module()
@@ -92,8 +98,8 @@ class DistillDetector(BaseDetector):
                 for name, one in self.teachers.items()
             }
             self._join(methods, pairing, dry_run_size)
-        self._register_state_dict_hook(_to_checkpoint_keys)
-        self.register_load_state_dict_pre_hook(_from_checkpoint_keys)
+        self._register_state_dict_hook(to_checkpoint_keys)
+        self.register_load_state_dict_pre_hook(from_checkpoint_keys)
 
     def _join(
         self, configs: Sequence[dict], pairing: str, dry_run_size: ImageSize | None
@@ -208,7 +214,7 @@ class DistillDetector(BaseDetector):
             also: Fields of the student to record beside those that the methods read.
         """
         inputs, samples = self._own(batch_inputs, batch_data_samples)
-        batch = _batch(samples)
+        batch = batch_of(samples)
         known = all_fields()
         fields = self._recorded | {name: known[name] for name in also}
         with recording() as recorder:
@@ -281,7 +287,7 @@ class DistillDetector(BaseDetector):
         prefix = args[0] if args else kwargs.get('prefix', '')
         prefix += '.' if prefix else ''
         for name, parameter in super().named_parameters(*args, **kwargs):
-            yield prefix + name.removeprefix(prefix).removeprefix(_STUDENT), parameter
+            yield prefix + name.removeprefix(prefix).removeprefix(STUDENT_PREFIX), parameter
 
     def __getattr__(self, name: str) -> Any:
         """Attributes that this class lacks are the student's (``backbone``, ``roi_head``, ...)."""
@@ -313,52 +319,3 @@ def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
     if factor == 1.0:
         return value
     return [item * factor for item in value] if isinstance(value, list) else value * factor
-
-
-def _batch(data_samples: list) -> Batch:
-    def boxes(instances: Any) -> Tensor:
-        return getattr(instances.bboxes, 'tensor', instances.bboxes)
-
-    progress = MessageHub.get_current_instance().get_info
-    return Batch(
-        gt_bboxes=[boxes(sample.gt_instances) for sample in data_samples],
-        gt_labels=[sample.gt_instances.labels for sample in data_samples],
-        gt_ignored=[
-            boxes(sample.ignored_instances)
-            if 'ignored_instances' in sample
-            else boxes(sample.gt_instances)[:0]
-            for sample in data_samples
-        ],
-        metas=[sample.metainfo for sample in data_samples],
-        step=progress('iter', 0),
-        epoch=progress('epoch', 0),
-        max_steps=progress('max_iters', 0),
-        max_epochs=progress('max_epochs', 0),
-    )
-
-
-def _to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
-    for key in [key for key in state if key.startswith(prefix + _STUDENT)]:
-        state[prefix + key.removeprefix(prefix + _STUDENT)] = state.pop(key)
-    # Layer versions under both names: for the plain student, and for loading here again.
-    versions = getattr(state, '_metadata', {})
-    for key in [key for key in versions if key.startswith(prefix + _STUDENT)]:
-        versions[prefix + key.removeprefix(prefix + _STUDENT)] = versions[key]
-
-
-def _from_checkpoint_keys(module: DistillDetector, state: dict, prefix: str, *args: Any) -> None:
-    adapters = prefix + ADAPTER_PREFIX
-    wrapped = prefix + _STUDENT
-    for key in [k for k in state if k.startswith(prefix) and not k.startswith((adapters, wrapped))]:
-        state[wrapped + key.removeprefix(prefix)] = state.pop(key)
-    missing = [
-        key
-        for key in module.student.state_dict()
-        if wrapped + key not in state and not key.endswith('num_batches_tracked')
-    ]
-    if missing:
-        shown = ', '.join(missing[:8]) + (f' and {len(missing) - 8} more' * (len(missing) > 8))
-        raise ValueError(
-            f"The checkpoint lacks {len(missing)} of the student's keys: {shown}. Load a "
-            "checkpoint of the same student, or use the backbone's init_cfg to load a part."
-        )

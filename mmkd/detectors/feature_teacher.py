@@ -36,7 +36,9 @@ class FeatureTeacher(BaseModule):
         self.backbone = MODELS.build(backbone)
         if neck is not None:
             self.neck = MODELS.build(neck)
-        self.data_preprocessor = None if data_preprocessor is None else MODELS.build(data_preprocessor)
+        self.data_preprocessor = None
+        if data_preprocessor is not None:
+            self.data_preprocessor = MODELS.build(data_preprocessor)
 
     @property
     def with_neck(self) -> bool:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
@@ -54,8 +54,11 @@ def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
     """
     if not isinstance(setting, Mapping) or 'config' in setting or 'type' in setting:
         if isinstance(setting, Mapping):
-            named = [k for k, one in setting.items() if isinstance(one, Mapping) and 'config' in one]
-            named = [name for name in named if name != 'config']
+            named = [
+                name
+                for name, one in setting.items()
+                if name != 'config' and isinstance(one, Mapping) and 'config' in one
+            ]
             if named:
                 raise ValueError(
                     f'teacher is one teacher (it has "{"config" if "config" in setting else "type"}'

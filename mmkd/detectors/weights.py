@@ -1,11 +1,15 @@
 """Keys of checkpoints: what is the student's, what is an adapter's, what does not fit."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
 ADAPTER_PREFIX = 'distill.'
 """Prefix of adapter keys in a checkpoint; the student's keys have none."""
+
+STUDENT_PREFIX = 'student.'
+"""Prefix of the student's keys in the detector that distils; not in its checkpoint."""
 
 _SHOWN = 8
 
@@ -57,3 +61,36 @@ def misfit_report(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -
 def _listed(name: str, keys: list[str]) -> str:
     more = f'\n    ... and {len(keys) - _SHOWN} more' if len(keys) > _SHOWN else ''
     return f'  {len(keys)} keys {name}:\n    ' + '\n    '.join(keys[:_SHOWN]) + more
+
+
+def to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
+    """State dict hook of a detector that distils: the student's keys lose their prefix."""
+    for key in [key for key in state if key.startswith(prefix + STUDENT_PREFIX)]:
+        state[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = state.pop(key)
+    # Layer versions under both names: for the plain student, and for loading here again.
+    versions = getattr(state, '_metadata', {})
+    for key in [key for key in versions if key.startswith(prefix + STUDENT_PREFIX)]:
+        versions[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = versions[key]
+
+
+def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: Any) -> None:
+    """The reverse, before loading; refuses a checkpoint that lacks keys of the student.
+
+    Raises:
+        ValueError: Names them.
+    """
+    adapters = prefix + ADAPTER_PREFIX
+    wrapped = prefix + STUDENT_PREFIX
+    for key in [k for k in state if k.startswith(prefix) and not k.startswith((adapters, wrapped))]:
+        state[wrapped + key.removeprefix(prefix)] = state.pop(key)
+    missing = [
+        key
+        for key in module.student.state_dict()
+        if wrapped + key not in state and not key.endswith('num_batches_tracked')
+    ]
+    if missing:
+        shown = ', '.join(missing[:8]) + (f' and {len(missing) - 8} more' * (len(missing) > 8))
+        raise ValueError(
+            f"The checkpoint lacks {len(missing)} of the student's keys: {shown}. Load a "
+            "checkpoint of the same student, or use the backbone's init_cfg to load a part."
+        )

@@ -51,7 +51,10 @@ class Maps(Field):
 
     def combine_info(self, infos: Sequence[MapsInfo], names: Sequence[str]) -> MapsInfo:
         """The description that all share."""
-        kinds = {name: (info.channels, info.strides) for name, info in zip(names, infos, strict=True)}
+        kinds = {
+            name: (info.channels, info.strides)
+            for name, info in zip(names, infos, strict=True)
+        }
         if len(set(kinds.values())) > 1:
             raise ValueError(
                 f"teacher='ensemble' averages the {self.words}, whose (channels, strides) differ: "

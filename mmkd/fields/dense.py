@@ -6,6 +6,7 @@ level, K classes, C channels of the towers, D numbers that say a box (4, or 4 ti
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 
 from .field import DryRun, Field, Query, Recorder, recording
-from .heads import Outputs, check_anchors, check_classes, dense_head, is_sigmoid, record_anchors
+from .heads import Outputs, check_anchors, check_classes, is_sigmoid, record_anchors
 
 _BOXES = {RetinaHead: 'deltas', ATSSHead: 'deltas', FCOSHead: 'distances', GFLHead: 'bins'}
 _TOWERS = ('cls_convs', 'reg_convs')
@@ -137,7 +138,7 @@ class Dense(Field):
             points, (flat_labels, flat_boxes) = arguments[0], targets
             images = len(seen['outputs'][0][0])
             labels = [level.view(images, -1) for level in flat_labels]
-            found = dict(
+            found: dict[str, Any] = dict(
                 priors=list(points),
                 labels=labels,
                 label_weights=[torch.ones_like(level, dtype=torch.float) for level in labels],
@@ -150,9 +151,9 @@ class Dense(Field):
             # ATSS and GFL give the anchors first.
             shift = 0 if _family(head) is RetinaHead else 1
             names = ('labels', 'label_weights', 'bbox_targets')
-            found = {name: targets[shift + i] for i, name in enumerate(names)}
+            found = {name: list(targets[shift + i]) for i, name in enumerate(names)}
             found |= dict(priors=seen['anchors'][0][0], avg_factor=targets[shift + 4])
-        return _output(seen['outputs'], seen, **found)
+        return _output(seen['outputs'], _towers(head, seen), **found)
 
     def teacher(self, observation: Observation, query: Query) -> DenseOutput:
         """On the same priors, in the units of training."""
@@ -160,9 +161,10 @@ class Dense(Field):
         with recording() as recorder:
             _record_towers(head, recorder)
             outputs = observation.outputs
-            if 'cls_convs' not in recorder.seen:  # the head had run before
+            if not recorder.seen[_TOWERS[0], 0]:  # the head had run before
                 head(observation.features)
-        return _output(_in_training(head, outputs), recorder.seen, query.student.dense.priors)
+        maps = _towers(head, recorder.seen)
+        return _output(_in_training(head, outputs), maps, query.student.dense.priors)
 
     def lend(
         self,
@@ -185,8 +187,7 @@ class Dense(Field):
                 start = _Start(maps, tower[layer].activate)
                 recorder.set_module(head, name, nn.ModuleList([start, *tower[layer + 1 :]]))
             outputs = head(tuple(cls_maps))
-        empty = dict.fromkeys(_TOWERS, ())
-        return _output(_in_training(head, outputs), empty, query.student.dense.priors)
+        return _output(_in_training(head, outputs), ([], []), query.student.dense.priors)
 
     def check(self, student: Any, teacher: Any, factor: int) -> None:
         """Classes, kinds of boxes and priors agree."""
@@ -203,7 +204,7 @@ class Dense(Field):
                 f'{kinds[0]} for the student and {kinds[1]} for the teacher; outputs are compared '
                 'only where they mean the same. Give both one kind of head.'
             )
-        check_anchors('bbox_head', *heads, factor)
+        check_anchors('bbox_head', heads[0], heads[1], factor)
 
 
 def _record_towers(head: Any, recorder: Recorder) -> None:
@@ -213,17 +214,24 @@ def _record_towers(head: Any, recorder: Recorder) -> None:
             # In place it would overwrite what is kept; the numbers are the same.
             if getattr(conv.activate, 'inplace', False):
                 recorder.set(conv.activate, 'inplace', False)
-            recorder.on_input(
-                conv.activate,
-                lambda args, name=name, place=place: (
-                    recorder.seen.setdefault(name, {}).setdefault(place, []).append(args[0])
-                ),
-            )
+            kept: list[Tensor] = recorder.seen.setdefault((name, place), [])
+            recorder.on_input(conv.activate, partial(_append, kept))
 
 
-def _output(outputs: Any, towers: dict[str, Any], priors: list[Tensor], **more: Any) -> DenseOutput:
-    maps = [[*towers[name].values()] if towers[name] else [] for name in _TOWERS]
-    return DenseOutput(list(outputs[0]), list(outputs[1]), *maps, priors, **more)
+def _append(kept: list[Tensor], args: tuple) -> None:
+    kept.append(args[0])
+
+
+def _output(
+    outputs: Any, maps: Sequence[list], priors: list[Tensor], **more: Any
+) -> DenseOutput:
+    cls_score, bbox_pred = (list(kind) for kind in outputs[:2])
+    return DenseOutput(cls_score, bbox_pred, maps[0], maps[1], priors, **more)
+
+
+def _towers(head: Any, seen: dict) -> list[list]:
+    """What :func:`_record_towers` kept: per tower, convolution and level."""
+    return [[seen[name, place] for place in range(len(getattr(head, name)))] for name in _TOWERS]
 
 
 def _in_training(head: Any, outputs: Any) -> Any:

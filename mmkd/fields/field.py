@@ -173,7 +173,7 @@ class Recorder:
     """
 
     def __init__(self, stack: ExitStack) -> None:
-        self.seen: dict[str, Any] = {}
+        self.seen: dict[Any, Any] = {}
         self._stack = stack
         self._watched: set[tuple] = set()
 

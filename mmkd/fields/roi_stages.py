@@ -1,4 +1,4 @@
-"""The field ``roi_stages``: every stage of an RoI head, each on the student's RoIs of that stage."""
+"""The field ``roi_stages``: each stage of a cascade, on the student's RoIs of that stage."""
 
 from typing import Any
 

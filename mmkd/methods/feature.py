@@ -55,8 +55,9 @@ class FeatureMethod(DistillMethod):
             raise ValueError(f'stage must be one of {STAGES}, got {stage!r}.')
         self.stage = stage
         self.student_fields = self.teacher_fields = frozenset({stage})
-        self.aligner = MODELS.build(dict(type='mmkd.FeatureAligner') if aligner is None else aligner)
+        self.aligner = MODELS.build(part(aligner, type='mmkd.FeatureAligner'))
         self.region: Any = None if region is None else MODELS.build(region)
+        self.has_masks = region is not None
         self.loss = MODELS.build({'loss_weight': self.loss_weight, **loss})
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
@@ -77,15 +78,15 @@ class FeatureMethod(DistillMethod):
         Raises:
             ValueError: They do not fit.
         """
-        strides = [getattr(side, self.stage).strides for side in (student, teacher)]
-        return self.aligner.pair(*strides, teacher.pairing)
+        first, second = (getattr(side, self.stage).strides for side in (student, teacher))
+        return self.aligner.pair(first, second, teacher.pairing)
 
     def aligned(
         self, student: Observation, teacher: Observation
     ) -> tuple[list[Tensor], list[Tensor]]:
         """The student's adapted maps and the teacher's, pair by pair."""
-        maps = (getattr(side, self.stage) for side in (student, teacher))
-        return self.aligner(self.adapters, *maps, self.pairs)
+        first, second = (getattr(side, self.stage) for side in (student, teacher))
+        return self.aligner(self.adapters, first, second, self.pairs)
 
     def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
         """The compared cells of each level pair, (B, H, W) bool; none for whole maps."""
@@ -94,11 +95,6 @@ class FeatureMethod(DistillMethod):
         maps = getattr(teacher, self.stage)
         sizes = [tuple(maps[j].shape[-2:]) for _, j in self.pairs]
         return self.region(student, batch, [i for i, _ in self.pairs], sizes)
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether a region is compared."""
-        return self.region is not None
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

@@ -64,8 +64,9 @@ class QuantizationMimic(ProposalMimic):
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """As :class:`ProposalMimic`, and one quantizer a level pair."""
         super().setup(student, teacher)
+        rectified = teacher.features.rectified
         self.quantizers = nn.ModuleList(
-            Quantizer(self.step, not teacher.features.rectified[j] if self.signed is None else self.signed)
+            Quantizer(self.step, not rectified[j] if self.signed is None else self.signed)
             for _, j in self.pairs
         )
 

@@ -10,8 +10,8 @@ from mmkd.registry import MODELS
 from mmkd.settings import check_arguments, check_number
 
 from .base import DistillMethod
-from .proposal_mimic import ProposalMimic
 from .head_samples import box_rows
+from .proposal_mimic import ProposalMimic
 from .schedule import ScheduleSetting
 
 TERMS = ('feats', 'cls', 'bbox')
@@ -70,7 +70,8 @@ class TwoStageMimic(DistillMethod):
         })  # fmt: skip
         if not self.losses and self.mimic is None:
             raise ValueError(f'every term of {self.name} is left out: set a weight above 0.')
-        heads = {'roi_head', 'bbox_coder'} if 'bbox' in self.losses else {'roi_head'} if self.losses else {}
+        heads = {'roi_head'} if self.losses else set()
+        heads |= {'bbox_coder'} if 'bbox' in self.losses else set()
         self.student_fields, self.teacher_fields = (
             frozenset(getattr(self.mimic, f'{side}_fields', ())) | frozenset(heads)
             for side in ('student', 'teacher')
@@ -106,7 +107,8 @@ class TwoStageMimic(DistillMethod):
 
     def _feats(self, student: Observation, teacher: Observation) -> Tensor:
         assert self.adapter is not None  # built in setup
-        adapted, target = self.adapter(student.roi_head.bbox_feats), teacher.roi_head.bbox_feats.detach()
+        adapted = self.adapter(student.roi_head.bbox_feats)
+        target = teacher.roi_head.bbox_feats.detach()
         bins = [tuple(side.shape[2:]) for side in (adapted, target)]
         if bins[0] != bins[1]:
             raise ValueError(
