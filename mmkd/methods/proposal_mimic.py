@@ -132,6 +132,7 @@ class ProposalMimic(DistillMethod):
             rois=rois,
             levels=assigned_levels(rois[:, 1:], self.strides, self.finest_scale),
             strides=self.target_strides,
+            kept=kept,
             transform=self.compared,
         )
         return {

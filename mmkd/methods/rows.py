@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput
 
 HEADS = {'rcn': 'rois', 'rpn': 'rpn'}
@@ -127,7 +128,7 @@ def in_students_encoding(rows: BoxRows, student: Any, teacher: Any) -> Tensor:
     ]
     if scales[0] == scales[1]:
         return rows.teacher
-    deltas = rows.teacher.to(torch.promote_types(rows.teacher.dtype, torch.float32))
+    deltas = wide(rows.teacher)
     (mean, std), (own_mean, own_std) = ([deltas.new_tensor(v) for v in pair] for pair in scales)
     return (deltas * own_std + own_mean - mean) / std
 

@@ -3,9 +3,10 @@
 Letters: N rows (RoIs or anchors), C columns (classes, the background last; or sigmoids).
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional
+
+from .reduction import wide
 
 
 def weighted_soft_cross_entropy(
@@ -22,10 +23,9 @@ def weighted_soft_cross_entropy(
     Returns:
         (N,) in float32 or wider.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    log_probs = functional.log_softmax(student.to(wide) / temperature, dim=1)
-    targets = functional.softmax(teacher.to(wide) / temperature, dim=1)
-    return -(weights.to(wide) * targets * log_probs).sum(dim=1)
+    log_probs = functional.log_softmax(wide(student) / temperature, dim=1)
+    targets = wide(weights) * functional.softmax(wide(teacher) / temperature, dim=1)
+    return -(targets * log_probs.masked_fill(targets == 0, 0)).sum(dim=1)
 
 
 def weighted_soft_binary_cross_entropy(
@@ -49,9 +49,11 @@ def weighted_soft_binary_cross_entropy(
     Returns:
         (N,) in float32 or wider.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    logits = student.to(wide) / temperature
-    targets = (teacher.to(wide) / temperature).sigmoid()
-    positive = weights.to(wide) * targets * functional.logsigmoid(logits)
-    negative = background_weight * (1 - targets) * functional.logsigmoid(-logits)
-    return -(positive + negative).sum(dim=1)
+    logits = wide(student) / temperature
+    targets = (wide(teacher) / temperature).sigmoid()
+    positive, negative = wide(weights) * targets, background_weight * (1 - targets)
+    terms = [
+        share * functional.logsigmoid(side.masked_fill(share == 0, 0))
+        for share, side in ((positive, logits), (negative, -logits))
+    ]
+    return -(terms[0] + terms[1]).sum(dim=1)
