@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.utils import warn_renamed
 
@@ -166,7 +167,7 @@ def in_students_encoding(deltas: Tensor, student: Any, teacher: Any) -> Tensor:
     ]
     if scales[0] == scales[1]:
         return deltas
-    deltas = deltas.to(torch.promote_types(deltas.dtype, torch.float32))
+    deltas = wide(deltas)
     (mean, std), (own_mean, own_std) = ([deltas.new_tensor(v) for v in pair] for pair in scales)
     return (deltas * own_std + own_mean - mean) / std
 
@@ -181,8 +182,7 @@ def _mean_box(teachers: Sequence[Tensor], coder: Any) -> Tensor:
             f"teacher='ensemble' averages boxes that are encoded as deltas of centre and size, not "
             f'those of a {type(coder).__name__}. Name one teacher.'
         )
-    deltas = torch.stack(list(teachers))  # (E, P, 4)
-    deltas = deltas.to(torch.promote_types(deltas.dtype, torch.float32))
+    deltas = wide(torch.stack(list(teachers)))  # (E, P, 4)
     mean, std = deltas.new_tensor(coder.means), deltas.new_tensor(coder.stds)
     plain = deltas * std + mean
     sizes = plain[..., 2:].logsumexp(dim=0) - plain.new_tensor(len(teachers)).log()

@@ -129,6 +129,7 @@ class ProposalMimic(FeatureMethod):
             rois=rois,
             levels=assigned_levels(rois[:, 1:], self.strides, self.finest_scale),
             strides=self.target_strides,
+            kept=kept,
             transform=self.compared,
         )
         return {

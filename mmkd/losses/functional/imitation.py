@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .reduction import squared_difference, wide
+
 MAX_OVER = ('all', 'level', 'assigned')
 
 
@@ -28,7 +30,8 @@ def assigned_levels(boxes: Tensor, strides: Sequence[int], finest_scale: float) 
     Returns:
         (G,) long, index into ``strides``.
     """
-    sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
+    x1, y1, x2, y2 = wide(boxes).unbind(dim=1)
+    sides = ((x2 - x1) * (y2 - y1)).clamp(min=0).sqrt()
     finest, *coarser = sorted(range(len(strides)), key=strides.__getitem__)
     levels = torch.full_like(sides, finest, dtype=torch.long)
     for level in coarser:
@@ -48,10 +51,10 @@ def pairwise_iou(boxes: Tensor, anchors: Tensor) -> Tensor:
         anchors: (N, 4) xyxy, with area.
 
     Returns:
-        (G, N) in [0, 1].
+        (G, N) in [0, 1], float32 or wider.
     """
-    ax1, ay1, ax2, ay2 = anchors.t().contiguous()
-    bx1, by1, bx2, by2 = boxes.t()[:, :, None]  # each (G, 1)
+    ax1, ay1, ax2, ay2 = wide(anchors).t().contiguous()
+    bx1, by1, bx2, by2 = wide(boxes).t()[:, :, None]  # each (G, 1)
     width = (torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1)).clamp_(min=0)
     height = (torch.minimum(ay2, by2) - torch.maximum(ay1, by1)).clamp_(min=0)
     overlap = width.mul_(height)
@@ -92,7 +95,7 @@ def imitation_mask(
     """
     per_level = [len(boxes) for boxes in anchors]
     ious = pairwise_iou(gt_bboxes, torch.cat(list(anchors)))  # (G, N)
-    ious.mul_(torch.cat(list(valid)))
+    ious.masked_fill_(~torch.cat(list(valid)), 0)
     if max_over == 'all':
         best = ious.amax(dim=1, keepdim=True)  # (G, 1)
     else:
@@ -100,7 +103,7 @@ def imitation_mask(
         if max_over == 'assigned':
             levels = assigned_levels(gt_bboxes, strides, finest_scale)
             parts = tuple(
-                part * _is_any(levels, strides, stride)[:, None]
+                part.masked_fill(~_is_any(levels, strides, stride)[:, None], 0)
                 for part, stride in zip(parts, strides, strict=True)
             )
             ious = torch.cat(parts, dim=1)
@@ -123,11 +126,9 @@ def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tens
     Args:
         student: (B, C, H, W) adapted student map.
         teacher: (B, C, H, W) teacher map.
-        mask: (B, H, W) bool or weights >= 0.
+        mask: (B, H, W) bool.
 
     Returns:
         Scalar in float32 or wider; the numerator of L_imitation.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    error = (student.to(wide) - teacher.to(wide)).square().sum(dim=1)  # (B, H, W)
-    return (error * mask.to(wide)).sum()
+    return squared_difference(student, teacher, mask[:, None]).sum()
