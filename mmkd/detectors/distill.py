@@ -121,7 +121,7 @@ class DistillDetector(BaseDetector):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
             self._note_classes(name, self.reads_classes(name))
         every = frozenset().union(
-            *(method.student_fields for method in self.distill.values()),
+            *(method.recorded_fields for method in self.distill.values()),
             *(self.reads(name) & set(student.fields) for name in self.teachers),
         )
         self._recorded = {name: known[name] for name in sorted(every)}
@@ -184,20 +184,21 @@ class DistillDetector(BaseDetector):
         return task
 
     def compute_losses(
-        self, batch_inputs: Tensor, batch_data_samples: list
+        self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
     ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], Seen]:
         """What :meth:`loss` adds up.
 
         Args:
             batch_inputs: (B, 3, H, W), normalised and padded.
             batch_data_samples: B ``DetDataSample`` with ground truth.
+            also: See :meth:`observe`.
 
         Returns:
             The student's losses, scaled by the methods; what each active method says, by its name;
             and what they saw.
         """
         active = {name: method for name, method in self.distill.items() if method.active}
-        seen = self.observe(batch_inputs, batch_data_samples)
+        seen = self.observe(batch_inputs, batch_data_samples, also)
         scaling = list(active.values())
         task = {name: _scaled(name, one, scaling, seen.batch) for name, one in seen.losses.items()}
         found = {name: method(*seen.by(method.teacher)) for name, method in active.items()}

@@ -84,7 +84,7 @@ def probe_step(model: Any, data: dict) -> Probe:
         maps: dict[str, Maps] = {}
         for name, method in twin.distill.items():
             _watch(method, maps, name)
-        task, by_method, seen = twin.compute_losses(inputs, samples)
+        task, by_method, seen = twin.compute_losses(inputs, samples, also=('backbone', 'features'))
         with torch.no_grad():
             masks = {
                 name: method.masks(*seen.by(method.teacher))

@@ -104,6 +104,12 @@ class DistillMethod(nn.Module):
         self.auto_scale = None if setting is None else AutoScale.from_setting(setting, self.name)
 
     @property
+    def recorded_fields(self) -> frozenset[str]:
+        """The fields of the student that are kept for it: those it reads, and ``auto_scale``'s."""
+        more = self.auto_scale.fields(self.student_fields) if self.auto_scale else frozenset()
+        return self.student_fields | more
+
+    @property
     def waiting(self) -> bool:
         """Whether the method counts 0 because its weight is still being chosen."""
         return self.auto_scale is not None and not self.auto_scale.chosen

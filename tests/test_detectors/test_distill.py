@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import load_checkpoint
 
 from mmkd.methods import DistillMethod
-from mmkd.methods.rows import box_rows, class_rows
+from mmkd.methods.head_samples import box_rows, class_rows
 from mmkd.registry import MODELS
 from mmkd.testing import (
     demo_batch,
@@ -230,7 +230,7 @@ class TestCost:
 class ReadEverything(DistillMethod):
     """Keeps what it is shown."""
 
-    student_reads = teacher_reads = frozenset({'features', 'rpn', 'rois'})
+    student_fields = teacher_fields = frozenset({'features', 'rpn', 'rois'})
 
     def forward(self, student, teacher, batch):
         self.seen = (student, teacher, batch)

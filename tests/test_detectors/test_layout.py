@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from mmkd.detectors.layout import check_comparable, read_layout
+from mmkd.detectors.describe import check_comparable, describe
 from mmkd.detectors.spec import build_detector, resolve_spec
 from mmkd.registry import MODELS
 from mmkd.testing import (
@@ -23,7 +23,7 @@ from mmkd.testing.distill import build_distill, build_plain, loss_of
 def test_one_dry_run_tells_levels_and_leaves_no_trace(cfg, strides, channels, rectified):
     model = build_plain(cfg).train()
     before = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    layout = read_layout(model, 'student')
+    layout = describe(model, 'student')
     assert layout.strides == strides and layout.channels == channels
     assert set(layout.rectified) == {rectified}
     stages = (4, 8, 16, 32) if len(strides) > 1 else (16,)
@@ -37,7 +37,7 @@ def test_one_dry_run_tells_levels_and_leaves_no_trace(cfg, strides, channels, re
 def test_levels_listed_coarse_first_have_the_scale_of_the_finest():
     config = 'mmdet::yolo/yolov3_mobilenetv2_8xb24-ms-416-300e_coco.py'
     spec = resolve_spec(dict(config=config, cfg_options={'backbone.init_cfg': None}), 'student')
-    layout = read_layout(build_detector(spec), 'student')
+    layout = describe(build_detector(spec), 'student')
     assert layout.strides == (32, 16, 8) and layout.finest_scale == 14 * 8
 
 
@@ -54,7 +54,7 @@ def test_other_anchors_are_refused_only_where_they_are_compared():
 def test_a_quantized_pyramid_is_signed_whatever_its_step_hides(step):
     cfg = tiny_faster_rcnn_cfg()
     cfg.neck = dict(type='mmkd.QuantizedNeck', step=step, neck=cfg.neck)
-    assert not any(read_layout(build_plain(cfg), 'teacher').rectified)
+    assert not any(describe(build_plain(cfg), 'teacher').rectified)
 
 
 @MODELS.register_module()
@@ -95,30 +95,30 @@ def detector_of_one_size(divisor=1, pad=None, **backbone):
     detector_of_one_size(size=(700, 700), smallest=True),
 ])  # fmt: skip
 def test_the_image_is_as_large_as_the_network_needs(cfg):
-    assert read_layout(build_plain(cfg), 'student').strides == (8,)
+    assert describe(build_plain(cfg), 'student').strides == (8,)
 
 
 def test_a_network_that_needs_another_size_is_told_it():
     model = build_plain(detector_of_one_size(size=(200, 400)))
     with pytest.raises(ValueError) as error:
-        read_layout(model, 'teacher')
+        describe(model, 'teacher')
     assert 'teacher: the dry run failed on images of 256 x 256, 512 x 512, 1024 x 1024 pi' in str(
         error.value
     )
     assert '(wrong size). Give the DistillDetector a dry_run_size' in str(error.value)
-    assert read_layout(model, 'teacher', [200, 400]).strides == (8,)
+    assert describe(model, 'teacher', [200, 400]).strides == (8,)
 
 
 @pytest.mark.parametrize('size', [0, -8, 2.5, '300', (300,), (300, 0), True])
 def test_a_dry_run_size_that_is_not_one_is_refused(size):
     with pytest.raises(ValueError, match='dry_run_size must be a side in pixels or'):
-        read_layout(build_plain(tiny_faster_rcnn_cfg()), 'student', size)
+        describe(build_plain(tiny_faster_rcnn_cfg()), 'student', size)
 
 
 @pytest.mark.parametrize('method', ['FGFI', 'Hint'])
 def test_ssd_as_student_and_teacher_takes_a_step(tmp_path, method):
     student, teacher = tiny_ssd_cfg(), tiny_ssd_cfg(base_channels=12)
-    assert read_layout(build_plain(student), 'student').strides == (8, 16, 32, 64, 100, 300)
+    assert describe(build_plain(student), 'student').strides == (8, 16, 32, 64, 100, 300)
     methods = [dict(type=f'mmkd.{method}')]
     model = build_distill(tmp_path, student=student, teacher=teacher, methods=methods)
     loss, log = model.parse_losses(loss_of(model, sizes=((300, 300),), num_boxes=(2,)))

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from mmkd.detectors.layout import read_layout
-from mmkd.methods.rows import class_rows
+from mmkd.detectors.describe import describe
+from mmkd.methods.head_samples import class_rows
 from mmkd.testing import demo_batch, tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import build_distill, build_plain, loss_of
 
@@ -33,7 +33,7 @@ def seen_by(model, **batch):
 
 class TestAsADetector:
     def test_the_heads_see_the_fourth_stage_and_the_reduced_fifth_at_one_stride(self):
-        layout = read_layout(build_plain(tiny_rfcn_cfg()), 'student')
+        layout = describe(build_plain(tiny_rfcn_cfg()), 'student')
         assert layout.channels == (32, 64) and layout.strides == (16, 16)
         assert layout.backbone_strides == (16, 16) and all(layout.rectified)
         assert {'rpn', 'rois', 'priors', 'proposals'} <= layout.fields

@@ -74,7 +74,7 @@ def inject(model, ranks):
             priors=lambda _: student.priors,
             proposals=lambda _: proposals,
             rpn=lambda _: sampled(student.rpn, ranks),
-            rois=lambda _: ours,
+            roi_head=lambda _: ours,
             bbox_coder=lambda _: student.bbox_coder,
             rpn_bbox_coder=lambda _: student.rpn_bbox_coder,
         )

@@ -12,7 +12,7 @@ from torch.nn import functional
 from mmkd.detectors.two_sizes import Shrink
 from mmkd.testing import demo_batch, tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg
 from mmkd.testing.distill import build_distill, build_plain
-from mmkd.testing.observations import layout_of
+from mmkd.testing.observations import info_of
 
 # Images that fill a multiple of 64, and one that is padded to it; the detectors ask for 32.
 BATCH = dict(sizes=((64, 128), (128, 64), (90, 70)), num_boxes=(2, 3, 1))
@@ -188,6 +188,6 @@ def test_a_preprocessor_that_does_not_pad_is_refused():
 
 def test_a_teachers_map_that_is_finer_than_the_students_pixels_is_refused():
     maps = [torch.zeros(1, 4, 8, 8)] * 2
-    assert Shrink(0.5).layout(layout_of(maps, (2, 4)), 'shift').strides == (1, 2)
+    assert Shrink(0.5).layout(info_of(maps, (2, 4)), 'shift').strides == (1, 2)
     with pytest.raises(ValueError, match=r'strides \[2, 4\], finer than .* Leave .* stride 4 out'):
-        Shrink(0.25).layout(layout_of(maps, (2, 4)), 'upsample')
+        Shrink(0.25).layout(info_of(maps, (2, 4)), 'upsample')

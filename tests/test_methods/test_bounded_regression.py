@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from mmkd.methods import BoundedRegression
-from mmkd.methods.rows import BoxRows, in_students_encoding
+from mmkd.methods.head_samples import BoxRows, in_students_encoding
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads
-from mmkd.testing.observations import layout_of
+from mmkd.testing.observations import info_of
 from mmkd.testing.references.chen2017 import bounded_loss, decode, encode
 
 STDS = (0.1, 0.1, 0.2, 0.2)
@@ -13,7 +13,7 @@ STDS = (0.1, 0.1, 0.2, 0.2)
 
 def build(decoded=(), **kwargs):
     method = BoundedRegression(**{'loss_weight': 1.0, **kwargs})
-    layout = layout_of([], (), decoded=frozenset(decoded), num_classes=CLASSES)
+    layout = info_of([], (), decoded=frozenset(decoded), num_classes=CLASSES)
     method.setup(layout, layout)
     return method
 

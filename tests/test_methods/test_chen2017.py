@@ -53,9 +53,9 @@ def test_each_term_can_be_left_out(tmp_path, off, gone):
 
 
 def test_the_paper_ablates_by_what_is_read():
-    assert Chen2017(nu=0, gamma=0).teacher_reads == {'rois', 'rpn'}
-    assert Chen2017(mu=1, nu=0).teacher_reads == {'features'}
-    assert Chen2017(mu=1, gamma=0, on='rcn').teacher_reads == {'rois', 'bbox_coder'}
+    assert Chen2017(nu=0, gamma=0).teacher_fields == {'rois', 'rpn'}
+    assert Chen2017(mu=1, nu=0).teacher_fields == {'features'}
+    assert Chen2017(mu=1, gamma=0, on='rcn').teacher_fields == {'rois', 'bbox_coder'}
 
 
 def test_with_nothing_left_it_is_plain_training(tmp_path):

@@ -10,7 +10,7 @@ from mmkd.losses.functional import imitation_mask
 from mmkd.methods import FGFI, ProposalMimic, QuantizationMimic
 from mmkd.modules import RegionCut
 from mmkd.observation import Observation
-from mmkd.testing.observations import batch_of, layout_of, square_priors
+from mmkd.testing.observations import batch_of, info_of, square_priors
 
 BROKEN = [math.nan, math.inf, -math.inf]
 STRIDES, SHAPE = (8, 16), (64, 96)
@@ -100,7 +100,7 @@ def test_methods_do_not_see_the_teacher_away_from_the_boxes(make):
     maps = [[draw(1, 3, SHAPE[0] // s, SHAPE[1] // s, seed=n) for s in STRIDES] for n in (0, 1)]
     broken = outside(maps[1], rois, torch.tensor([0, 0, 1]), math.nan)
     method = make()
-    layouts = [layout_of(side, STRIDES, finest_scale=14.0) for side in maps]
+    layouts = [info_of(side, STRIDES, finest_scale=14.0) for side in maps]
     method.setup(*layouts)
     method.double()
     priors = square_priors([level.shape[-2:] for level in broken], STRIDES, 1)

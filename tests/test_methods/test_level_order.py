@@ -8,7 +8,7 @@ import torch
 from mmkd.losses.functional import assigned_levels
 from mmkd.methods import FGFI, Chen2017, Hint, ProposalMimic, QuantizationMimic, TwoStageMimic
 from mmkd.observation import Observation
-from mmkd.testing.observations import batch_of, layout_of, square_priors
+from mmkd.testing.observations import batch_of, info_of, square_priors
 
 STRIDES = (8, 16, 32)
 SHAPE = (64, 96)
@@ -60,7 +60,7 @@ def loss_of(make, strides=STRIDES, levels=None):
     for by_stride in (STUDENT, TEACHER):
         levels_of = [by_stride[s] for s in strides]
         priors = square_priors([level.shape[-2:] for level in levels_of], strides, len(BOXES))
-        layout = layout_of(
+        layout = info_of(
             levels_of,
             strides,
             finest_scale=FINEST,
@@ -123,7 +123,7 @@ def test_names_and_order_of_the_adapters_in_a_checkpoint(name, prefix, pairs):
     # The order of the config, but that proposal mimic has had the finest level first from the
     # start. A file that was saved loads, each adapter in the place of its levels.
     method = METHODS[name]([[2, 2], [0, 0], [1, 1]])
-    layouts = [layout_of(list(side.values()), STRIDES) for side in (STUDENT, TEACHER)]
+    layouts = [info_of(list(side.values()), STRIDES) for side in (STUDENT, TEACHER)]
     method.setup(*layouts)
     kernel = 3 if name.startswith('fgfi') else 1
     saved = {}

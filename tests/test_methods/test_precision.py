@@ -15,7 +15,7 @@ from mmkd.observation import Observation, gradient_norm, total_loss
 from mmkd.registry import MODELS
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads, random_rois
-from mmkd.testing.observations import batch_of, layout_of, square_priors
+from mmkd.testing.observations import batch_of, info_of, square_priors
 
 HALF = [torch.float16, torch.bfloat16]
 STRIDES, SHAPE = (4, 8), (256, 384)
@@ -92,7 +92,7 @@ def losses_of(name, settings, dtype):
     ]
     method = MODELS.get(name)(**settings)
     maps = heads['student']['maps']
-    layout = layout_of(
+    layout = info_of(
         maps,
         STRIDES,
         sigmoid=frozenset({'rpn'}),

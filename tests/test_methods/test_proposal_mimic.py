@@ -13,7 +13,7 @@ from mmkd.testing.detectors import (
     tiny_retinanet_cfg,
 )
 from mmkd.testing.distill import build_distill, loss_of
-from mmkd.testing.observations import batch_of, layout_of
+from mmkd.testing.observations import batch_of, info_of
 from mmkd.testing.references.hint import conv1x1
 from mmkd.testing.references.proposal_mimic import align, choose, crop, extractor_level, mimic_loss
 
@@ -54,8 +54,8 @@ def build(student, teacher, strides=STRIDES, teacher_strides=STRIDES, layout=(),
     torch.manual_seed(1)
     method = ProposalMimic(**kwargs)
     method.setup(
-        layout_of(student, strides, finest_scale=FINEST, **dict(layout)),
-        layout_of(teacher, teacher_strides, **dict(layout)),
+        info_of(student, strides, finest_scale=FINEST, **dict(layout)),
+        info_of(teacher, teacher_strides, **dict(layout)),
     )
     return method.double()
 
@@ -120,8 +120,8 @@ def test_equals_the_formula_in_loops(scene, region, normalize, proposals):
 
 def test_only_what_is_asked_for_is_read():
     both = ProposalMimic(proposals=['student', 'gt']), ProposalMimic(proposals='teacher')
-    assert both[0].student_reads == both[1].teacher_reads == {'features', 'proposals'}
-    assert both[0].teacher_reads == both[1].student_reads == {'features'}
+    assert both[0].student_fields == both[1].teacher_fields == {'features', 'proposals'}
+    assert both[0].teacher_fields == both[1].student_fields == {'features'}
 
 
 def test_gradients_reach_student_and_adapters_and_not_the_teacher(scene):

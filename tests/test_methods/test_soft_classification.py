@@ -6,13 +6,13 @@ import torch
 
 from mmkd.methods import Chen2017, SoftClassification
 from mmkd.testing.heads import CLASSES, head_scene, observe_heads
-from mmkd.testing.observations import batch_of, layout_of
+from mmkd.testing.observations import batch_of, info_of
 from mmkd.testing.references.chen2017 import soft_loss
 
 
 def build(sigmoid=('rpn',), **kwargs):
     method = SoftClassification(**kwargs)
-    layout = layout_of([], (), sigmoid=frozenset(sigmoid), num_classes=CLASSES)
+    layout = info_of([], (), sigmoid=frozenset(sigmoid), num_classes=CLASSES)
     method.setup(layout, layout)
     return method
 
@@ -78,7 +78,7 @@ def test_a_sigmoid_roi_head_is_compared_column_by_column():
 def test_each_head_alone_and_both(on, keys):
     method = build(on=on)
     assert list(method(*observe_heads(head_scene()))) == keys
-    assert len(method.teacher_reads) == len(keys)
+    assert len(method.teacher_fields) == len(keys)
 
 
 def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
@@ -98,7 +98,7 @@ def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
 def test_hard_and_soft_loss_are_a_convex_combination_while_the_weight_rises(make, weight):
     # Five steps from 0 to the whole weight; mu 0.3.
     method = make(dict(type='warmup', value=weight, end=5, by_epoch=False), 0.3)
-    method.setup(*[layout_of([], (), sigmoid=frozenset({'rpn'}), num_classes=CLASSES)] * 2)
+    method.setup(*[info_of([], (), sigmoid=frozenset({'rpn'}), num_classes=CLASSES)] * 2)
     student, teacher, batch = observe_heads(head_scene())
     soft = []
     for step, share in enumerate([0, 0.25, 0.5, 0.75, 1, 1]):

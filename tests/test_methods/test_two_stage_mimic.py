@@ -127,11 +127,11 @@ def test_the_pooled_features_are_those_of_the_sampled_rois(tmp_path):
 
 def test_only_what_is_asked_for_is_read():
     both = TwoStageMimic()
-    assert both.student_reads == {'features', 'proposals', 'rois', 'bbox_coder'}
-    assert both.teacher_reads == {'features', 'rois', 'bbox_coder'}
-    assert TwoStageMimic(bbox_weight=0, mimic=dict(loss_weight=0)).teacher_reads == {'rois'}
+    assert both.student_fields == {'features', 'proposals', 'rois', 'bbox_coder'}
+    assert both.teacher_fields == {'features', 'rois', 'bbox_coder'}
+    assert TwoStageMimic(bbox_weight=0, mimic=dict(loss_weight=0)).teacher_fields == {'rois'}
     alone = TwoStageMimic(feats_weight=0, cls_weight=0, bbox_weight=0)
-    assert alone.teacher_reads == ProposalMimic().teacher_reads
+    assert alone.teacher_fields == ProposalMimic().teacher_fields
 
 
 @pytest.mark.parametrize('kwargs, message', [
