@@ -10,7 +10,6 @@ import torch
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.config.utils import ConfigParsingError
-from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -137,15 +136,7 @@ def set_teacher_checkpoint(cfg: Config, path: str) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Switches to automatic mixed precision.
-
-    Raises:
-        ValueError: There is no device that MMEngine's wrapper supports.
-    """
-    if get_device() in ('cpu', 'mps'):
-        raise ValueError(
-            f'--amp needs a GPU, and this machine offers {get_device()}: leave it out.'
-        )
+    """Switches to automatic mixed precision."""
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 

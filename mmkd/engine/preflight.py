@@ -11,6 +11,9 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.optim import AmpOptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 
 from mmkd.compat import load_checkpoint_file
 
@@ -34,10 +37,11 @@ def check_training(cfg: Config) -> None:
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
         ValueError: The teacher has no checkpoint, a setting of the detector or of the data is
-            mistyped, train and val have other classes, a head has another number of them, or
-            settings exclude each other.
+            mistyped, train and val have other classes, a head has another number of them,
+            settings exclude each other, or mixed precision lacks its device.
     """
     check_checkpoint_settings(cfg)
+    _check_precision(cfg)
     check_model(cfg)
     if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
         raise ValueError(
@@ -121,6 +125,19 @@ def check_teacher_readable(cfg: Config) -> None:
 def _is_absent(path: str) -> bool:
     """Whether a path of this machine has no file; addresses (``https://``) are not looked up."""
     return '://' not in str(path) and not Path(path).expanduser().is_file()
+
+
+def _check_precision(cfg: Config) -> None:
+    """MMEngine's wrapper asserts a GPU, whatever the type; ``torch.autocast`` alone does not."""
+    kind = (cfg.get('optim_wrapper') or {}).get('type')
+    kind = OPTIM_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    device = get_device()
+    if isinstance(kind, type) and issubclass(kind, AmpOptimWrapper) and device in ('cpu', 'mps'):
+        raise ValueError(
+            f'automatic mixed precision (--amp, optim_wrapper.type={kind.__name__}) needs a GPU, '
+            f'and this machine offers {device}: leave --amp out, or set '
+            'optim_wrapper.type=OptimWrapper without dtype and loss_scale.'
+        )
 
 
 def _check_workers(cfg: Config) -> None:
