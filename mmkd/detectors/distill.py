@@ -232,7 +232,7 @@ class DistillDetector(BaseDetector):
             for name, pair in self.pairs.items()
         }
         if len(teachers) > 1:
-            teachers[ENSEMBLE] = ensemble(teachers)
+            teachers[ENSEMBLE] = ensemble(dict(teachers))
         return Seen(losses, student, teachers, batch)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
