@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
@@ -16,6 +16,7 @@ from mmkd.registry import MODELS
 from .batch import batch_of
 from .build import build_methods, read_teachers
 from .describe import ImageSize, describe
+from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .random_state import forked_rng
@@ -58,6 +59,9 @@ class DistillDetector(BaseDetector):
         dry_run_size: Side, or (height, width), in pixels, of the image that channels and strides of
             both are read off; None: what a network names, else 256, or more where it needs more.
 
+        nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
+            made of such weights; see :class:`NanGuard`.
+
     Raises:
         FileNotFoundError: A config is missing.
         ValueError: Student, teacher and methods do not fit; names the setting that differs.
@@ -75,6 +79,7 @@ class DistillDetector(BaseDetector):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
         dry_run_size: ImageSize | None = None,
+        nan_guard: bool = True,
     ) -> None:
         if init_cfg is not None:
             raise ValueError('init_cfg belongs into the student; DistillDetector takes none.')
@@ -87,6 +92,7 @@ class DistillDetector(BaseDetector):
             super().__init__(detector.data_preprocessor)
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
+        self.nan_guard = NanGuard(nan_guard)
         shrink = None if student_scale == 1 else Shrink(student_scale)
         self.shrink = shrink
         # The teachers and the adapters draw no number from the student's random stream.
@@ -94,7 +100,7 @@ class DistillDetector(BaseDetector):
             specs = resolve_teachers(teacher)
             self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
             self.pairs = {
-                name: Pair(self.data_preprocessor, one, shrink)
+                name: Pair(self.data_preprocessor, one, shrink, self.nan_guard)
                 for name, one in self.teachers.items()
             }
             self._join(methods, pairing, dry_run_size)
@@ -175,13 +181,20 @@ class DistillDetector(BaseDetector):
 
         Returns:
             Named losses, and numbers to watch whose names lack ``loss``.
+
+        Raises:
+            ValueError: A loss is NaN or infinite, on a GPU one of the last call's.
         """
-        if not any(method.active for method in self.distill.values()):
-            return self.student.loss(*self._own(batch_inputs, batch_data_samples))
-        task, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
-        for found in by_method.values():
-            task.update(found)
-        return task
+        self.nan_guard.check()
+        if any(method.active for method in self.distill.values()):
+            losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
+            for found in by_method.values():
+                losses.update(found)
+        else:
+            losses = self.student.loss(*self._own(batch_inputs, batch_data_samples))
+        step = MessageHub.get_current_instance().get_info('iter', 0)
+        self.nan_guard.look_at_losses(losses, batch_data_samples, step)
+        return losses
 
     def compute_losses(
         self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()

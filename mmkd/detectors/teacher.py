@@ -6,7 +6,6 @@ from torch import Tensor
 
 from mmkd.compat import load_checkpoint_file
 
-from .finite import FiniteWatch
 from .spec import ResolvedSpec, build_detector
 from .weights import load_strictly, student_keys
 
@@ -35,7 +34,6 @@ class Teacher:
         self.checkpoint = spec.checkpoint
         self.specialist = spec.classes
         self.classes: tuple[str, ...] | None = spec.classes
-        self.finite = FiniteWatch(f'{spec.source} (checkpoint {spec.checkpoint})')
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self

@@ -63,14 +63,19 @@ def _listed(name: str, keys: list[str]) -> str:
     return f'  {len(keys)} keys {name}:\n    ' + '\n    '.join(keys[:_SHOWN]) + more
 
 
-def to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
-    """State dict hook of a detector that distils: the student's keys lose their prefix."""
+def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) -> None:
+    """State dict hook of a detector that distils: the student's keys lose their prefix.
+
+    Raises:
+        ValueError: A weight is NaN or infinite.
+    """
     for key in [key for key in state if key.startswith(prefix + STUDENT_PREFIX)]:
         state[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = state.pop(key)
     # Layer versions under both names: for the plain student, and for loading here again.
     versions = getattr(state, '_metadata', {})
     for key in [key for key in versions if key.startswith(prefix + STUDENT_PREFIX)]:
         versions[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = versions[key]
+    module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
 
 
 def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: Any) -> None:
