@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor
 
-from mmkd.compat import load_checkpoint_file
+from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
 
 from .finite import FiniteWatch
@@ -68,8 +69,26 @@ class Teacher:
         checkpoint = load_checkpoint_file(self.checkpoint, map_location='cpu')
         state = student_keys(checkpoint.get('state_dict', checkpoint))
         load_strictly(self.model, state, f'teacher checkpoint {self.checkpoint}', self.source)
-        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
-        self.classes = tuple(meta['classes']) if meta.get('classes') else None
+        self.classes = class_names(checkpoint)
+        if self.classes is None:
+            text = f'teacher checkpoint {self.checkpoint} names no classes: their order is'
+            MMLogger.get_current_instance().info(f'{text} not checked.')
+
+    def check_classes(self, data: Sequence[str]) -> None:
+        """Refuses to teach under other labels; a checkpoint that names no classes is not checked.
+
+        Args:
+            data: Class names of the training data, by label.
+
+        Raises:
+            ValueError: The checkpoint's names or their order differ; shows both lists.
+        """
+        found = class_difference(self.classes, data) if self.classes else None
+        if found is not None:
+            raise ValueError(
+                f'the teacher {self.checkpoint} {found.text}: give the data set the same '
+                'metainfo.classes in the same order, or train a teacher on this list.'
+            )
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:
