@@ -183,10 +183,12 @@ class DistillDetector(BaseDetector):
             Named losses, and numbers to watch whose names lack ``loss``.
 
         Raises:
-            ValueError: A loss is NaN or infinite, on a GPU one of the last call's.
+            ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
+                trained on other classes than those of the runner's data.
         """
         self.nan_guard.check()
         if any(method.active for method in self.distill.values()):
+            self._check_runners_classes()
             losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
             for found in by_method.values():
                 losses.update(found)
@@ -247,6 +249,26 @@ class DistillDetector(BaseDetector):
         if len(teachers) > 1:
             teachers[ENSEMBLE] = ensemble(dict(teachers))
         return Seen(losses, student, teachers, batch)
+
+    def check_classes(self, data: Sequence[str]) -> None:
+        """Refuses teachers of other classes than the data's, where methods compare classes.
+
+        Args:
+            data: Class names of the training data, by label.
+
+        Raises:
+            ValueError: Names or their order differ; shows both lists.
+        """
+        for name, teacher in self.teachers.items():
+            teacher.check_classes(data, compared=self.reads_classes(name))
+
+    def _check_runners_classes(self) -> None:
+        """Compares the teachers' classes with those that MMEngine's runner trains on."""
+        hub = MessageHub.get_current_instance()
+        if hub.get_info('loop_stage') == 'train':  # else it may remember an earlier run's data
+            classes = hub.get_info('dataset_meta', {}).get('classes')
+            if classes:
+                self.check_classes(classes)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 ADAPTER_PREFIX = 'distill.'
@@ -21,7 +22,7 @@ def student_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, config: str) -> None:
-    """Loads weights that fit exactly.
+    """Loads weights that fit exactly; copies that MMDetection 2 made of them are left out.
 
     Args:
         model: The detector that takes them.
@@ -32,6 +33,13 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, conf
     Raises:
         ValueError: Lists missing, unexpected and differently shaped keys.
     """
+    copies = {'ema_' + key.replace('.', '_') for key in state} & set(state)
+    if copies:
+        MMLogger.get_current_instance().info(
+            f'{what} holds {len(copies)} ema_* copies, which the EMAHook of MMDetection 2 kept to '
+            'resume from: they are left out, the averaged weights have the plain names.'
+        )
+        state = {key: value for key, value in state.items() if key not in copies}
     report = misfit_report(model.state_dict(), state)
     if report:
         raise ValueError(

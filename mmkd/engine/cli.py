@@ -13,6 +13,7 @@ from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from .hooks import ClassNamesHook
 from .model_arguments import check_model
 from .preflight import (
     check_data,
@@ -157,11 +158,14 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Builds the runner, and with it the model, but no data."""
+    """Builds the runner, and with it the model, but no data; it has our ClassNamesHook."""
     backend = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend')
     if cfg.launcher == 'pytorch' and backend == 'gloo' and not torch.cuda.is_available():
         _prepare_cpu_processes(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, ClassNamesHook) for hook in runner.hooks):
+        runner.register_hook(ClassNamesHook())
+    return runner
 
 
 def _prepare_cpu_processes(cfg: Config) -> None:
