@@ -117,7 +117,7 @@ class DistillDetector(BaseDetector):
         """
         if not any(method.active for method in self.distill.values()):
             return self.student.loss(*self._own(batch_inputs, batch_data_samples))
-        self._check_classes()
+        self.teacher.check_run()
         task, by_method, _ = self.parts(batch_inputs, batch_data_samples)
         for found in by_method.values():
             task.update(found)
@@ -163,14 +163,6 @@ class DistillDetector(BaseDetector):
         student = student_observation(self.student, seen)
         loaded = replace(batch, metas=[sample.metainfo for sample in batch_data_samples])
         return losses, student, self.teacher.observe(batch_inputs, loaded, student), batch
-
-    def _check_classes(self) -> None:
-        """Compares the teacher's classes with those that MMEngine's runner trains on."""
-        hub = MessageHub.get_current_instance()
-        if hub.get_info('loop_stage') == 'train':  # else it may remember an earlier run's data
-            classes = hub.get_info('dataset_meta', {}).get('classes')
-            if classes:
-                self.teacher.check_classes(classes)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
@@ -89,6 +89,14 @@ class Teacher:
                 f'the teacher {self.checkpoint} {found.text}: give the data set the same '
                 'metainfo.classes in the same order, or train a teacher on this list.'
             )
+
+    def check_run(self) -> None:
+        """:meth:`check_classes` with the data of MMEngine's runner, if one is training."""
+        hub = MessageHub.get_current_instance()
+        if hub.get_info('loop_stage') == 'train':  # else it may remember an earlier run's data
+            classes = hub.get_info('dataset_meta', {}).get('classes')
+            if classes:
+                self.check_classes(classes)
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:
