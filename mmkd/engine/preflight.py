@@ -17,8 +17,8 @@ from mmengine.registry import OPTIM_WRAPPERS
 
 from mmkd.compat import load_checkpoint_file
 
-from .arguments import check_arguments
-from .categories import check_categories
+from .arguments import check_arguments, metrics_of
+from .categories import check_categories, check_metric_categories
 from .class_count import check_class_count
 from .hooks.reproducible import PERSISTENT_WORKERS
 from .model_arguments import check_model
@@ -220,6 +220,9 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         check_categories(dataset, f'{split}_dataloader.dataset')
+        for setting, classes in _class_lists(dataset, f'{split}_dataloader.dataset'):
+            for _, metric, cls in metrics_of(cfg, split):
+                check_metric_categories(metric, cls, classes, f'{setting}.metainfo.classes')
 
 
 def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:

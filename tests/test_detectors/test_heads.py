@@ -4,8 +4,8 @@ import logging
 
 import pytest
 from mmengine.logging import MMLogger
-
 from mmkd.detectors.heads import check_heads, head_kinds
+
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_fcos_cfg
 from mmkd.testing.distill import build_distill, build_plain
 
