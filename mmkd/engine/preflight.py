@@ -43,11 +43,13 @@ def check_training(cfg: Config) -> None:
     check_checkpoint_settings(cfg)
     _check_precision(cfg)
     check_model(cfg)
-    if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
-        raise ValueError(
-            'model.teacher has no checkpoint, and an untrained teacher teaches noise: set '
-            'model.teacher=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint PATH.'
-        )
+    for place, teacher in teacher_settings(cfg).items():
+        if checkpoint_of(teacher) is None and not _is_feature_teacher(teacher):
+            option = 'PATH' if place == 'model.teacher' else f'{place.split(".")[-1]}=PATH'
+            raise ValueError(
+                f'{place} has no checkpoint, and an untrained teacher teaches noise: set '
+                f'{place}=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint {option}.'
+            )
     _check_workers(cfg)
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
     if cfg.get('val_cfg'):
@@ -74,13 +76,14 @@ def check_checkpoint_settings(cfg: Config) -> None:
         raise FileNotFoundError(f'{setting}: there is no file {load_from}: {remedy}.')
     if resume and not load_from:
         _check_last_checkpoint(Path(cfg.work_dir))
-    for role in ('teacher', 'student'):
-        path = checkpoint_of(cfg, role)
+    student = {'model.student': cfg.model.get('student')} if is_distillation(cfg) else {}
+    for place, detector in {**teacher_settings(cfg), **student}.items():
+        path = checkpoint_of(detector)
         if path and _is_absent(path):
             how = 'train it first, or name another file'
-            how += ' with --teacher-checkpoint' if role == 'teacher' else ''
+            how += ' with --teacher-checkpoint' if 'teacher' in place else ''
             raise FileNotFoundError(
-                f'model.{role}.checkpoint={os.path.normpath(path)!r} does not exist: {how}.'
+                f'{place}.checkpoint={os.path.normpath(path)!r} does not exist: {how}.'
             )
 
 
@@ -94,14 +97,37 @@ def _check_last_checkpoint(work_dir: Path) -> None:
         )
 
 
-def checkpoint_of(cfg: Config, role: str) -> str | None:
-    """The checkpoint set for ``'teacher'`` or ``'student'`` of a DistillDetector, else None."""
-    spec = cfg.model.get(role) if is_distillation(cfg) else None
-    while isinstance(spec, dict) and 'type' not in spec:
-        if spec.get('checkpoint'):
-            return str(spec['checkpoint'])
-        spec = spec.get('config')
+def checkpoint_of(detector: Any) -> str | None:
+    """The checkpoint that a setting of a student or teacher names, else None."""
+    while isinstance(detector, dict) and 'type' not in detector:
+        if detector.get('checkpoint'):
+            return str(detector['checkpoint'])
+        detector = detector.get('config')
     return None
+
+
+def named_teachers(cfg: Config) -> dict | None:
+    """The dict of named teachers of a distillation config; None where there is one, or none."""
+    teacher = cfg.model.get('teacher') if is_distillation(cfg) else None
+    named = isinstance(teacher, dict) and not {'config', 'type'} & set(teacher)
+    return teacher if named else None
+
+
+def teacher_settings(cfg: Config) -> dict[str, Any]:
+    """What is set for each teacher, by the place of the setting; empty without distillation."""
+    if not is_distillation(cfg):
+        return {}
+    named = named_teachers(cfg)
+    if named is None:
+        return {'model.teacher': cfg.model.get('teacher')}
+    return {f'model.teacher.{name}': teacher for name, teacher in named.items()}
+
+
+def _is_feature_teacher(teacher: Any) -> bool:
+    """Whether its weights may come from ``init_cfg``; that they do is seen when it is loaded."""
+    while isinstance(teacher, dict) and 'type' not in teacher:
+        teacher = teacher.get('config')
+    return isinstance(teacher, dict) and str(teacher['type']).endswith('FeatureTeacher')
 
 
 def is_distillation(cfg: Config) -> bool:
@@ -110,15 +136,15 @@ def is_distillation(cfg: Config) -> bool:
 
 
 def check_teacher_readable(cfg: Config) -> None:
-    """Reads the teacher's checkpoint as data, so that a bad file ends the run before data is read.
+    """Reads the teachers' checkpoints as data: a bad file ends the run before data is read.
 
     Rank 0 alone does it: a file at an address is downloaded once, and found by the others later.
 
     Raises:
         FileNotFoundError, ValueError: It is missing, damaged, or a pickle that would run code.
     """
-    path = checkpoint_of(cfg, 'teacher')
-    if path and os.environ.get('RANK', '0') == '0':
+    paths = [checkpoint_of(teacher) for teacher in teacher_settings(cfg).values()]
+    for path in filter(None, paths if os.environ.get('RANK', '0') == '0' else []):
         load_checkpoint_file(path, map_location='cpu')
 
 
