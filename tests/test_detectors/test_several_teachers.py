@@ -57,7 +57,8 @@ class TestTwoTeachers:
         both = build(tmp_path, self.methods, a=WIDE, b=WIDER)
         first = build(tmp_path, self.methods[:1], a=WIDE, b=WIDER)
         second = build(tmp_path, self.methods[1:], a=WIDE, b=WIDER)
-        zero = build(tmp_path, [dict(type='mmkd.Hint', loss_weight=0, teacher='a')], a=WIDE, b=WIDER)
+        off = dict(type='mmkd.Hint', loss_weight=0, teacher='a')
+        zero = build(tmp_path, [off], a=WIDE, b=WIDER)
         for one in (first, second, zero):
             one.student.load_state_dict(both.student.state_dict())
         for name in ('fgfi_a', 'soft_b'):

@@ -41,12 +41,12 @@ class TestEmbedding:
             torch.testing.assert_close(head.fc_cls(side.roi_embedding), side.roi_head.cls_score)
             torch.testing.assert_close(head.fc_reg(side.roi_embedding), side.roi_head.bbox_pred)
 
-    @pytest.mark.parametrize('order', [('roi_head', 'roi_embedding'), ('roi_embedding', 'roi_head')])
+    @pytest.mark.parametrize('order', [[0, 1], [1, 0]])
     def test_in_whichever_order_it_is_read(self, tmp_path, order):
         _, seen = observed(tmp_path, 'roi_embedding', 'roi_head')
         teacher = seen.teachers['teacher']
-        for field in order:
-            getattr(teacher, field)
+        for place in order:
+            getattr(teacher, ('roi_head', 'roi_embedding')[place])
         pooled = teacher.roi_head.bbox_feats
         assert len(teacher.roi_embedding) == len(pooled) and not teacher.roi_embedding.requires_grad
 
@@ -74,7 +74,8 @@ class TestEmbedding:
 
 class TestCascade:
     def pair(self):
-        return dict(student=tiny_cascade_rcnn_cfg(), teacher=tiny_cascade_rcnn_cfg(base_channels=16))
+        cfgs = (tiny_cascade_rcnn_cfg(base_channels=channels) for channels in (8, 16))
+        return dict(zip(('student', 'teacher'), cfgs, strict=True))
 
     def test_each_stage_is_answered_on_the_students_rois_of_that_stage(self, tmp_path):
         model, seen = observed(tmp_path, 'roi_stages', **self.pair())
