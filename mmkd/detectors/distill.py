@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MessageHub, MMLogger
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
-from mmkd.fields import Field, all_fields, class_count, recording
+from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 
@@ -125,7 +125,7 @@ class DistillDetector(BaseDetector):
             reads = self.reads(name)
             for field in sorted(reads):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
-            self._note_classes(name, self.reads_classes(name))
+            pair.note_classes(self.student, self._role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(self.reads(name) & set(student.fields) for name in self.teachers),
@@ -146,20 +146,6 @@ class DistillDetector(BaseDetector):
         """Whether a method compares outputs of classes with this teacher."""
         known = all_fields()
         return any(known[field].of_classes for field in self.reads(teacher))
-
-    def _note_classes(self, name: str, compared: bool) -> None:
-        """Says in the log that a teacher of features alone has other classes."""
-        first, second = class_count(self.student), class_count(self.teachers[name].model)
-        declared = self.teachers[name].specialist
-        if declared is not None and len(declared) != second:
-            raise ValueError(
-                f'{self._role(name)}: classes has {len(declared)} names, its head {second} classes.'
-            )
-        if first != second and not compared:
-            MMLogger.get_current_instance().info(
-                f'{self._role(name)} has {second or "no"} classes, the student {first}: methods '
-                'compare features alone, which need no common list.'
-            )
 
     @property
     def teacher(self) -> Teacher:

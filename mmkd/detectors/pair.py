@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
-from mmkd.fields import Query, all_fields, offered_fields
+from mmkd.fields import Query, all_fields, class_count, offered_fields
 from mmkd.observation import Batch, DetectorInfo, Observation
 
 from .nan_guard import NanGuard
@@ -42,6 +43,7 @@ class Pair:
         self.teacher = teacher
         self.nan_guard = nan_guard
         self.shrink = shrink
+        self.fields = offered_fields(teacher.model)
         expected = teacher.model.data_preprocessor
         self.converter = None if expected is None else pixel_converter(preprocessor, expected)
 
@@ -57,6 +59,29 @@ class Pair:
     def factor(self) -> int:
         """Side of the teacher's images over that of the student's."""
         return 1 if self.shrink is None else self.shrink.factor
+
+    def note_classes(self, student: nn.Module, role: str, compared: bool) -> None:
+        """Says in the log that a teacher has other classes than the student, where it may.
+
+        Args:
+            student: The student.
+            role: What messages call the teacher.
+            compared: Whether a method compares classes.
+
+        Raises:
+            ValueError: ``classes`` of the teacher has another number of names than its head.
+        """
+        first, second = class_count(student), class_count(self.teacher.model)
+        declared = self.teacher.specialist
+        if declared is not None and len(declared) != second:
+            raise ValueError(
+                f'{role}: classes has {len(declared)} names, its head {second} classes.'
+            )
+        if first != second and not compared:
+            MMLogger.get_current_instance().info(
+                f'{role} has {second or "no"} classes, the student {first}: methods compare '
+                'features alone, which need no common list.'
+            )
 
     def apply_to_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
         """Follows the student's ``.to()``, ``.cuda()`` or ``.half()``."""
@@ -116,7 +141,7 @@ class Pair:
         # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
         quietly = torch.no_grad()
         sources, lent = {}, {}
-        for name, field in offered_fields(self.teacher.model).items():
+        for name, field in self.fields.items():
             sources[name] = quietly(partial(_answer, field.teacher, query))
             if field.lend is not None:
                 lent[name] = partial(_answer, field.lend, query)
