@@ -8,14 +8,9 @@ from mmkd.fields import offered_fields
 from mmkd.methods import DistillMethod
 from mmkd.registry import MODELS
 from mmkd.testing.batches import demo_batch
-from mmkd.testing.detectors import (
-    tiny_atss_cfg,
-    tiny_faster_rcnn_cfg,
-    tiny_fcos_cfg,
-    tiny_gfl_cfg,
-    tiny_retinanet_cfg,
-)
+from mmkd.testing.detectors import tiny_faster_rcnn_cfg, tiny_fcos_cfg, tiny_retinanet_cfg
 from mmkd.testing.distill import build_distill, build_plain
+from mmkd.testing.one_stage import tiny_atss_cfg, tiny_gfl_cfg
 
 HEADS = {
     'retinanet': (tiny_retinanet_cfg, 9, 4, 'deltas'),
