@@ -11,7 +11,7 @@ PARTS = {
     'backbone': 'backbone.conv1.weight',
     'features': 'neck.fpn_convs.3.conv.bias',
     'rpn': 'rpn_head.rpn_reg.bias',
-    'rois': 'roi_head.bbox_head.fc_cls.bias',
+    'roi_head': 'roi_head.bbox_head.fc_cls.bias',
 }
 
 
@@ -29,7 +29,7 @@ def test_training_stops_and_names_the_teacher_and_the_field(tmp_path, field, val
 
 def test_a_part_that_no_method_reads_may_be_broken(tmp_path):
     model = build_distill(tmp_path, methods=[dict(type='mmkd.Hint')])
-    model.teacher.model.state_dict()[PARTS['rois']][0] = float('nan')
+    model.teacher.model.state_dict()[PARTS['roi_head']][0] = float('nan')
     assert loss_of(model)['loss_hint'].isfinite()
 
 
