@@ -242,6 +242,32 @@ class ReadEverything(DistillMethod):
         return 0.25 if name == 'loss_cls' else 1.0
 
 
+@MODELS.register_module()
+class ReadOne(DistillMethod):
+    """Reads one field of the teacher, and no other of the student than its features."""
+
+    def __init__(self, field):
+        super().__init__()
+        self.teacher_fields = frozenset({field})
+
+    def forward(self, student, teacher, batch):
+        (field,) = self.teacher_fields
+        self.seen = getattr(teacher, field)
+        return {'loss_read': student.features[0].sum() * 0}
+
+
+@pytest.mark.parametrize('config, field', [
+    *((tiny_faster_rcnn_cfg, field)
+      for field in ('priors', 'proposals', 'rpn', 'roi_head', 'roi_embedding')),
+    (tiny_retinanet_cfg, 'dense'),
+])  # fmt: skip
+def test_a_field_of_the_teacher_needs_no_other_to_be_named(tmp_path, config, field):
+    methods = [dict(type='mmkd.ReadOne', field=field)]
+    model = build_distill(tmp_path, student=config(), teacher=config(), methods=methods)
+    loss_of(model)
+    assert model.distill['read_one'].seen is not None
+
+
 @pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_rfcn_cfg])
 @pytest.mark.parametrize('batch', [
     dict(sizes=((64, 96),), num_boxes=(2,)),
