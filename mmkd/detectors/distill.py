@@ -130,6 +130,7 @@ class DistillDetector(BaseDetector):
             *(method.recorded_fields for method in self.distill.values()),
             *(self.reads(name) & set(student.fields) for name in self.teachers),
         )
+        every |= frozenset().union(*(known[name].needs for name in every))
         self._recorded = {name: known[name] for name in sorted(every)}
 
     def _role(self, name: str) -> str:
