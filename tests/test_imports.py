@@ -65,7 +65,8 @@ RULES = {
         {'distiller', 'fields', 'observation', 'registry', 'compat'}, NUMERIC | HOST | {'rich'},
         _PARTS),
     'visualization': Rule(
-        {'distiller', 'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
+        {'distiller', 'registry', 'compat'},
+        NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),
     'version': Rule(set(), set(), 'the version is a string'),
     'utils': Rule(set(), {'torch'}, 'a small helper knows no part'),

@@ -5,17 +5,18 @@ from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
-from mmkd.fields import Field, all_fields, class_count, recording
+from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 
 from .batch import batch_of
 from .build import build_methods, read_teachers
 from .describe import ImageSize, describe
+from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .random_state import forked_rng
@@ -58,6 +59,9 @@ class DistillDetector(BaseDetector):
         dry_run_size: Side, or (height, width), in pixels, of the image that channels and strides of
             both are read off; None: what a network names, else 256, or more where it needs more.
 
+        nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
+            made of such weights; see :class:`NanGuard`.
+
     Raises:
         FileNotFoundError: A config is missing.
         ValueError: Student, teacher and methods do not fit; names the setting that differs.
@@ -75,6 +79,7 @@ class DistillDetector(BaseDetector):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
         dry_run_size: ImageSize | None = None,
+        nan_guard: bool = True,
     ) -> None:
         if init_cfg is not None:
             raise ValueError('init_cfg belongs into the student; DistillDetector takes none.')
@@ -87,6 +92,7 @@ class DistillDetector(BaseDetector):
             super().__init__(detector.data_preprocessor)
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
+        self.nan_guard = NanGuard(nan_guard)
         shrink = None if student_scale == 1 else Shrink(student_scale)
         self.shrink = shrink
         # The teachers and the adapters draw no number from the student's random stream.
@@ -94,7 +100,7 @@ class DistillDetector(BaseDetector):
             specs = resolve_teachers(teacher)
             self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
             self.pairs = {
-                name: Pair(self.data_preprocessor, one, shrink)
+                name: Pair(self.data_preprocessor, one, shrink, self.nan_guard)
                 for name, one in self.teachers.items()
             }
             self._join(methods, pairing, dry_run_size)
@@ -119,11 +125,12 @@ class DistillDetector(BaseDetector):
             reads = self.reads(name)
             for field in sorted(reads):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
-            self._note_classes(name, self.reads_classes(name))
+            pair.note_classes(self.student, self._role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(self.reads(name) & set(student.fields) for name in self.teachers),
         )
+        every |= frozenset().union(*(known[name].needs for name in every))
         self._recorded = {name: known[name] for name in sorted(every)}
 
     def _role(self, name: str) -> str:
@@ -140,20 +147,6 @@ class DistillDetector(BaseDetector):
         """Whether a method compares outputs of classes with this teacher."""
         known = all_fields()
         return any(known[field].of_classes for field in self.reads(teacher))
-
-    def _note_classes(self, name: str, compared: bool) -> None:
-        """Says in the log that a teacher of features alone has other classes."""
-        first, second = class_count(self.student), class_count(self.teachers[name].model)
-        declared = self.teachers[name].specialist
-        if declared is not None and len(declared) != second:
-            raise ValueError(
-                f'{self._role(name)}: classes has {len(declared)} names, its head {second} classes.'
-            )
-        if first != second and not compared:
-            MMLogger.get_current_instance().info(
-                f'{self._role(name)} has {second or "no"} classes, the student {first}: methods '
-                'compare features alone, which need no common list.'
-            )
 
     @property
     def teacher(self) -> Teacher:
@@ -175,13 +168,22 @@ class DistillDetector(BaseDetector):
 
         Returns:
             Named losses, and numbers to watch whose names lack ``loss``.
+
+        Raises:
+            ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
+                trained on other classes than those of the runner's data.
         """
-        if not any(method.active for method in self.distill.values()):
-            return self.student.loss(*self._own(batch_inputs, batch_data_samples))
-        task, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
-        for found in by_method.values():
-            task.update(found)
-        return task
+        self.nan_guard.check()
+        if any(method.active for method in self.distill.values()):
+            self._check_runners_classes()
+            losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
+            for found in by_method.values():
+                losses.update(found)
+        else:
+            losses = self.student.loss(*self._own(batch_inputs, batch_data_samples))
+        step = MessageHub.get_current_instance().get_info('iter', 0)
+        self.nan_guard.look_at_losses(losses, batch_data_samples, step)
+        return losses
 
     def compute_losses(
         self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
@@ -232,8 +234,28 @@ class DistillDetector(BaseDetector):
             for name, pair in self.pairs.items()
         }
         if len(teachers) > 1:
-            teachers[ENSEMBLE] = ensemble(teachers)
+            teachers[ENSEMBLE] = ensemble(dict(teachers))
         return Seen(losses, student, teachers, batch)
+
+    def check_classes(self, data: Sequence[str]) -> None:
+        """Refuses teachers of other classes than the data's, where methods compare classes.
+
+        Args:
+            data: Class names of the training data, by label.
+
+        Raises:
+            ValueError: Names or their order differ; shows both lists.
+        """
+        for name, teacher in self.teachers.items():
+            teacher.check_classes(data, compared=self.reads_classes(name))
+
+    def _check_runners_classes(self) -> None:
+        """Compares the teachers' classes with those that MMEngine's runner trains on."""
+        hub = MessageHub.get_current_instance()
+        if hub.get_info('loop_stage') == 'train':  # else it may remember an earlier run's data
+            classes = hub.get_info('dataset_meta', {}).get('classes')
+            if classes:
+                self.check_classes(classes)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""

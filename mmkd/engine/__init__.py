@@ -3,14 +3,17 @@
 from .hooks import (
     AdapterResumeHook,
     CheckpointHook,
+    ClassNamesHook,
     PlainCheckpointHook,
     ReproducibleHook,
-    TeacherClassesHook,
 )
+
+TeacherClassesHook = ClassNamesHook  # its name while it looked at teachers alone
 
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'ClassNamesHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
     'TeacherClassesHook',

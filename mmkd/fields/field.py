@@ -24,11 +24,13 @@ class Field:
         name: Name of the field, an identifier.
         words: What messages call it.
         of_classes: Whether its values are of classes, so that two sides need one class list.
+        needs: Other fields of the student that the teacher's value is computed from.
     """
 
     name: str
     words: str
     of_classes = False
+    needs: frozenset[str] = frozenset()
 
     def offered(self, detector: Any) -> bool:
         """Whether a detector can give the field."""

@@ -32,6 +32,7 @@ class RoIEmbedding(Field):
 
     name = 'roi_embedding'
     words = 'embedding of RoIs'
+    needs = frozenset({RoIHead.name})
 
     def offered(self, detector: Any) -> bool:
         """Box heads of R-CNN whose classifier reads a vector that the regressor reads too."""

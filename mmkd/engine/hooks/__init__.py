@@ -2,14 +2,14 @@
 
 from .adapter_resume import AdapterResumeHook
 from .checkpoint import CheckpointHook
+from .class_names import ClassNamesHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
-from .teacher_classes import TeacherClassesHook
 
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'ClassNamesHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
-    'TeacherClassesHook',
 ]

@@ -5,11 +5,12 @@ import logging
 import pytest
 from mmengine.logging import MMLogger
 
-from mmkd.detectors.heads import check_heads, head_kinds
+from mmkd.detectors.describe import describe
+from mmkd.fields import all_fields, offered_fields
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_fcos_cfg
 from mmkd.testing.distill import build_distill, build_plain
 
-EVERYTHING = frozenset({'rpn', 'rois', 'rpn_bbox_coder', 'bbox_coder'})
+EVERYTHING = frozenset({'rpn', 'roi_head', 'rpn_bbox_coder', 'bbox_coder'})
 
 
 def detector(**changes):
@@ -24,38 +25,49 @@ def detector(**changes):
     return build_plain(cfg)
 
 
+def check_heads(student, teacher, reads):
+    """What joining the two does for the fields that methods read."""
+    fields = all_fields()
+    for name in sorted(reads):
+        fields[name].check(student, teacher, 1)
+
+
 BOX_HEAD = 'roi_head__bbox_head__'
 TBLR = dict(type='mmdet.TBLRBBoxCoder')
 
 
-@pytest.mark.parametrize('changes, message', [
-    ({'rpn_head__anchor_generator__scales': [8]},
+@pytest.mark.parametrize('changes, field, message', [
+    ({'rpn_head__anchor_generator__scales': [8]}, 'rpn',
      r'rpn_head.anchor_generator differs: base anchors .* for the student, .* for the teacher'),
-    ({'rpn_head__anchor_generator__ratios': [1.0, 0.5, 2.0]}, 'anchor_generator differs: base'),
-    ({'rpn_head__loss_cls__use_sigmoid': False},
+    ({'rpn_head__anchor_generator__ratios': [1.0, 0.5, 2.0]}, 'rpn',
+     'anchor_generator differs: base'),
+    ({'rpn_head__loss_cls__use_sigmoid': False}, 'rpn',
      'rpn_head.loss_cls differs: sigmoid for the student, softmax for the teacher'),
-    ({BOX_HEAD + 'loss_cls__use_sigmoid': True},
+    ({BOX_HEAD + 'loss_cls__use_sigmoid': True}, 'roi_head',
      'roi_head.bbox_head.loss_cls differs: softmax for the student, sigmoid for the teacher'),
-    ({'rpn_head__bbox_coder': TBLR},
+    ({'rpn_head__bbox_coder': TBLR}, 'rpn_bbox_coder',
      'rpn_head.bbox_coder differs: DeltaXYWHBBoxCoder for the student, TBLRBBoxCoder for'),
-    ({BOX_HEAD + 'bbox_coder': TBLR}, 'roi_head.bbox_head.bbox_coder differs: DeltaXYWH'),
+    ({BOX_HEAD + 'bbox_coder': TBLR}, 'bbox_coder',
+     'roi_head.bbox_head.bbox_coder differs: DeltaXYWH'),
 ])  # fmt: skip
-def test_what_differs_is_named_and_only_where_it_is_read(changes, message):
+def test_what_differs_is_named_and_only_where_it_is_read(changes, field, message):
     student, teacher = detector(), detector(**changes)
-    check_heads(student, teacher, frozenset({'features'}))
+    others = set(offered_fields(student)) - {field}
+    assert EVERYTHING - {field} < others
+    check_heads(student, teacher, others)
     with pytest.raises(ValueError, match=message):
-        check_heads(student, teacher, EVERYTHING)
+        check_heads(student, teacher, {field})
 
 
 def test_anchors_of_other_strides_with_the_same_shapes_are_refused():
     # Sizes typed by hand, so that the shapes do not follow the strides.
     sizes = dict(type='mmdet.AnchorGenerator', ratios=[1.0], scales=[4], base_sizes=[8] * 5)
-    ours, theirs = (
+    student, teacher = (
         detector(rpn_head__anchor_generator=dict(sizes, strides=strides))
         for strides in ([4, 8, 16, 32, 64], [8, 8, 16, 32, 64])
     )
     with pytest.raises(ValueError, match='strides .*4, 4.* for the student, .*8, 8.* for the teac'):
-        check_heads(ours, theirs, EVERYTHING)
+        check_heads(student, teacher, EVERYTHING)
 
 
 def test_columns_that_are_not_classes_are_refused():
@@ -107,14 +119,16 @@ def test_settings_that_act_on_decoded_boxes_may_differ(changes):
 
 
 def test_kinds_of_heads():
-    plain = head_kinds(detector())
-    assert plain == {'sigmoid': frozenset({'rpn'}), 'decoded': frozenset()}
-    decoded = head_kinds(detector(**{BOX_HEAD + 'reg_decoded_bbox': True}))
-    assert decoded['decoded'] == {'rois'}
+    plain = describe(detector(), 'student')
+    assert plain.rpn.sigmoid and not plain.roi_head.sigmoid
+    assert not plain.rpn.decoded and not plain.roi_head.decoded
+    decoded = describe(detector(**{BOX_HEAD + 'reg_decoded_bbox': True}), 'student')
+    assert decoded.roi_head.decoded and not decoded.rpn.decoded
 
 
 def test_a_detector_without_the_heads_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"soft_cls reads \['rois', 'rpn'\] of the student"):
+    lacking = r"'roi_head' \(RoI head\), 'rpn' \(region proposal network\)"
+    with pytest.raises(ValueError, match=f'soft_cls reads {lacking} of the student'):
         build_distill(
             tmp_path,
             student=tiny_fcos_cfg(),
