@@ -93,6 +93,7 @@ setup(
     license='Apache-2.0',
     license_files=['LICENSE'],
     packages=find_packages(include=['mmkd', 'mmkd.*']),
+    package_data={'mmkd': ['py.typed']},
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock'],
