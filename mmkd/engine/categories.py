@@ -57,16 +57,18 @@ def check_categories(dataset: Any, place: str) -> None:
             f'{place}.ann_file: {os.path.normpath(path)} has no list of categories with names, as '
             "COCO's files have: tools/check_dataset.py says what is wrong with it."
         )
+    _check_named_once(tuple(classes), names, f'{place}.ann_file: {os.path.normpath(path)}')
     _compare(tuple(classes), names, f'{place}.metainfo.classes', os.path.normpath(path), cls)
 
 
 def check_metric_categories(
-    metric: Mapping, cls: Any, classes: tuple[str, ...], setting: str
+    metric: Mapping, place: str, cls: Any, classes: tuple[str, ...], setting: str
 ) -> None:
     """Compares the classes of the evaluated data with the categories of a metric's own file.
 
     Args:
         metric: Config of a metric.
+        place: Its path in the config.
         cls: Its class.
         classes: Names of the data set.
         setting: Where they are set.
@@ -78,19 +80,18 @@ def check_metric_categories(
     names = category_names(path) if path.suffix == '.json' and path.is_file() else None
     if names is None or metric.get('backend_args'):
         return
+    _check_named_once(classes, names, f'{place}.ann_file: {os.path.normpath(path)}')
     by_file = issubclass(cls, CocoMetric) and not issubclass(cls, LVISMetric)
     if by_file and not metric.get('sort_categories'):
         _compare(classes, names, setting, os.path.normpath(path), cls)
-    else:
-        _check_named_once(classes, names, os.path.normpath(path))
 
 
-def _check_named_once(classes: tuple[str, ...], names: list[str], path: str) -> None:
+def _check_named_once(classes: tuple[str, ...], names: list[str], file: str) -> None:
     twice = next((name for name in classes if names.count(name) > 1), None)
     if twice is not None:
         both = ' and '.join(f'categories[{i}]' for i, name in enumerate(names) if name == twice)
         raise ValueError(
-            f'{path}: {both} are both called {twice!r}, and each would have a label of its own: '
+            f'{file}: {both} are both called {twice!r}, and each would have a label of its own: '
             'rename or remove the one without boxes.'
         )
 
@@ -98,7 +99,6 @@ def _check_named_once(classes: tuple[str, ...], names: list[str], path: str) -> 
 def _compare(
     classes: tuple[str, ...], names: list[str], setting: str, path: str, reader: type
 ) -> None:
-    _check_named_once(classes, names, path)
     missing = [name for name in classes if name not in names]
     if missing:
         raise ValueError(

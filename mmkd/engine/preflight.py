@@ -247,8 +247,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         check_categories(dataset, f'{split}_dataloader.dataset')
         for setting, classes in _class_lists(dataset, f'{split}_dataloader.dataset'):
-            for _, metric, cls in metrics_of(cfg, split):
-                check_metric_categories(metric, cls, classes, f'{setting}.metainfo.classes')
+            for place, metric, cls in metrics_of(cfg, split):
+                check_metric_categories(metric, place, cls, classes, f'{setting}.metainfo.classes')
 
 
 def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:

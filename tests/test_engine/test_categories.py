@@ -66,8 +66,8 @@ class TestACategoryNamedTwice:
         return path
 
     MESSAGE = (
-        r"a\.json: categories\[0\] and categories\[1\] are both called 'cat', and .*: rename or "
-        'remove the one without boxes'
+        r"\.ann_file: .*a\.json: categories\[0\] and categories\[1\] are both called 'cat', and "
+        '.*: rename or remove the one without boxes'
     )
 
     @pytest.mark.parametrize('classes', [('cat',), ('cat', 'dog'), ('dog', 'cat')])
@@ -100,7 +100,7 @@ class TestACategoryNamedTwice:
         path.write_text(json.dumps(content))
         report = check_splits(splits_of_path(str(path), images=str(tmp_path / 'images')))
         ((kind, detail),) = [(one.kind, one.detail) for one in report.findings]
-        assert kind == 'broken-annotation' and detail.startswith('categories[3] (id 7) is called')
+        assert kind == 'class-order' and detail.startswith('categories[3] (id 7) is called')
         assert detail.endswith("'class0', as categories[0] (id 0) is: rename or remove the one "
                                'without boxes')  # fmt: skip
 

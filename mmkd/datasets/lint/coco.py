@@ -102,7 +102,7 @@ def _categories(entries: list, split: Split) -> Iterator[tuple[Any, str]]:
                 # CocoDataset gives each a label of its own.
                 remedy = 'rename or remove the one without boxes'
                 detail = f'{place} is called {called!r}, as {first[called]} is: {remedy}'
-                split.faults.append((_BROKEN, detail))
+                split.faults.append(('class-order', detail))
             yield entry['id'], called
 
 

@@ -69,7 +69,7 @@ class ClassNamesHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keeps the names until the loop begins whose data they are compared with."""
         file = runner._load_from or find_latest_checkpoint(runner.work_dir)
-        self._loaded = file, class_names(checkpoint)
+        self._loaded = file or 'the checkpoint', class_names(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Compares all that training starts from.
