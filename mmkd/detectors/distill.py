@@ -37,7 +37,8 @@ class DistillDetector(BaseDetector):
     Args:
         student: Config path, ``mmdet::`` path, model dict, ``Config``, or ``dict(config=...,
             checkpoint=..., cfg_options=...)``; ``checkpoint`` sets the weights to start from.
-        teacher: The same; needs a checkpoint to train, none to test.
+        teacher: The same; needs a checkpoint to train, none to test. None, for prediction alone,
+            leaves out the methods too.
         methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
@@ -57,7 +58,7 @@ class DistillDetector(BaseDetector):
     def __init__(
         self,
         student: DetectorSpec,
-        teacher: DetectorSpec,
+        teacher: DetectorSpec | None,
         methods: Sequence[dict],
         student_scale: float = 1.0,
         pairing: str = 'shift',
@@ -77,14 +78,16 @@ class DistillDetector(BaseDetector):
         self.student_checkpoint = student_spec.checkpoint
         # The teacher and the adapters draw no number from the student's random stream.
         with forked_rng():
-            self.teacher = Teacher(resolve_spec(teacher, 'teacher'))
+            # A twin of the student, without weights, has the place of a teacher that is not needed.
+            alone = replace(student_spec, checkpoint=None)
+            self.teacher = Teacher(alone if teacher is None else resolve_spec(teacher, 'teacher'))
             self.teacher.shrink = None if student_scale == 1 else Shrink(student_scale)
-            self._join(methods, pairing)
+            self._join(None if teacher is None else methods, pairing)
         self._register_state_dict_hook(_to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(_from_checkpoint_keys)
 
-    def _join(self, configs: Sequence[dict], pairing: str) -> None:
-        """Builds the methods and checks that they, student and teacher fit."""
+    def _join(self, configs: Sequence[dict] | None, pairing: str) -> None:
+        """Builds the methods, if any, and checks that they, student and teacher fit."""
         teacher = self.teacher
         teacher.to_pixels = pixel_converter(self.data_preprocessor, teacher.model.data_preprocessor)
         ours, theirs = read_layout(self.student, 'student'), read_layout(teacher.model, 'teacher')
@@ -92,7 +95,9 @@ class DistillDetector(BaseDetector):
         if shrink is not None:
             shrink.fit_padding(self.data_preprocessor, ours)
             theirs, factor = shrink.layout(theirs, pairing), shrink.factor
-        self.distill = build_methods(configs, ours, theirs)
+        self.distill = nn.ModuleDict()
+        if configs is not None:
+            self.distill = build_methods(configs, ours, theirs)
         reads = frozenset().union(*(m.teacher_reads for m in self.distill.values()))
         check_comparable(self.student, teacher.model, reads, factor)
 
