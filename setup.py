@@ -31,6 +31,7 @@ TEST = [
     'pytest-xdist>=3.6',
     'timm>=1.0.15',
     'faster-coco-eval>=1.8',
+    'hypothesis>=6.100',
 ]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 

@@ -47,7 +47,8 @@ class DistillDetector(BaseDetector):
         teacher: The same; needs a checkpoint to train, none to test. Or a dict of named ones,
             ``dict(a=dict(config=..., checkpoint=...), b=...)``; each method then names the one that
             it reads, ``teacher='a'``, or ``'ensemble'``, all of them together. ``classes=[...]``
-            beside ``config`` says that it knows these of the student's classes alone.
+            beside ``config`` says that it knows these of the student's classes alone. None, for
+            prediction alone, leaves out the methods too.
         methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
@@ -72,7 +73,7 @@ class DistillDetector(BaseDetector):
     def __init__(
         self,
         student: DetectorSpec,
-        teacher: DetectorSpec,
+        teacher: DetectorSpec | None,
         methods: Sequence[dict],
         student_scale: float = 1.0,
         pairing: str = 'shift',
@@ -97,7 +98,7 @@ class DistillDetector(BaseDetector):
         self.shrink = shrink
         # The teachers and the adapters draw no number from the student's random stream.
         with forked_rng():
-            specs = resolve_teachers(teacher)
+            specs = {} if teacher is None else resolve_teachers(teacher)
             self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
             self.pairs = {
                 name: Pair(self.data_preprocessor, one, shrink, self.nan_guard)
@@ -119,7 +120,7 @@ class DistillDetector(BaseDetector):
         if self.shrink is not None:
             self.shrink.fit_padding(self.data_preprocessor, student)
             infos = {name: self.shrink.describe(one, pairing) for name, one in infos.items()}
-        self.distill = build_methods(configs, student, infos)
+        self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
@@ -153,10 +154,11 @@ class DistillDetector(BaseDetector):
         """The only teacher.
 
         Raises:
-            ValueError: There are several; ``teachers`` has them by name.
+            ValueError: There are several, or none; ``teachers`` has them by name.
         """
-        if len(self.teachers) > 1:
-            raise ValueError(f'there are several teachers, {list(self.teachers)}: name one.')
+        if len(self.teachers) != 1:
+            known = list(self.teachers)
+            raise ValueError(f'there is no single teacher but {known}: name one of teachers.')
         return next(iter(self.teachers.values()))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
@@ -288,8 +290,11 @@ class DistillDetector(BaseDetector):
         """Initialises the student by its own config, then adapters; loads the teacher.
 
         Raises:
-            ValueError, FileNotFoundError: A checkpoint is missing or does not fit.
+            ValueError, FileNotFoundError: A checkpoint is missing or does not fit, or there is no
+                teacher.
         """
+        if not self.teachers:
+            raise ValueError('teacher=None is for prediction alone: set a teacher to train under.')
         self.student.init_weights()
         if self.student_checkpoint is not None:
             file = load_checkpoint_file(self.student_checkpoint, map_location='cpu')
