@@ -62,8 +62,8 @@ RULES = {
         {'evaluation.functional', 'registry', 'compat'},
         NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
     'engine': Rule(
-        {'distiller', 'fields', 'observation', 'registry', 'compat'}, NUMERIC | HOST | {'rich'},
-        _PARTS),
+        {'detectors', 'distiller', 'fields', 'observation', 'registry', 'compat', 'utils'},
+        NUMERIC | HOST | {'rich', 'filelock'}, _PARTS),
     'visualization': Rule(
         {'distiller', 'registry', 'compat'},
         NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),

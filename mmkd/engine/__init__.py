@@ -4,6 +4,7 @@ from .hooks import (
     AdapterResumeHook,
     CheckpointHook,
     ClassNamesHook,
+    NanGuardHook,
     PlainCheckpointHook,
     ReproducibleHook,
 )
@@ -14,6 +15,7 @@ __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
     'ClassNamesHook',
+    'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
     'TeacherClassesHook',

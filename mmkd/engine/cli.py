@@ -15,6 +15,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from .hooks import ClassNamesHook
+from .locks import only_training
 from .model_arguments import check_model
 from .preflight import (
     check_data,
@@ -51,10 +52,12 @@ def _train(args: argparse.Namespace) -> None:
         use_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
+    guard_against_nan(cfg)
     check_training(cfg)
-    runner = build_runner(cfg)
-    check_teacher_readable(cfg)
-    runner.train()
+    with only_training(cfg.work_dir, cfg.launcher):
+        runner = build_runner(cfg)
+        check_teacher_readable(cfg)
+        runner.train()
     leave_process_group()
 
 
@@ -161,6 +164,13 @@ def use_amp(cfg: Config) -> None:
     """Switches to automatic mixed precision."""
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def guard_against_nan(cfg: Config) -> None:
+    """Adds the hook that stops at NaN to a config that inherits none, such as MMDetection's."""
+    hooks = cfg.get('default_hooks') or {}
+    guard = {'type': 'mmkd.NanGuardHook', **hooks.get('nan_guard', {})}
+    cfg.default_hooks = dict(hooks, nan_guard=guard)
 
 
 def enable_auto_scale_lr(cfg: Config) -> None:

@@ -2,16 +2,15 @@
 
 import difflib
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mmkd.compat import read_config_text, write_config_text
-from mmkd.engine.atomic import write_atomically
+from mmkd.engine.records import read_record, write_record
 
 from .jobs import Job
 
@@ -62,11 +61,12 @@ def config_text(job: Job) -> str:
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a run's folder, or None where there is none that can be read."""
-    try:
-        return Marker(**json.loads((folder / MARKER).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    """The marker of a run's folder, or None where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    return read_record(folder / MARKER, Marker)
 
 
 def write_config(job: Job) -> None:
@@ -77,7 +77,7 @@ def write_config(job: Job) -> None:
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Writes the marker, whole or not at all."""
-    write_atomically(json.dumps(asdict(marker), indent=2).encode(), folder / MARKER)
+    write_record(folder / MARKER, marker)
 
 
 def stale_reason(job: Job, parts: Mapping[str, str]) -> str | None:

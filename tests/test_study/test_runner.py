@@ -154,6 +154,16 @@ def test_a_lost_checkpoint_is_trained_again(tools, tmp_path):
     assert 'arm2, seed 0: epoch_2.pth is gone; it is run again.' in run(jobs)[1]
 
 
+@pytest.mark.parametrize('text', ['{', '[]', '{"fingerprint": {}, "seconds": "1"}'])
+def test_a_damaged_marker_is_named_and_its_run_kept(tools, tmp_path, text):
+    job = make(tmp_path, 1)[0]
+    run([job])
+    (job.work_dir / 'run.json').write_text(text)
+    with pytest.raises(ValueError, match=r'run0/run.json is not as mmkd wrote it \(.*restore it'):
+        run([job])
+    assert job.checkpoint.read_text() == 'weights'
+
+
 def test_a_failure_is_told_and_the_others_go_on(tools, tmp_path):
     (tmp_path / 'fail_run1').touch()
     jobs = make(tmp_path)

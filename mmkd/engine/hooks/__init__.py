@@ -3,6 +3,7 @@
 from .adapter_resume import AdapterResumeHook
 from .checkpoint import CheckpointHook
 from .class_names import ClassNamesHook
+from .nan_guard import NanGuardHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
 
@@ -10,6 +11,7 @@ __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
     'ClassNamesHook',
+    'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
 ]
