@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmkd.utils import warn_renamed
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -90,121 +92,235 @@ class RoIOutput:
     targets: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
 
+class Members(tuple):
+    """The head outputs of each teacher of an ensemble.
+
+    An ensemble has no logits: a method averages probabilities at its own temperature, and boxes.
+    """
+
+    field: str
+
+    def __new__(cls, values: Sequence[Any], field: str) -> 'Members':
+        """Values of one field, one a teacher."""
+        members = super().__new__(cls, values)
+        members.field = field
+        return members
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('_') or name == 'field':
+            raise AttributeError(name)
+        raise ValueError(
+            f"teacher='ensemble' has no {self.field}.{name}: this method compares the outputs of "
+            'one teacher. Name one.'
+        )
+
+
+def members(value: Any) -> tuple[Any, ...]:
+    """The values of an ensemble's teachers, or the one of a single teacher."""
+    return tuple(value) if isinstance(value, Members) else (value,)
+
+
 class Observation:
-    """One detector on one batch; a field is computed when it is first read.
+    """One detector on one batch: fields by name, each computed when it is first read.
+
+    ``observation.features`` reads the field ``features``. What the fields are is in
+    ``mmkd/fields``, one file a field.
 
     Args:
+        lent: For each field whose head a method may apply to its own features, a function of the
+            observation and of what :meth:`apply` is given.
         sources: For each field a function of the observation that returns it. The student's return
             what was recorded; the teacher's run the part of it that the field needs. They must not
             hold the observation otherwise: in a cycle activations would outlive the step.
     """
 
-    def __init__(self, **sources: Callable[['Observation'], Any]) -> None:
+    def __init__(
+        self,
+        lent: Mapping[str, Callable[..., Any]] | None = None,
+        **sources: Callable[['Observation'], Any],
+    ) -> None:
+        self._lent = lent or {}
         self._sources = sources
         self._values: dict[str, Any] = {}
 
-    def _read(self, field: str) -> Any:
+    def __getattr__(self, field: str) -> Any:
+        if field.startswith('_'):
+            raise AttributeError(field)
+        field = renamed_field(field)
         if field not in self._values:
             if field not in self._sources:
                 raise AttributeError(
-                    f'This detector has no {field!r} to observe; it offers {sorted(self._sources)}.'
+                    f'{field!r} was not observed, only {sorted(self._sources)}: a method names the '
+                    'fields that it reads in student_fields and teacher_fields.'
                 )
             self._values[field] = self._sources[field](self)
         return self._values[field]
 
-    @property
-    def backbone(self) -> Sequence[Tensor]:
-        """Per stage (B, C, H, W)."""
-        return self._read('backbone')
+    def __contains__(self, field: str) -> bool:
+        return field in self._sources
 
-    @property
-    def features(self) -> Sequence[Tensor]:
-        """Per level (B, C, H, W): neck outputs, or the backbone's where there is no neck."""
-        return self._read('features')
+    def apply(self, field: str, *features: Any, **settings: Any) -> Any:
+        """Runs this detector's frozen head on features that a method hands to it.
 
-    @property
-    def priors(self) -> Priors:
-        """Anchors on ``features``, for detectors that have any."""
-        return self._read('priors')
+        Gradients flow to the features and to no weight of the head; batch norms keep their
+        statistics.
 
-    @property
-    def dense(self) -> Any:
-        """What the RPN, or a one-stage detector's head, returned: by kind and level, as it does."""
-        return self._read('dense')
+        Args:
+            field: The head's, e.g. ``'roi_head'``.
+            features: What the field says that it can be applied to.
+            settings: Likewise.
 
-    @property
-    def rpn(self) -> RPNOutput:
-        """Region proposal network, for two-stage detectors."""
-        return self._read('rpn')
+        Returns:
+            The value that the field would have for these features.
 
-    @property
-    def proposals(self) -> list[Tensor]:
-        """Per image (P, 4), best first: the detector's own proposals after NMS, no gradient.
-
-        Those of the RPN, before sampling and without the ground truth that training adds to them;
-        of a one-stage detector its best decoded boxes, whatever their score. The student's come
-        from its training settings, the teacher's from its test settings, both in pixels of the
-        student's images.
+        Raises:
+            AttributeError: The field is not lent by this detector.
         """
-        return self._read('proposals')
+        if field not in self._lent:
+            raise AttributeError(
+                f'{field!r} cannot be applied, only {sorted(self._lent)}: heads are lent by a '
+                'teacher that has them.'
+            )
+        return self._lent[field](self, *features, **settings)
 
-    @property
-    def rois(self) -> RoIOutput:
-        """RoI head on the student's sampled RoIs, for two-stage detectors."""
-        return self._read('rois')
 
-    @property
-    def losses(self) -> dict[str, Any]:
-        """The student's own losses by name, before any method scales them."""
-        return self._read('losses')
+_RENAMED_FIELDS = {'rois': 'roi_head'}
 
-    @property
-    def rpn_bbox_coder(self) -> Any:
-        """The coder that encodes ``rpn`` deltas."""
-        return self._read('rpn_bbox_coder')
 
-    @property
-    def bbox_coder(self) -> Any:
-        """The coder that encodes ``rois`` deltas."""
-        return self._read('bbox_coder')
+def renamed_field(field: str) -> str:
+    """The name that a field has today; an old one warns once."""
+    if field in _RENAMED_FIELDS:
+        warn_renamed(f'the field {field!r}', repr(_RENAMED_FIELDS[field]))
+        return _RENAMED_FIELDS[field]
+    return field
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What is known of a detector when it is built, read off one dry run.
+class MapsInfo:
+    """Feature maps of a detector, by level or stage.
 
     Attributes:
-        channels: Channels of each level of ``features``.
-        strides: Stride of each level of ``features``, pixels.
-        rectified: For each level whether the map is >= 0 everywhere (the output of a ReLU).
-        finest_scale: Side of a box, pixels, below twice which it belongs to the finest level.
-        fields: Names of the fields of :class:`Observation` that the detector offers.
-        backbone_channels: Channels of each stage of ``backbone``.
-        backbone_strides: Stride of each stage of ``backbone``, pixels.
-        num_classes: Foreground classes; None where the head does not say.
-        sigmoid: Which of ``'rpn'`` and ``'rois'`` have one sigmoid a class, not a softmax.
-        decoded: Which of ``'rpn'`` and ``'rois'`` have boxes, xyxy pixels, as regression targets
-            (``reg_decoded_bbox``), not encoded deltas.
-        roi_levels: How many levels the RoI extractor reads, the finest ones; None without one.
-        roi_channels: Channels of ``rois.bbox_feats``; None without an RoI head.
-        pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
-            student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
-            the student's pixels. None where both see the same images.
+        channels: Of each map.
+        strides: Of each map, pixels.
+        rectified: For each map whether it is >= 0 everywhere (the output of a ReLU).
+        finest_scale: Side of a box, pixels, below twice which it belongs to the first map.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     rectified: tuple[bool, ...]
     finest_scale: float
-    fields: frozenset[str]
-    backbone_channels: tuple[int, ...] = ()
-    backbone_strides: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeadInfo:
+    """A head of a detector.
+
+    Attributes:
+        sigmoid: Whether its classes are sigmoids, not a softmax.
+        decoded: Whether its regression targets are boxes, xyxy pixels (``reg_decoded_bbox``), not
+            encoded deltas.
+        channels: Of the pooled features that it reads; None for an RPN.
+        levels: How many levels, the finest ones, its features are pooled from; None for an RPN or
+            an extractor that does not say.
+    """
+
+    sigmoid: bool
+    decoded: bool
+    channels: int | None = None
+    levels: int | None = None
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """What is known of a detector when it is built, read off one dry run.
+
+    ``info.roi_head`` is the description of the field ``roi_head``.
+
+    Attributes:
+        fields: The description of each field that the detector offers, by the field's name; None
+            for fields without one.
+        num_classes: Foreground classes; None where no head says.
+        pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
+            student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
+            the student's pixels. None where both see the same images.
+    """
+
+    fields: Mapping[str, Any]
     num_classes: int | None = None
-    sigmoid: frozenset[str] = frozenset()
-    decoded: frozenset[str] = frozenset()
-    roi_levels: int | None = None
-    roi_channels: int | None = None
     pairing: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'fields' or name.startswith('_'):
+            raise AttributeError(name)
+        if name in self.fields:
+            return self.fields[name]
+        if name in _FORMER_LAYOUT:
+            new, read = _FORMER_LAYOUT[name]
+            warn_renamed(f'{name} of a detector', new)
+            return read(self)
+        raise AttributeError(f'The detector has no {name!r}, only {sorted(self.fields)}.')
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each level of ``features``."""
+        return self.fields['features'].channels
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Stride of each level of ``features``, pixels."""
+        return self.fields['features'].strides
+
+
+def _of_roi_head(entry: str) -> Callable[[DetectorInfo], int | None]:
+    return lambda info: getattr(info.fields.get('roi_head'), entry, None)
+
+
+def _former_kinds(kind: str) -> Callable[[DetectorInfo], frozenset[str]]:
+    places = {'rpn': 'rpn', 'roi_head': 'rois'}
+    return lambda info: frozenset(
+        old for new, old in places.items() if getattr(info.fields.get(new), kind, False)
+    )
+
+
+_FORMER_LAYOUT: dict[str, tuple[str, Callable[[DetectorInfo], Any]]] = {
+    'rectified': ('features.rectified', lambda info: info.features.rectified),
+    'finest_scale': ('features.finest_scale', lambda info: info.features.finest_scale),
+    'backbone_channels': ('backbone.channels', lambda info: info.backbone.channels),
+    'backbone_strides': ('backbone.strides', lambda info: info.backbone.strides),
+    'roi_channels': ('roi_head.channels', _of_roi_head('channels')),
+    'roi_levels': ('roi_head.levels', _of_roi_head('levels')),
+    'sigmoid': ('rpn.sigmoid and roi_head.sigmoid', _former_kinds('sigmoid')),
+    'decoded': ('rpn.decoded and roi_head.decoded', _former_kinds('decoded')),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == 'Layout':
+        warn_renamed('mmkd.observation.Layout', 'mmkd.observation.DetectorInfo')
+        return DetectorInfo
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a training step shows: the student's losses, and what methods are handed.
+
+    Attributes:
+        losses: The student's own, by name, before any method scales them.
+        student: The student's observation.
+        teachers: Each teacher's, by its name.
+        batch: Ground truth and metas.
+    """
+
+    losses: dict[str, Any]
+    student: Observation
+    teachers: Mapping[str, Observation]
+    batch: Batch
+
+    def by(self, teacher: str) -> tuple[Observation, Observation, Batch]:
+        """The arguments of a method that reads one teacher."""
+        return self.student, self.teachers[teacher], self.batch
 
 
 def total_loss(losses: Mapping[str, Any]) -> Tensor:
@@ -214,18 +330,20 @@ def total_loss(losses: Mapping[str, Any]) -> Tensor:
         losses: Tensors, or lists of them; each counts by its mean.
     """
     parts = [value for key, value in losses.items() if 'loss' in key]
-    flat = [t.mean() for part in parts for t in (part if isinstance(part, list) else [part])]
-    return torch.stack([tensor.float() for tensor in flat]).sum()
+    flat = [t for part in parts for t in (part if isinstance(part, list) else [part])]
+    return torch.stack([tensor.float().mean() for tensor in flat]).sum()
 
 
 def gradient_norm(loss: Tensor, maps: Sequence[Tensor]) -> Tensor:
     """L2 norm of the gradient of ``loss`` with respect to all ``maps`` together, a scalar.
 
-    Nothing is accumulated in any ``.grad`` and the graph stays; 0 where no map is in the graph.
+    Nothing is accumulated in any ``.grad`` and the graph stays; 0 where no map is in the graph. At
+    maps in float16, which ends at 6e-8, the gradient is that of the loss times 1024.
     """
     maps = [level for level in maps if level.requires_grad]
     if not loss.requires_grad or not maps:
         return loss.new_zeros(())
-    found = torch.autograd.grad(loss, maps, retain_graph=True, allow_unused=True)
-    squares = [grad.float().square().sum() for grad in found if grad is not None]
+    scale = 1024.0 if any(level.dtype == torch.float16 for level in maps) else 1.0
+    found = torch.autograd.grad(loss * scale, maps, retain_graph=True, allow_unused=True)
+    squares = [(grad.float() / scale).square().sum() for grad in found if grad is not None]
     return torch.stack(squares).sum().sqrt() if squares else loss.new_zeros(())

@@ -21,3 +21,5 @@ HOOKS = Registry(
     'hook', parent=MMENGINE_HOOKS, scope='mmkd', locations=['mmkd.engine', 'mmkd.visualization']
 )
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='mmkd')
+FIELDS = Registry('field', scope='mmkd')
+"""What two detectors can be compared on; see :class:`mmkd.fields.Field`."""

@@ -10,6 +10,6 @@ custom_hooks = [
     dict(type='mmkd.ReproducibleHook'),
     dict(type='mmkd.PlainCheckpointHook'),
     dict(type='mmkd.AdapterResumeHook'),
-    dict(type='mmkd.TeacherClassesHook'),
+    dict(type='mmkd.ClassNamesHook'),
 ]
 randomness = dict(seed=0)

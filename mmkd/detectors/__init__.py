@@ -1,7 +1,8 @@
-"""Who runs when and on which inputs: the student in training, the frozen teacher."""
+"""Who runs when and on which inputs: the student in training, the frozen teachers."""
 
 from .distill import DistillDetector
+from .feature_teacher import FeatureTeacher
 from .rfcn import RFCN
 from .teacher import Teacher
 
-__all__ = ['RFCN', 'DistillDetector', 'Teacher']
+__all__ = ['RFCN', 'DistillDetector', 'FeatureTeacher', 'Teacher']

@@ -1,23 +1,29 @@
 """Builds the configured methods through the registry; knows none of them by name."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
-from mmkd.observation import Layout
+from mmkd.fields import all_fields
+from mmkd.observation import DetectorInfo
 from mmkd.registry import MODELS
 from mmkd.settings import accepted_arguments, nearest
 
+from .pair import ENSEMBLE, ensemble_info
 
-def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> nn.ModuleDict:
-    """Methods by name, set up for the two detectors.
+
+def build_methods(
+    configs: Sequence[dict], student: DetectorInfo, teachers: Mapping[str, DetectorInfo]
+) -> nn.ModuleDict:
+    """Methods by name, set up for the detectors.
 
     Args:
-        configs: One dict a method, with ``type``; ``auto_scale`` may stand in each.
-        student: Layout of the student.
-        teacher: Layout of the teacher.
+        configs: One dict a method, with ``type``; ``auto_scale`` and ``teacher``, the name of the
+            one that it reads, may stand in each.
+        student: Description of the student.
+        teachers: Of each teacher, by its name.
 
     Raises:
         ValueError: ``methods`` is empty, two have one name, a type is unknown, an argument is
@@ -33,29 +39,58 @@ def build_methods(configs: Sequence[dict], student: Layout, teacher: Layout) -> 
     for config in configs:
         check_method_type(config.get('type'))
         config = _with_scope(config)
-        auto_scale = config.pop('auto_scale', None)
+        auto_scale, name = config.pop('auto_scale', None), config.pop('teacher', None)
         method = _build(config)
         method.set_auto_scale(auto_scale)
+        method.teacher = _teacher(method.name, name, teachers)
         if method.name in methods:
             raise ValueError(
                 f'methods has two entries named {method.name!r}: give one a name of its own, '
                 f"e.g. dict(type={config['type']!r}, name='{method.name}_2')."
             )
-        for role, fields, layout in (
-            ('student', method.student_reads, student),
-            ('teacher', method.teacher_reads, teacher),
-        ):
-            lacking = sorted(fields - layout.fields)
-            if lacking:
-                raise ValueError(
-                    f'{method.name} reads {lacking} of the {role}, which offers only '
-                    f'{sorted(layout.fields)}: choose another method or another {role}.'
-                )
-        method.setup(student, teacher)
+        _check_offered(method, 'student', method.student_fields, student)
+        for read in read_teachers(method, teachers):
+            role = 'teacher' if len(teachers) == 1 else f'teacher {read!r}'
+            _check_offered(method, role, method.teacher_fields, teachers[read])
+        if method.teacher == ENSEMBLE:
+            method.setup(student, ensemble_info(teachers, method.teacher_fields))
+        else:
+            method.setup(student, teachers[method.teacher])
+        # A region says what it reads once it knows the detectors.
+        _check_offered(method, 'student', method.student_fields, student)
         # A method that never runs must not wait for gradients in DDP's buckets.
         method.requires_grad_(method.active)
         methods[method.name] = method
     return methods
+
+
+def read_teachers(method: Any, teachers: Iterable[str]) -> list[str]:
+    """Names of the teachers that a method reads: one, or all for the ensemble."""
+    return list(teachers) if method.teacher == ENSEMBLE else [method.teacher]
+
+
+def _teacher(method: str, name: Any, teachers: Mapping[str, Any]) -> str:
+    known = [*teachers, *([ENSEMBLE] if len(teachers) > 1 else [])]
+    if name is None and len(teachers) == 1:
+        return known[0]
+    if name not in known:
+        raise ValueError(
+            f'methods: {method} must name the teacher that it reads, teacher=..., one of {known}, '
+            f'got {name!r}.'
+        )
+    return name
+
+
+def _check_offered(method: Any, role: str, reads: frozenset[str], info: DetectorInfo) -> None:
+    lacking = sorted(reads - set(info.fields))
+    if lacking:
+        known = all_fields()
+        words = [f'{name!r} ({known[name].words})' if name in known else repr(name)
+                 for name in lacking]  # fmt: skip
+        raise ValueError(
+            f'{method.name} reads {", ".join(words)} of the {role}, which offers only '
+            f'{sorted(info.fields)}: choose another method or another {role}.'
+        )
 
 
 def _build(config: dict) -> Any:
@@ -63,7 +98,7 @@ def _build(config: dict) -> Any:
     accepted, open_ended = accepted_arguments(kind if isinstance(kind, type) else MODELS.get(kind))
     unknown = [key for key in config if key not in accepted and key != 'type']
     if unknown and not open_ended:
-        hint = nearest(unknown[0], [*accepted, 'auto_scale'])
+        hint = nearest(unknown[0], [*accepted, 'auto_scale', 'teacher'])
         raise ValueError(
             f'methods: {kind} has no argument {unknown[0]!r}.{hint} It takes {list(accepted)}.'
         )
@@ -87,7 +122,7 @@ def check_method_type(name: object) -> None:
     """
     if isinstance(name, type) or (name is not None and MODELS.get(str(name)) is not None):
         return
-    known = sorted(key for key, cls in MODELS.module_dict.items() if hasattr(cls, 'teacher_reads'))
+    known = sorted(key for key, cls in MODELS.module_dict.items() if hasattr(cls, 'teacher_fields'))
     plain = str(name).split('.')[-1].lower()
     near = difflib.get_close_matches(plain, [key.lower() for key in known], n=1, cutoff=0.4)
     hint = ''.join(f" Did you mean 'mmkd.{key}'?" for key in known if key.lower() in near)

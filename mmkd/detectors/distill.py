@@ -1,7 +1,7 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
@@ -9,22 +9,28 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
-from mmkd.observation import Batch, Observation
+from mmkd.fields import Field, all_fields, recording
+from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 
-from .build import build_methods
-from .layout import check_comparable, read_layout
+from .batch import batch_of
+from .build import build_methods, read_teachers
+from .describe import ImageSize, describe
 from .nan_guard import NanGuard
-from .pixels import pixel_converter
+from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .random_state import forked_rng
-from .recorder import record, student_observation
-from .spec import DetectorSpec, build_detector, resolve_spec
+from .spec import DetectorSpec, build_detector, resolve_spec, resolve_teachers
 from .teacher import Teacher
 from .two_sizes import Shrink
-from .weights import ADAPTER_PREFIX, load_strictly, student_keys
-
-_STUDENT = 'student.'
+from .weights import (
+    ADAPTER_PREFIX,
+    STUDENT_PREFIX,
+    from_checkpoint_keys,
+    load_strictly,
+    student_keys,
+    to_checkpoint_keys,
+)
 
 
 @MODELS.register_module()
@@ -38,7 +44,11 @@ class DistillDetector(BaseDetector):
     Args:
         student: Config path, ``mmdet::`` path, model dict, ``Config``, or ``dict(config=...,
             checkpoint=..., cfg_options=...)``; ``checkpoint`` sets the weights to start from.
-        teacher: The same; needs a checkpoint to train, none to test.
+        teacher: The same; needs a checkpoint to train, none to test. Or a dict of named ones,
+            ``dict(a=dict(config=..., checkpoint=...), b=...)``; each method then names the one that
+            it reads, ``teacher='a'``, or ``'ensemble'``, all of them together. ``classes=[...]``
+            beside ``config`` says that it knows these of the student's classes alone. None, for
+            prediction alone, leaves out the methods too.
         methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
@@ -47,6 +57,9 @@ class DistillDetector(BaseDetector):
             cover the same pixels, ``'upsample'`` maps of one index, on the teacher's grid.
         data_preprocessor: Replaces the student's own.
         init_cfg: Refused: the student's config initialises the student.
+        dry_run_size: Side, or (height, width), in pixels, of the image that channels and strides of
+            both are read off; None: what a network names, else 256, or more where it needs more.
+
         nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
             made of such weights; see :class:`NanGuard`.
 
@@ -60,12 +73,13 @@ class DistillDetector(BaseDetector):
     def __init__(
         self,
         student: DetectorSpec,
-        teacher: DetectorSpec,
+        teacher: DetectorSpec | None,
         methods: Sequence[dict],
         student_scale: float = 1.0,
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
+        dry_run_size: ImageSize | None = None,
         nan_guard: bool = True,
     ) -> None:
         if init_cfg is not None:
@@ -80,26 +94,72 @@ class DistillDetector(BaseDetector):
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
         self.nan_guard = NanGuard(nan_guard)
-        # The teacher and the adapters draw no number from the student's random stream.
+        shrink = None if student_scale == 1 else Shrink(student_scale)
+        self.shrink = shrink
+        # The teachers and the adapters draw no number from the student's random stream.
         with forked_rng():
-            self.teacher = Teacher(resolve_spec(teacher, 'teacher'), self.nan_guard)
-            self.teacher.shrink = None if student_scale == 1 else Shrink(student_scale)
-            self._join(methods, pairing)
-        self._register_state_dict_hook(_to_checkpoint_keys)
-        self.register_load_state_dict_pre_hook(_from_checkpoint_keys)
+            specs = {} if teacher is None else resolve_teachers(teacher)
+            self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
+            self.pairs = {
+                name: Pair(self.data_preprocessor, one, shrink, self.nan_guard)
+                for name, one in self.teachers.items()
+            }
+            self._join(methods, pairing, dry_run_size)
+        self._register_state_dict_hook(to_checkpoint_keys)
+        self.register_load_state_dict_pre_hook(from_checkpoint_keys)
 
-    def _join(self, configs: Sequence[dict], pairing: str) -> None:
-        """Builds the methods and checks that they, student and teacher fit."""
-        teacher = self.teacher
-        teacher.to_pixels = pixel_converter(self.data_preprocessor, teacher.model.data_preprocessor)
-        ours, theirs = read_layout(self.student, 'student'), read_layout(teacher.model, 'teacher')
-        shrink, factor = teacher.shrink, 1
-        if shrink is not None:
-            shrink.fit_padding(self.data_preprocessor, ours)
-            theirs, factor = shrink.layout(theirs, pairing), shrink.factor
-        self.distill = build_methods(configs, ours, theirs)
-        reads = frozenset().union(*(m.teacher_reads for m in self.distill.values()))
-        check_comparable(self.student, teacher.model, reads, factor)
+    def _join(
+        self, configs: Sequence[dict], pairing: str, dry_run_size: ImageSize | None
+    ) -> None:
+        """Builds the methods and checks that they, student and teachers fit."""
+        student = describe(self.student, 'student', dry_run_size)
+        infos = {
+            name: describe(one.model, self._role(name), dry_run_size)
+            for name, one in self.teachers.items()
+        }
+        if self.shrink is not None:
+            self.shrink.fit_padding(self.data_preprocessor, student)
+            infos = {name: self.shrink.describe(one, pairing) for name, one in infos.items()}
+        self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
+        known = all_fields()
+        for name, pair in self.pairs.items():
+            reads = self.reads(name)
+            for field in sorted(reads):
+                known[field].check(self.student, pair.teacher.model, pair.factor)
+            pair.note_classes(self.student, self._role(name), self.reads_classes(name))
+        every = frozenset().union(
+            *(method.recorded_fields for method in self.distill.values()),
+            *(self.reads(name) & set(student.fields) for name in self.teachers),
+        )
+        every |= frozenset().union(*(known[name].needs for name in every))
+        self._recorded = {name: known[name] for name in sorted(every)}
+
+    def _role(self, name: str) -> str:
+        return 'teacher' if len(self.teachers) == 1 else f'teacher {name!r}'
+
+    def reads(self, teacher: str) -> frozenset[str]:
+        """The fields that methods read of a teacher, alone or in the ensemble."""
+        methods = self.distill.values()
+        return frozenset().union(
+            *(m.teacher_fields for m in methods if teacher in read_teachers(m, self.teachers))
+        )
+
+    def reads_classes(self, teacher: str) -> bool:
+        """Whether a method compares outputs of classes with this teacher."""
+        known = all_fields()
+        return any(known[field].of_classes for field in self.reads(teacher))
+
+    @property
+    def teacher(self) -> Teacher:
+        """The only teacher.
+
+        Raises:
+            ValueError: There are several, or none; ``teachers`` has them by name.
+        """
+        if len(self.teachers) != 1:
+            known = list(self.teachers)
+            raise ValueError(f'there is no single teacher but {known}: name one of teachers.')
+        return next(iter(self.teachers.values()))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """The student's losses, and those of each method.
@@ -112,11 +172,13 @@ class DistillDetector(BaseDetector):
             Named losses, and numbers to watch whose names lack ``loss``.
 
         Raises:
-            ValueError: A loss is NaN or infinite; on a GPU one of the last call's.
+            ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
+                trained on other classes than those of the runner's data.
         """
         self.nan_guard.check()
         if any(method.active for method in self.distill.values()):
-            losses, by_method, _ = self.parts(batch_inputs, batch_data_samples)
+            self._check_runners_classes()
+            losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
             for found in by_method.values():
                 losses.update(found)
         else:
@@ -125,51 +187,81 @@ class DistillDetector(BaseDetector):
         self.nan_guard.look_at_losses(losses, batch_data_samples, step)
         return losses
 
-    def parts(
-        self, batch_inputs: Tensor, batch_data_samples: list
-    ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], tuple]:
+    def compute_losses(
+        self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], Seen]:
         """What :meth:`loss` adds up.
 
         Args:
             batch_inputs: (B, 3, H, W), normalised and padded.
             batch_data_samples: B ``DetDataSample`` with ground truth.
+            also: See :meth:`observe`.
 
         Returns:
             The student's losses, scaled by the methods; what each active method says, by its name;
-            and what they saw: the student's observation, the teacher's, the batch.
+            and what they saw.
         """
         active = {name: method for name, method in self.distill.items() if method.active}
-        losses, *seen = self.observe(batch_inputs, batch_data_samples)
-        batch = seen[-1]
+        seen = self.observe(batch_inputs, batch_data_samples, also)
         scaling = list(active.values())
-        task = {name: _scaled(name, value, scaling, batch) for name, value in losses.items()}
-        return task, {name: method(*seen) for name, method in active.items()}, tuple(seen)
+        task = {name: _scaled(name, one, scaling, seen.batch) for name, one in seen.losses.items()}
+        found = {name: method(*seen.by(method.teacher)) for name, method in active.items()}
+        return task, found, seen
 
     def observe(
-        self, batch_inputs: Tensor, batch_data_samples: list
-    ) -> tuple[dict[str, Tensor], Observation, Observation, Batch]:
-        """Runs the student's ``loss`` and records it; the teacher runs when its fields are read.
+        self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
+    ) -> Seen:
+        """Runs the student's ``loss`` and records it; a teacher runs when its fields are read.
 
         Args:
             batch_inputs: (B, 3, H, W), normalised and padded.
             batch_data_samples: B ``DetDataSample`` with ground truth.
-
-        Returns:
-            The student's own losses, what the student saw, what the teacher sees, the batch.
+            also: Fields of the student to record beside those that the methods read.
         """
         inputs, samples = self._own(batch_inputs, batch_data_samples)
-        batch = _batch(samples)
-        with record(self.student) as seen:
-            seen['metas'] = batch.metas
-            losses = seen['losses'] = self.student.loss(inputs, samples)
-        student = student_observation(self.student, seen)
-        loaded = replace(batch, metas=[sample.metainfo for sample in batch_data_samples])
-        return losses, student, self.teacher.observe(batch_inputs, loaded, student), batch
+        batch = batch_of(samples)
+        known = all_fields()
+        fields = self._recorded | {name: known[name] for name in also}
+        with recording() as recorder:
+            for field in fields.values():
+                field.record(self.student, recorder)
+            losses = self.student.loss(inputs, samples)
+        recorder.seen.update(metas=batch.metas, losses=losses)
+        sources = {name: partial(_recalled, field, self.student, recorder.seen)
+                   for name, field in fields.items()}  # fmt: skip
+        student = Observation(losses=lambda _: losses, **sources)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        teachers = {
+            name: pair.observe(batch_inputs, metas, batch, student)
+            for name, pair in self.pairs.items()
+        }
+        if len(teachers) > 1:
+            teachers[ENSEMBLE] = ensemble(dict(teachers))
+        return Seen(losses, student, teachers, batch)
+
+    def check_classes(self, data: Sequence[str]) -> None:
+        """Refuses teachers of other classes than the data's, where methods compare classes.
+
+        Args:
+            data: Class names of the training data, by label.
+
+        Raises:
+            ValueError: Names or their order differ; shows both lists.
+        """
+        for name, teacher in self.teachers.items():
+            teacher.check_classes(data, compared=self.reads_classes(name))
+
+    def _check_runners_classes(self) -> None:
+        """Compares the teachers' classes with those that MMEngine's runner trains on."""
+        hub = MessageHub.get_current_instance()
+        if hub.get_info('loop_stage') == 'train':  # else it may remember an earlier run's data
+            classes = hub.get_info('dataset_meta', {}).get('classes')
+            if classes:
+                self.check_classes(classes)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""
-        shrink = self.teacher.shrink
-        return (inputs, samples) if shrink is None else shrink.batch(inputs, samples)
+        return (inputs, samples) if self.shrink is None else self.shrink.batch(inputs, samples)
 
     def probe(self, data: dict) -> Probe:
         """Looks at one training step without taking it; see :func:`probe_step`.
@@ -183,9 +275,9 @@ class DistillDetector(BaseDetector):
         """The student's predictions, in pixels of the original images or of the given ones."""
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         predicted = self.student.predict(inputs, samples, rescale=rescale)
-        if self.teacher.shrink is None:
+        if self.shrink is None:
             return predicted
-        return self.teacher.shrink.restore(predicted, batch_data_samples, rescale)
+        return self.shrink.restore(predicted, batch_data_samples, rescale)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: list | None = None) -> Any:
         return self.student._forward(batch_inputs, batch_data_samples)
@@ -198,8 +290,11 @@ class DistillDetector(BaseDetector):
         """Initialises the student by its own config, then adapters; loads the teacher.
 
         Raises:
-            ValueError, FileNotFoundError: A checkpoint is missing or does not fit.
+            ValueError, FileNotFoundError: A checkpoint is missing or does not fit, or there is no
+                teacher.
         """
+        if not self.teachers:
+            raise ValueError('teacher=None is for prediction alone: set a teacher to train under.')
         self.student.init_weights()
         if self.student_checkpoint is not None:
             file = load_checkpoint_file(self.student_checkpoint, map_location='cpu')
@@ -209,7 +304,8 @@ class DistillDetector(BaseDetector):
         with forked_rng():
             for method in self.distill.values():
                 method.init_weights()
-        self.teacher.load()
+        for teacher in self.teachers.values():
+            teacher.load()
 
     def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
         """As in the checkpoint: the student's have no prefix.
@@ -219,7 +315,7 @@ class DistillDetector(BaseDetector):
         prefix = args[0] if args else kwargs.get('prefix', '')
         prefix += '.' if prefix else ''
         for name, parameter in super().named_parameters(*args, **kwargs):
-            yield prefix + name.removeprefix(prefix).removeprefix(_STUDENT), parameter
+            yield prefix + name.removeprefix(prefix).removeprefix(STUDENT_PREFIX), parameter
 
     def __getattr__(self, name: str) -> Any:
         """Attributes that this class lacks are the student's (``backbone``, ``roi_head``, ...)."""
@@ -232,9 +328,14 @@ class DistillDetector(BaseDetector):
             return getattr(modules['student'], name)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'DistillDetector':
-        """The teacher follows ``.to()`` and its kin, though it is no submodule."""
-        self.teacher.apply_to_tensors(fn)
+        """Teachers follow ``.to()`` and its kin, though they are no submodules."""
+        for pair in self.pairs.values():
+            pair.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
+
+
+def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> Any:
+    return field.student(student, seen)
 
 
 def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
@@ -246,53 +347,3 @@ def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
     if factor == 1.0:
         return value
     return [item * factor for item in value] if isinstance(value, list) else value * factor
-
-
-def _batch(data_samples: list) -> Batch:
-    def boxes(instances: Any) -> Tensor:
-        return getattr(instances.bboxes, 'tensor', instances.bboxes)
-
-    progress = MessageHub.get_current_instance().get_info
-    return Batch(
-        gt_bboxes=[boxes(sample.gt_instances) for sample in data_samples],
-        gt_labels=[sample.gt_instances.labels for sample in data_samples],
-        gt_ignored=[
-            boxes(sample.ignored_instances)
-            if 'ignored_instances' in sample
-            else boxes(sample.gt_instances)[:0]
-            for sample in data_samples
-        ],
-        metas=[sample.metainfo for sample in data_samples],
-        step=progress('iter', 0),
-        epoch=progress('epoch', 0),
-        max_steps=progress('max_iters', 0),
-        max_epochs=progress('max_epochs', 0),
-    )
-
-
-def _to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
-    for key in [key for key in state if key.startswith(prefix + _STUDENT)]:
-        state[prefix + key.removeprefix(prefix + _STUDENT)] = state.pop(key)
-    # Layer versions under both names: for the plain student, and for loading here again.
-    versions = getattr(state, '_metadata', {})
-    for key in [key for key in versions if key.startswith(prefix + _STUDENT)]:
-        versions[prefix + key.removeprefix(prefix + _STUDENT)] = versions[key]
-    module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
-
-
-def _from_checkpoint_keys(module: DistillDetector, state: dict, prefix: str, *args: Any) -> None:
-    adapters = prefix + ADAPTER_PREFIX
-    wrapped = prefix + _STUDENT
-    for key in [k for k in state if k.startswith(prefix) and not k.startswith((adapters, wrapped))]:
-        state[wrapped + key.removeprefix(prefix)] = state.pop(key)
-    missing = [
-        key
-        for key in module.student.state_dict()
-        if wrapped + key not in state and not key.endswith('num_batches_tracked')
-    ]
-    if missing:
-        shown = ', '.join(missing[:8]) + (f' and {len(missing) - 8} more' * (len(missing) > 8))
-        raise ValueError(
-            f"The checkpoint lacks {len(missing)} of the student's keys: {shown}. Load a "
-            "checkpoint of the same student, or use the backbone's init_cfg to load a part."
-        )

@@ -1,7 +1,7 @@
 """One training step looked at and not taken."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,20 +23,20 @@ class Probe:
         inputs: (B, 3, H, W), normalised and padded.
         batch: Boxes and metas of the images.
         student: The student's observation.
-        teacher: The teacher's.
+        teachers: Each teacher's, by its name.
         task: The student's own losses, added up, as they count.
         losses: Each method's losses, added up, as they count, by its name.
         masks: Per method that has a mask and per level: (B, H, W) bool.
         maps: Per method that compares maps and per level: the student's, adapted, and the
             teacher's, (B, C, H, W) each.
-        detections: Per ``'teacher'`` and ``'student'`` and image: ``pred_instances`` in pixels of
-            the padded input.
+        detections: Per teacher that detects (``'teacher'`` where it is the only one), per
+            ``'student'``, and per image: ``pred_instances`` in pixels of the padded input.
     """
 
     inputs: Tensor
     batch: Batch
     student: Observation
-    teacher: Observation
+    teachers: Mapping[str, Observation]
     task: Tensor
     losses: dict[str, Tensor]
     masks: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -84,19 +84,18 @@ def probe_step(model: Any, data: dict) -> Probe:
         maps: dict[str, Maps] = {}
         for name, method in twin.distill.items():
             _watch(method, maps, name)
-        task, by_method, seen = twin.parts(inputs, samples)
+        task, by_method, seen = twin.compute_losses(inputs, samples, also=('backbone', 'features'))
         with torch.no_grad():
             masks = {
-                name: twin.distill[name].masks(*seen)
-                for name in by_method
-                if callable(getattr(twin.distill[name], 'masks', None))
+                name: method.masks(*seen.by(method.teacher))
+                for name, method in twin.distill.items()
+                if name in by_method and method.has_masks
             }
-    student, teacher, boxes = seen
     return Probe(
         inputs=inputs,
-        batch=boxes,
-        student=student,
-        teacher=teacher,
+        batch=seen.batch,
+        student=seen.student,
+        teachers=seen.teachers,
         task=total_loss(task),
         losses={name: total_loss(found) for name, found in by_method.items()},
         masks=masks,
@@ -110,7 +109,8 @@ def _detections(model: Any, inputs: Tensor, samples: list) -> dict[str, list[Any
     modes = {module: module.training for module in model.modules()}
     model.eval()
     found = {}
-    for role, side in (('teacher', model.teacher), ('student', model)):
+    sides = {name: pair for name, pair in model.pairs.items() if pair.detects}
+    for role, side in {**sides, 'student': model}.items():
         predicted = side.predict(inputs, copy.deepcopy(samples), rescale=False)
         found[role] = [sample.pred_instances for sample in predicted]
     for module, mode in modes.items():
@@ -128,10 +128,10 @@ def _watch(method: nn.Module, found: dict[str, Maps], name: str) -> None:
     """
 
     def look(module: nn.Module, args: tuple, kwargs: dict) -> None:
-        ours, theirs = kwargs.get('student'), kwargs.get('teacher')
-        if not all(isinstance(side, (list, tuple)) for side in (ours, theirs)):
+        sides = [kwargs.get(role) for role in ('student', 'teacher')]
+        if not all(isinstance(side, (list, tuple)) for side in sides):
             return
-        pairs = list(zip(ours, theirs, strict=False))  # type: ignore[arg-type]
+        pairs = list(zip(*sides, strict=False))  # type: ignore[arg-type]
         if all(a.dim() == 4 and a.shape == b.shape for a, b in pairs):
             found.setdefault(name, []).extend((a.detach(), b.detach()) for a, b in pairs)
 

@@ -1,9 +1,10 @@
 """From what a user writes for ``student`` or ``teacher`` to a detector."""
 
 import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
@@ -23,19 +24,64 @@ class ResolvedSpec:
         model: Config of the detector, with the key ``type``.
         checkpoint: Path or URL of its weights, or None.
         source: What to call the detector in an error: its config path, or its type.
+        classes: Class names that the setting declares, or None.
     """
 
     model: ConfigDict
     checkpoint: str | None
     source: str
+    classes: tuple[str, ...] | None = None
 
 
-def resolve_spec(spec: DetectorSpec, role: str) -> ResolvedSpec:
+ONLY = 'teacher'
+"""Name of a teacher that is the only one."""
+
+
+def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
+    """Reads the configs of one teacher, or of a dict of named ones.
+
+    A dict with ``config`` or ``type`` is one teacher.
+
+    Args:
+        setting: What a user writes for ``teacher``.
+
+    Returns:
+        Specs by name; the only one is called :data:`ONLY`.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: As :func:`resolve_spec`; or names are mixed with
+            the settings of one teacher.
+    """
+    if not isinstance(setting, Mapping) or 'config' in setting or 'type' in setting:
+        if isinstance(setting, Mapping):
+            named = [
+                name
+                for name, one in setting.items()
+                if name != 'config' and isinstance(one, Mapping) and 'config' in one
+            ]
+            if named:
+                raise ValueError(
+                    f'teacher is one teacher (it has "{"config" if "config" in setting else "type"}'
+                    f'") and also names {named}: where a base config has one teacher, begin the '
+                    'dict of named ones with _delete_=True.'
+                )
+        return {ONLY: resolve_spec(setting, 'teacher', declares=True)}
+    wrong = [name for name in setting if not str(name).isidentifier() or name == 'ensemble']
+    if wrong or not setting:
+        raise ValueError(
+            f'teacher has the keys {sorted(setting)}: it needs "config" (or "type") of one '
+            'teacher, or names of several, identifiers other than "ensemble".'
+        )
+    return {name: resolve_spec(one, f'teacher.{name}', True) for name, one in setting.items()}
+
+
+def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> ResolvedSpec:
     """Reads the model config that a setting points to.
 
     Args:
         spec: See :data:`DetectorSpec`.
         role: ``'student'`` or ``'teacher'``, for errors.
+        declares: Whether ``classes`` may be named beside ``config``.
 
     Raises:
         FileNotFoundError: A config path does not exist.
@@ -52,11 +98,12 @@ def resolve_spec(spec: DetectorSpec, role: str) -> ResolvedSpec:
         )
     if 'type' in spec:
         return ResolvedSpec(ConfigDict(copy.deepcopy(spec)), None, f'{role} {spec["type"]}')
-    unknown = set(spec) - {'config', 'checkpoint', 'cfg_options'}
-    if 'config' not in spec or unknown:
+    known = ['config', 'checkpoint', 'cfg_options'] + ['classes'] * declares
+    if 'config' not in spec or set(spec) - set(known):
+        *first, last = (f'"{key}"' for key in known)
         raise ValueError(
             f'{role} has the keys {sorted(spec)}: a model dict needs "type"; otherwise only '
-            '"config", "checkpoint" and "cfg_options" are read, and "config" is needed.'
+            f'{", ".join(first)} and {last} are read, and "config" is needed.'
         )
     inner, options = spec['config'], spec.get('cfg_options')
     if isinstance(inner, (str, Path)):
@@ -66,7 +113,15 @@ def resolve_spec(spec: DetectorSpec, role: str) -> ResolvedSpec:
             raise ValueError(f'{role}.cfg_options needs {role}.config to be a path.')
         resolved = resolve_spec(inner, role)
         model, checkpoint, source = resolved.model, resolved.checkpoint, resolved.source
-    return ResolvedSpec(model, spec.get('checkpoint', checkpoint), source)
+    classes = spec.get('classes')
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
+        raise ValueError(f'{role}.classes must be a list of class names, got {classes!r}.')
+    return ResolvedSpec(
+        model,
+        spec.get('checkpoint', checkpoint),
+        source,
+        None if classes is None else tuple(classes),
+    )
 
 
 def _from_file(path: str, options: dict | None, role: str) -> tuple[ConfigDict, None, str]:
@@ -99,13 +154,3 @@ def _model_of(config: Config, role: str, source: str) -> ConfigDict:
 def build_detector(spec: ResolvedSpec) -> nn.Module:
     """Builds the detector on the CPU with MMDetection's registry; reads no checkpoint."""
     return MODELS.build(spec.model)
-
-
-def class_count(detector: nn.Module) -> int | None:
-    """Foreground classes of a detector; None where its head does not say."""
-    head: Any = getattr(detector, 'bbox_head', None)
-    if head is None and hasattr(detector, 'roi_head'):
-        head = detector.roi_head.bbox_head
-    if isinstance(head, nn.ModuleList):
-        head = head[-1]
-    return getattr(head, 'num_classes', None)

@@ -1,49 +1,40 @@
-"""The frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
+"""A frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
 
-import torch
+from mmengine.logging import MMLogger
 from torch import Tensor
 
-from mmkd.compat import load_checkpoint_file
-from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
+from mmkd.compat import class_difference, class_names, load_checkpoint_file
 
-from .nan_guard import NanGuard
-from .pixels import PixelConverter
-from .recorder import best_boxes, dense_head, offered_fields
 from .spec import ResolvedSpec, build_detector
-from .two_sizes import Shrink
 from .weights import load_strictly, student_keys
 
 
 class Teacher:
-    """A detector that answers on the student's terms, and only what it is asked.
+    """A frozen detector, and where its weights come from.
 
     It is no ``nn.Module``, so that a detector that holds it does not own its weights; a deep copy
     (as EMA makes) shares it.
 
     Args:
         spec: Config and checkpoint.
-        nan_guard: Looks at what the teacher says.
 
     Attributes:
         model: The frozen detector, in eval mode.
         checkpoint: Path or URL of its weights, or None for a teacher given without any.
-        classes: Class names that its checkpoint holds, or None; known after :meth:`load`.
-        fields: Names of the :class:`Observation` fields that it offers.
+        specialist: Class names that the setting ``classes`` declares, or None: the teacher knows
+            these of the student's classes alone.
+        classes: Class names that its checkpoint holds, else those declared, or None; known after
+            :meth:`load`.
     """
 
-    def __init__(self, spec: ResolvedSpec, nan_guard: NanGuard) -> None:
+    def __init__(self, spec: ResolvedSpec) -> None:
         self.model = build_detector(spec).eval().requires_grad_(False)
         self.source = spec.source
         self.checkpoint = spec.checkpoint
-        self.classes: tuple[str, ...] | None = None
-        self.fields = offered_fields(self.model) - {'priors'}
-        self.to_pixels: PixelConverter | None = None
-        self.shrink: Shrink | None = None
-        self.nan_guard = nan_guard
+        self.specialist = spec.classes
+        self.classes: tuple[str, ...] | None = spec.classes
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -51,17 +42,20 @@ class Teacher:
     def apply_to_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
         """Follows the student's ``.to()``, ``.cuda()`` or ``.half()``."""
         self.model._apply(function)
-        if self.to_pixels is not None:
-            self.to_pixels._apply(function)
 
     def load(self) -> None:
         """Reads the checkpoint; a file that holds a distilled student serves as well.
+
+        A :class:`FeatureTeacher` may take its weights from ``init_cfg`` instead.
 
         Raises:
             FileNotFoundError: There is no such file.
             ValueError: No checkpoint is set, it cannot be read, or its weights do not fit; names
                 the file and the keys.
         """
+        if self.checkpoint is None and getattr(self.model, 'pretrained', False):
+            self.model.init_weights()
+            return
         if self.checkpoint is None:
             raise ValueError(
                 f'teacher: {self.source} comes without weights, and an untrained teacher teaches '
@@ -70,101 +64,39 @@ class Teacher:
         checkpoint = load_checkpoint_file(self.checkpoint, map_location='cpu')
         state = student_keys(checkpoint.get('state_dict', checkpoint))
         load_strictly(self.model, state, f'teacher checkpoint {self.checkpoint}', self.source)
-        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
-        self.classes = tuple(meta['classes']) if meta.get('classes') else None
+        names = class_names(checkpoint)
+        if names is None and self.specialist is None:
+            text = f'teacher checkpoint {self.checkpoint} names no classes: their order is'
+            MMLogger.get_current_instance().info(f'{text} not checked.')
+        if names is not None and self.specialist not in (None, names):
+            raise ValueError(
+                f'teacher: classes={list(self.specialist)} differ from those that the checkpoint '
+                f'{self.checkpoint} was trained on, {list(names)}: list these, in their order.'
+            )
+        self.classes = names or self.specialist
 
-    @torch.no_grad()
-    def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:
-        """Its own detections.
-
-        Args:
-            inputs: (B, 3, H, W) as the student's data preprocessor made them.
-            samples: B ``DetDataSample``, which get ``pred_instances``.
-            rescale: Whether boxes are in pixels of the original image.
-        """
-        if self.to_pixels is not None:
-            inputs = self.to_pixels(inputs, [sample.metainfo for sample in samples])
-        return self.model.predict(inputs, samples, rescale=rescale)
-
-    def observe(self, inputs: Tensor, batch: Batch, student: Observation) -> Observation:
-        """What the teacher says on the same images, and on the student's anchors and RoIs.
+    def check_classes(self, data: Sequence[str], compared: bool = True) -> None:
+        """Refuses to teach under other labels; a teacher that names no classes is not checked.
 
         Args:
-            inputs: (B, 3, H, W) as the student's data preprocessor made them.
-            batch: The same batch; its metas say where the padding is.
-            student: The student's observation, whose RoIs and anchors the teacher answers on.
-
-        Returns:
-            Fields are computed, without gradient and in eval mode, when they are first read.
+            data: Class names of the training data, by label.
+            compared: Whether a method compares classes; else others are no matter.
 
         Raises:
-            ValueError: When a field is read, or on a GPU with the next batch: it is not finite.
+            ValueError: The names or their order differ; shows both lists. Of a specialist: the data
+                lacks one of its classes.
         """
-        model = self.model
-        look = partial(self._look, step=batch.step)
-
-        def stages(_: Observation) -> tuple[Tensor, ...]:
-            pixels = inputs if self.to_pixels is None else self.to_pixels(inputs, batch.metas)
-            maps = model.backbone(pixels)
-            maps = tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)
-            look('backbone', maps)
-            return maps
-
-        def levels(seen: Observation) -> Sequence[Tensor]:
-            if not model.with_neck:
-                return seen.backbone
-            maps = tuple(model.neck(seen.backbone))
-            look('features', maps)
-            return maps
-
-        def dense(seen: Observation) -> Any:
-            outputs = dense_head(model)(seen.features)  # type: ignore[misc]
-            levels = [level for kind in outputs for level in kind if isinstance(level, Tensor)]
-            look('rpn' if 'rpn' in self.fields else 'dense', levels)
-            return outputs
-
-        def rpn(seen: Observation) -> RPNOutput:
-            cls_score, bbox_pred = seen.dense[:2]
-            return RPNOutput(cls_score, bbox_pred, student.rpn.anchors)
-
-        def proposals(seen: Observation) -> list[Tensor]:
-            boxes = best_boxes(model, seen.dense, batch.metas)
-            return boxes if self.shrink is None else [self.shrink.to_small(box) for box in boxes]
-
-        def rois(seen: Observation) -> RoIOutput:
-            boxes = student.rois.rois
-            own = boxes if self.shrink is None else self.shrink.to_large(boxes)
-            out = model.roi_head._bbox_forward(seen.features, own)
-            look('rois', [out['cls_score'], out['bbox_pred']])
-            return RoIOutput(boxes, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
-
-        # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
-        quietly = torch.no_grad()
-        sources: dict[str, Callable[[Observation], Any]] = {
-            'backbone': quietly(stages),
-            'features': quietly(levels),
-        }
-        if dense_head(model) is not None:
-            sources['dense'] = quietly(dense)
-        if 'proposals' in self.fields:
-            sources['proposals'] = quietly(proposals)
-        if 'rpn' in self.fields:
-            sources['rpn'] = quietly(rpn)
-            sources['rpn_bbox_coder'] = lambda _: model.rpn_head.bbox_coder
-        if 'rois' in self.fields:
-            sources['rois'] = quietly(rois)
-            sources['bbox_coder'] = lambda _: model.roi_head.bbox_head.bbox_coder
-        return Observation(**sources)
-
-    def _look(self, field: str, outputs: Sequence[Tensor], step: int) -> None:
-        """Has the guard look at one field of the observation."""
-
-        def explain(names: list[str]) -> str:
-            return (
-                f'teacher: {self.source} (checkpoint {self.checkpoint}) gave NaN or infinity in '
-                f'{", ".join(names)} at iteration {step + 1}. Its weights or its images are '
-                'broken: test the teacher alone on the same data; under AMP with float16 try '
-                'bfloat16 or no AMP.'
+        if self.specialist is not None:
+            unknown = [name for name in self.specialist if name not in data]
+            if unknown:
+                raise ValueError(
+                    f'teacher: classes={list(self.specialist)} has {unknown}, which the training '
+                    f'data lacks: it has {list(data)}.'
+                )
+            return
+        found = class_difference(self.classes, data) if self.classes and compared else None
+        if found is not None:
+            raise ValueError(
+                f'the teacher {self.checkpoint} {found.text}: give the data set the same '
+                'metainfo.classes in the same order, or train a teacher on this list.'
             )
-
-        self.nan_guard.look(field, outputs, explain)

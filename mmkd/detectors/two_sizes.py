@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from mmkd.observation import Layout
+from mmkd.observation import DetectorInfo, MapsInfo
 
 PAIRINGS = ('shift', 'upsample')
 
@@ -32,14 +32,14 @@ class Shrink:
         self.scale = scale
         self.factor = round(1 / scale)
 
-    def fit_padding(self, preprocessor: Any, student: Layout) -> None:
+    def fit_padding(self, preprocessor: Any, student: DetectorInfo) -> None:
         """Has images padded so that each map is a whole fraction of the teacher's.
 
         The student's copy is then padded to its coarsest stride, as it would be alone.
 
         Args:
             preprocessor: Data preprocessor of the batches; its ``pad_size_divisor`` is raised.
-            student: Layout of the student.
+            student: DetectorInfo of the student.
 
         Raises:
             ValueError: The preprocessor does not pad.
@@ -49,14 +49,14 @@ class Shrink:
                 f'student_scale={self.scale} needs a data_preprocessor that pads images '
                 f'(pad_size_divisor), got {type(preprocessor).__name__}: use DetDataPreprocessor.'
             )
-        needed = self.factor * max(student.backbone_strides)
+        needed = self.factor * max(student.backbone.strides)
         preprocessor.pad_size_divisor = math.lcm(preprocessor.pad_size_divisor, needed)
 
-    def layout(self, teacher: Layout, pairing: str) -> Layout:
-        """The teacher's layout as the student sees it: strides in pixels of the small images.
+    def describe(self, teacher: DetectorInfo, pairing: str) -> DetectorInfo:
+        """The teacher as the student sees it: strides in pixels of the small images.
 
         Args:
-            teacher: Layout of the teacher on its own images.
+            teacher: DetectorInfo of the teacher on its own images.
             pairing: One of :data:`PAIRINGS`.
 
         Raises:
@@ -73,15 +73,14 @@ class Shrink:
                 f'stride {self.factor} out, or use a larger student_scale.'
             )
 
-        def seen(strides: tuple[int, ...]) -> tuple[int, ...]:
-            return tuple(stride // self.factor for stride in strides)
-
-        return replace(
-            teacher,
-            strides=seen(teacher.strides),
-            backbone_strides=seen(teacher.backbone_strides),
-            pairing=pairing,
-        )
+        seen = {
+            name: replace(
+                info, strides=tuple(stride // self.factor for stride in info.strides)
+            )
+            for name, info in teacher.fields.items()
+            if isinstance(info, MapsInfo)
+        }
+        return replace(teacher, fields={**teacher.fields, **seen}, pairing=pairing)
 
     def batch(self, inputs: Tensor, data_samples: list) -> tuple[Tensor, list]:
         """The student's images and samples; the arguments stay as they are."""

@@ -1,11 +1,16 @@
 """Keys of checkpoints: what is the student's, what is an adapter's, what does not fit."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 ADAPTER_PREFIX = 'distill.'
 """Prefix of adapter keys in a checkpoint; the student's keys have none."""
+
+STUDENT_PREFIX = 'student.'
+"""Prefix of the student's keys in the detector that distils; not in its checkpoint."""
 
 _SHOWN = 8
 
@@ -17,7 +22,7 @@ def student_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, config: str) -> None:
-    """Loads weights that fit exactly.
+    """Loads weights that fit exactly; copies that MMDetection 2 made of them are left out.
 
     Args:
         model: The detector that takes them.
@@ -28,6 +33,13 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, conf
     Raises:
         ValueError: Lists missing, unexpected and differently shaped keys.
     """
+    copies = {'ema_' + key.replace('.', '_') for key in state} & set(state)
+    if copies:
+        MMLogger.get_current_instance().info(
+            f'{what} holds {len(copies)} ema_* copies, which the EMAHook of MMDetection 2 kept to '
+            'resume from: they are left out, the averaged weights have the plain names.'
+        )
+        state = {key: value for key, value in state.items() if key not in copies}
     report = misfit_report(model.state_dict(), state)
     if report:
         raise ValueError(
@@ -57,3 +69,41 @@ def misfit_report(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -
 def _listed(name: str, keys: list[str]) -> str:
     more = f'\n    ... and {len(keys) - _SHOWN} more' if len(keys) > _SHOWN else ''
     return f'  {len(keys)} keys {name}:\n    ' + '\n    '.join(keys[:_SHOWN]) + more
+
+
+def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) -> None:
+    """State dict hook of a detector that distils: the student's keys lose their prefix.
+
+    Raises:
+        ValueError: A weight is NaN or infinite.
+    """
+    for key in [key for key in state if key.startswith(prefix + STUDENT_PREFIX)]:
+        state[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = state.pop(key)
+    # Layer versions under both names: for the plain student, and for loading here again.
+    versions = getattr(state, '_metadata', {})
+    for key in [key for key in versions if key.startswith(prefix + STUDENT_PREFIX)]:
+        versions[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = versions[key]
+    module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
+
+
+def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: Any) -> None:
+    """The reverse, before loading; refuses a checkpoint that lacks keys of the student.
+
+    Raises:
+        ValueError: Names them.
+    """
+    adapters = prefix + ADAPTER_PREFIX
+    wrapped = prefix + STUDENT_PREFIX
+    for key in [k for k in state if k.startswith(prefix) and not k.startswith((adapters, wrapped))]:
+        state[wrapped + key.removeprefix(prefix)] = state.pop(key)
+    missing = [
+        key
+        for key in module.student.state_dict()
+        if wrapped + key not in state and not key.endswith('num_batches_tracked')
+    ]
+    if missing:
+        shown = ', '.join(missing[:8]) + (f' and {len(missing) - 8} more' * (len(missing) > 8))
+        raise ValueError(
+            f"The checkpoint lacks {len(missing)} of the student's keys: {shown}. Load a "
+            "checkpoint of the same student, or use the backbone's init_cfg to load a part."
+        )

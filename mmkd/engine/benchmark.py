@@ -12,6 +12,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmkd.distiller import Distiller
+
 
 @dataclass(frozen=True)
 class StepTimes:
@@ -20,7 +22,7 @@ class StepTimes:
     Attributes:
         student: The student alone.
         distilled: The student under its teacher.
-        teacher: The part of the teacher that the methods read.
+        teacher: The parts of the teachers that the methods read.
         masks: The imitation masks of all methods that have any.
         ratio: Median over rounds of distilled / (student + teacher).
         mask_share: Median over rounds of masks / distilled.
@@ -71,7 +73,7 @@ def random_batch(
 
 
 def measure(
-    model: nn.Module,
+    model: Distiller,
     inputs: Tensor,
     samples: list,
     rounds: int = 5,
@@ -170,24 +172,26 @@ def _count_rois(model: nn.Module, inputs: Tensor, samples: list) -> int:
     return max(counts)
 
 
-def _round(model: nn.Module, inputs: Tensor, samples: list) -> tuple[float, float, float, float]:
+def _round(model: Distiller, inputs: Tensor, samples: list) -> tuple[float, float, float, float]:
     def step(loss: Callable) -> None:
         total, _ = model.parse_losses(loss(inputs, samples))
         total.backward()
         model.zero_grad()
 
     methods = list(model.distill.values())
-    student, teacher, batch = model.observe(inputs, samples)[1:]
+    seen = model.observe(inputs, samples)
 
-    def ask_teacher() -> None:
-        for field in frozenset().union(*(method.teacher_reads for method in methods)):
-            getattr(teacher, field)
+    def ask_teachers() -> None:
+        for name in model.teachers:
+            for field in model.reads(name):
+                getattr(seen.teachers[name], field)
 
-    alone = _seconds(lambda: step(model.student.loss), inputs)
+    student: Any = model.student
+    alone = _seconds(lambda: step(student.loss), inputs)
     distilled = _seconds(lambda: step(model.loss), inputs)
-    asked = _seconds(ask_teacher, inputs)
+    asked = _seconds(ask_teachers, inputs)
     masked = _seconds(
-        lambda: [m.masks(student, teacher, batch) for m in methods if hasattr(m, 'masks')], inputs
+        lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks], inputs
     )
     return alone, distilled, asked, masked
 

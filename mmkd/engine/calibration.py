@@ -10,8 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmkd.distiller import Distiller, PairLike
 from mmkd.registry import MODELS
 
 from .diagnose.sample import training_batches
@@ -100,13 +101,20 @@ def calibrate(
     np.random.seed(0)  # the same flips in every call
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
-    model.teacher.load()
+    for teacher in model.teachers.values():
+        teacher.load()
     model.to(device)
+    if len(model.pairs) > 1:
+        raise ValueError(
+            f'the config has the teachers {list(model.pairs)}: features are calibrated of one, so '
+            'leave the others out of model.teacher.'
+        )
+    pair = next(iter(model.pairs.values()))
     batches = training_batches(cfg, model, num)
     seen: list[list[Tensor]] = []
     for done, batch in enumerate(batches):
         progress(done, len(batches))
-        maps = _features(model.teacher, batch)
+        maps = _features(pair, batch)
         seen.append([maps[level] for level in compared_levels(model, len(maps))])
     progress(len(batches), len(batches))
     images = sum(len(batch['inputs']) for batch in batches)
@@ -114,23 +122,25 @@ def calibrate(
     return summarise(list(zip(*seen, strict=True)), side, images)
 
 
-def compared_levels(model: nn.Module, number: int) -> list[int]:
-    """The teacher's levels that the config's mimics of proposals compare; all where it has none.
+def compared_levels(model: Distiller, number: int) -> list[int]:
+    """The teacher's levels that methods read proposals on; all where none does.
 
     Args:
         model: The DistillDetector.
         number: How many levels the teacher has.
     """
-    mimic = MODELS.get('mmkd.ProposalMimic')
-    mimics = [part for part in model.distill.modules() if isinstance(part, mimic)]
-    return sorted({level for part in mimics for _, level in part.pairs}) or list(range(number))
+    levels = {
+        level
+        for part in model.distill.modules()
+        if 'proposals' in getattr(part, 'student_fields', ())
+        for _, level in part.pairs
+    }
+    return sorted(levels) or list(range(number))
 
 
-def _features(teacher: Any, batch: dict) -> list[Tensor]:
-    inputs = batch['inputs']
-    if teacher.to_pixels is not None:
-        inputs = teacher.to_pixels(inputs, [sample.metainfo for sample in batch['data_samples']])
-    return [level.float().cpu() for level in teacher.model.extract_feat(inputs)]
+def _features(pair: PairLike, batch: dict) -> list[Tensor]:
+    inputs = pair.pixels(batch['inputs'], [sample.metainfo for sample in batch['data_samples']])
+    return [level.float().cpu() for level in pair.teacher.model.extract_feat(inputs)]
 
 
 def summarise(levels: Sequence[Sequence[Tensor]], side: int, images: int) -> Calibration:

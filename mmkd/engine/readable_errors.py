@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from mmkd.compat import printable
+
 _RAISE = dis.opmap['RAISE_VARARGS']
 _KINDS = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
 # What the system refuses, whoever asked: the code is not to blame.
@@ -50,7 +52,7 @@ def run_readably(
             message = f'{where}{error.strerror}. {_REMEDIES[_code(error)]}'
         else:
             raise
-        print(f'error: {message}', file=sys.stderr, flush=True)
+        print(f'error: {printable(message)}', file=sys.stderr, flush=True)
         return USER_ERROR_STATUS
     return 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
@@ -47,10 +48,9 @@ class ImitationLoss(nn.Module):
         Raises:
             ValueError: Two maps of a level differ in shape.
         """
-        total = student[0].new_zeros(())
-        cells = student[0].new_zeros(())
+        errors = []
         for student_map, teacher_map, level_mask in zip(student, teacher, mask, strict=True):
             check_same_shape(student=student_map, teacher=teacher_map)
-            total = total + masked_squared_error(student_map, teacher_map.detach(), level_mask)
-            cells = cells + level_mask.sum()
-        return self.loss_weight * total / (2 * count_over_ranks(cells))
+            errors.append(masked_squared_error(student_map, teacher_map.detach(), level_mask))
+        cells = torch.stack([level_mask.sum() for level_mask in mask]).sum()
+        return self.loss_weight * torch.stack(errors).sum() / (2 * count_over_ranks(cells))

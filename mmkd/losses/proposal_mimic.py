@@ -1,5 +1,6 @@
 """The mimic loss of Li et al. as a registered module."""
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
@@ -48,6 +49,6 @@ class ProposalMimicLoss(nn.Module):
             avg_factor: N of this process; None: the kept regions. Counted over all processes here.
         """
         rows = mimic_rows(errors, self.normalize)
-        kept = rows.new_ones(len(rows)) if kept is None else kept.to(rows.dtype)
+        kept = torch.ones_like(rows, dtype=torch.bool) if kept is None else kept
         count = kept.sum() if avg_factor is None else rows.new_tensor(avg_factor)
-        return self.loss_weight * (rows * kept).sum() / (2 * count_over_ranks(count))
+        return self.loss_weight * rows.masked_fill(~kept, 0).sum() / (2 * count_over_ranks(count))

@@ -80,13 +80,13 @@ class WeightedSoftLoss(nn.Module):
 
         Args:
             student: (N, C) logits.
-            teacher: (N, C) logits; no gradient flows into them.
+            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
             avg_factor: The head's count of this process, counted over all of them here.
 
         Raises:
             ValueError: The two differ in shape, or ``class_weights`` has another length.
         """
-        check_same_shape(student=student, teacher=teacher)
+        check_same_shape(student=student, teacher=teacher[0] if teacher.dim() == 3 else teacher)
         weights = self.weights(student.shape[1] - (not self.sigmoid), student.device)
         logits = student, teacher.detach()
         if self.sigmoid:

@@ -4,6 +4,7 @@ from .auto_scale import AutoScale
 from .base import DistillMethod
 from .bounded_regression import BoundedRegression
 from .chen2017 import Chen2017
+from .feature import FeatureMethod
 from .fgfi import FGFI
 from .hint import Hint
 from .proposal_mimic import ProposalMimic
@@ -18,6 +19,7 @@ __all__ = [
     'BoundedRegression',
     'Chen2017',
     'DistillMethod',
+    'FeatureMethod',
     'Hint',
     'ProposalMimic',
     'QuantizationMimic',

@@ -77,6 +77,10 @@ class AutoScale(nn.Module):
             )
         return cls(**setting, name=name)
 
+    def fields(self, reads: frozenset[str]) -> frozenset[str]:
+        """Fields of the student that are read beside those that the method reads."""
+        return frozenset({_maps(reads)} if self.by == 'grad' else ())
+
     def forward(
         self,
         losses: Mapping[str, Tensor],
@@ -108,7 +112,7 @@ class AutoScale(nn.Module):
             ratio = torch.where(own > 0, self.fraction * task / own, 0).detach()
             term = _gradient_alone(own, adapters, ratio)
             if self.by == 'grad':
-                at = student.backbone if {'backbone'} == reads else student.features
+                at = getattr(student, _maps(reads))
                 sizes = [gradient_norm(size, at) for size in sizes]
             self._add(torch.stack(sizes).detach())
         return factor, term
@@ -143,6 +147,10 @@ class AutoScale(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._seen, self.chosen = int(self.seen), bool(self.factor > 0)
+
+
+def _maps(reads: frozenset[str]) -> str:
+    return 'backbone' if reads == {'backbone'} else 'features'
 
 
 def _gradient_alone(loss: Tensor, parameters: Iterable[nn.Parameter], factor: Tensor) -> Tensor:

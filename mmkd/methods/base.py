@@ -1,14 +1,35 @@
 """The seam between detectors and methods."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation, renamed_field
+from mmkd.utils import warn_renamed
 
 from .auto_scale import AutoScale
 from .schedule import Schedule, ScheduleSetting, logged
+
+
+def _renamed_fields(fields: Iterable[str]) -> frozenset[str]:
+    return frozenset(renamed_field(field) for field in fields)
+
+
+def _former_name(role: str) -> property:
+    """``student_reads`` or ``teacher_reads`` of an instance, until 0.2."""
+    name = f'{role}_fields'
+
+    def read(self: 'DistillMethod') -> frozenset[str]:
+        warn_renamed(f'{role}_reads of a method', name)
+        return getattr(self, name)
+
+    def write(self: 'DistillMethod', fields: Iterable[str]) -> None:
+        warn_renamed(f'{role}_reads of a method', name)
+        setattr(self, name, _renamed_fields(fields))
+
+    return property(read, write)
 
 
 class DistillMethod(nn.Module):
@@ -33,11 +54,26 @@ class DistillMethod(nn.Module):
         ValueError: ``loss_weight`` is negative, ``name`` is no identifier or contains ``loss``.
     """
 
-    student_reads: frozenset[str] = frozenset({'features'})
-    """Fields of the student's :class:`Observation` that the method reads."""
+    student_fields: frozenset[str] = frozenset({'features'})
+    """Fields of the student's :class:`Observation` that the method reads; only they are kept."""
 
-    teacher_reads: frozenset[str] = frozenset({'features'})
+    teacher_fields: frozenset[str] = frozenset({'features'})
     """Fields of the teacher's; only these parts of the teacher are run."""
+
+    teacher = 'teacher'
+    """Name of the teacher that it reads, or ``'ensemble'``; set by who builds the method."""
+
+    stage = 'features'
+    """The field whose levels :attr:`pairs` are of."""
+
+    pairs: list[tuple[int, int]] = []
+    """(student index, teacher index) of the levels that it compares, once it is set up."""
+
+    target_strides: list[int] = []
+    """Stride of the teacher's level of each pair, in the student's pixels."""
+
+    has_masks = False
+    """Whether :meth:`masks` says where it compares."""
 
     schedule: Schedule
 
@@ -68,6 +104,12 @@ class DistillMethod(nn.Module):
         self.auto_scale = None if setting is None else AutoScale.from_setting(setting, self.name)
 
     @property
+    def recorded_fields(self) -> frozenset[str]:
+        """The fields of the student that are kept for it: those it reads, and ``auto_scale``'s."""
+        more = self.auto_scale.fields(self.student_fields) if self.auto_scale else frozenset()
+        return self.student_fields | more
+
+    @property
     def waiting(self) -> bool:
         """Whether the method counts 0 because its weight is still being chosen."""
         return self.auto_scale is not None and not self.auto_scale.chosen
@@ -77,7 +119,24 @@ class DistillMethod(nn.Module):
         """Whether the method can ever change the training."""
         return self.loss_weight > 0
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Takes over the former names of :attr:`student_fields` and :attr:`teacher_fields`."""
+        super().__init_subclass__(**kwargs)
+        for role in ('student', 'teacher'):
+            former = f'{role}_reads'
+            if isinstance(vars(cls).get(former), (frozenset, set)):
+                warn_renamed(f'{former} of a method', f'{role}_fields')
+                setattr(cls, f'{role}_fields', _renamed_fields(vars(cls)[former]))
+                delattr(cls, former)
+
+    student_reads = _former_name('student')
+    teacher_reads = _former_name('teacher')
+
+    def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
+        """Where it compares: per level pair (B, H, W) bool on the teacher's grid; none if all."""
+        return []
+
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Builds what depends on the two detectors; called once, before training.
 
         Args:
@@ -95,6 +154,14 @@ class DistillMethod(nn.Module):
                 initialise = getattr(part, 'init_weights', None)
                 if callable(initialise):
                     initialise()
+
+    def share(self, batch: Batch) -> float:
+        """The scheduled weight at this step over the highest of the schedule, in [0, 1].
+
+        Args:
+            batch: The batch, which knows the step.
+        """
+        return self.schedule(batch) / self.loss_weight if self.loss_weight else 0.0
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """Factor on one of the student's own losses, e.g. Chen's mu on ``loss_cls``; 1 by default.
@@ -115,12 +182,12 @@ class DistillMethod(nn.Module):
         if self.schedule.constant and self.auto_scale is None:
             return losses
         batch = kwargs['batch'] if 'batch' in kwargs else args[2]
-        share = self.schedule(batch) / self.loss_weight
+        share = self.share(batch)
         factor: float | Tensor = share
         term: float | Tensor = 0.0
         if self.auto_scale is not None:
             student = kwargs['student'] if 'student' in kwargs else args[0]
-            chosen, term = self.auto_scale(losses, student, self.student_reads, self.parameters())
+            chosen, term = self.auto_scale(losses, student, self.student_fields, self.parameters())
             factor = share * chosen
         for key in [key for key in losses if 'loss' in key]:
             losses[key] = losses[key] * factor + term

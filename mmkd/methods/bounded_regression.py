@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mmkd.losses import TeacherBoundedLoss
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 
 from .base import DistillMethod
-from .rows import HEADS, box_rows, check_heads, in_students_encoding
+from .head_samples import HEADS, box_rows, check_heads
 from .schedule import ScheduleSetting
-
-_CODERS = {'rcn': 'bbox_coder', 'rpn': 'rpn_bbox_coder'}
 
 
 @MODELS.register_module()
@@ -22,13 +20,13 @@ class BoundedRegression(DistillMethod):
     Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
     Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
     is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
-    space; a teacher with other ``target_means`` or ``target_stds`` is decoded with its own coder
-    and encoded with the student's. Deviations are in ``docs/methods/chen2017.md``.
+    space; deltas of a teacher with other ``target_means`` or ``target_stds`` are converted to it.
+    Deviations are in ``docs/methods/chen2017.md``.
 
     Args:
         loss_weight: Their nu, or a schedule; 0.5 in the paper.
         margin: Their m, >= 0, in squared units of the encoding. The paper gives no value.
-        on: Which heads: ``'rcn'``, ``'rpn'`` or both.
+        on: Which heads: ``'roi_head'``, ``'rpn'`` or both.
         name: Name in the log.
 
     Raises:
@@ -39,19 +37,19 @@ class BoundedRegression(DistillMethod):
         self,
         loss_weight: ScheduleSetting = 0.5,
         margin: float = 0.0,
-        on: Sequence[str] = ('rcn', 'rpn'),
+        on: Sequence[str] = ('roi_head', 'rpn'),
         name: str | None = 'bounded_reg',
     ) -> None:
         super().__init__(loss_weight, name)
         self.on = check_heads(on)
-        fields = {field for head in self.on for field in (HEADS[head], _CODERS[head])}
-        self.student_reads = self.teacher_reads = frozenset(fields)
+        fields = {field for head in self.on for field in (HEADS[head].field, HEADS[head].coder)}
+        self.student_fields = self.teacher_fields = frozenset(fields)
         self.loss = TeacherBoundedLoss(margin, self.loss_weight)
-        self.decoded: frozenset[str] = frozenset()
+        self.decoded: dict[str, bool] = {}
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Notes which heads of the student are trained on decoded boxes."""
-        self.decoded = student.decoded
+        self.decoded = {head: student.fields[HEADS[head].field].decoded for head in self.on}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
@@ -60,13 +58,12 @@ class BoundedRegression(DistillMethod):
         found = {}
         for head in self.on:
             rows = box_rows(head, student, teacher)
-            ours, theirs = (getattr(side, _CODERS[head]) for side in (student, teacher))
             target = rows.target
-            if HEADS[head] in self.decoded:
-                target = ours.encode(rows.priors, target)
-            found[f'loss_{self.name}_{head}'] = self.loss(
+            if self.decoded.get(head):
+                target = getattr(student, HEADS[head].coder).encode(rows.priors, target)
+            found[f'loss_{self.name}_{HEADS[head].log}'] = self.loss(
                 student=rows.student,
-                teacher=in_students_encoding(rows, ours, theirs),
+                teacher=rows.teacher,
                 target=target,
                 avg_factor=rows.avg_factor,
             )

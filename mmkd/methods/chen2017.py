@@ -1,10 +1,11 @@
 """The whole objective of Chen et al., NIPS 2017."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 
@@ -32,9 +33,10 @@ class Chen2017(DistillMethod):
         background_weight: Weight of the background's column; 1.5 in the paper.
         class_weights: Weights of all classes, the background last; replaces the former.
         margin: m of the bounded regression.
-        on: Heads of the first two terms: ``'rcn'``, ``'rpn'`` or both.
+        on: Heads of the first two terms: ``'roi_head'``, ``'rpn'`` or both.
         hint: More arguments of :class:`Hint` (``stage``, ``norm``, ``reduction``, ``levels``).
-        loss_weight: Factor on the three terms together, or a schedule.
+        loss_weight: Factor on the three terms together, or a schedule; the hard losses give up
+            what the soft ones take, as in :class:`SoftClassification`.
         name: Name in the log and the checkpoint; the terms' names begin with it.
 
     Raises:
@@ -50,7 +52,7 @@ class Chen2017(DistillMethod):
         background_weight: float = 1.5,
         class_weights: Sequence[float] | None = None,
         margin: float = 0.0,
-        on: Sequence[str] = ('rcn', 'rpn'),
+        on: Sequence[str] = ('roi_head', 'rpn'),
         hint: dict | None = None,
         loss_weight: ScheduleSetting = 1.0,
         name: str | None = None,
@@ -65,15 +67,15 @@ class Chen2017(DistillMethod):
         self._active = [part for part in (soft, bounded, guide) if part.active]
         short = {soft: 'soft', bounded: 'bounded', guide: 'hint'}
         self.parts = nn.ModuleDict({short[part]: part for part in self._active})
-        self.student_reads = frozenset().union(*(part.student_reads for part in self._active))
-        self.teacher_reads = frozenset().union(*(part.teacher_reads for part in self._active))
+        self.student_fields = frozenset().union(*(part.student_fields for part in self._active))
+        self.teacher_fields = frozenset().union(*(part.teacher_fields for part in self._active))
 
     @property
     def active(self) -> bool:
         """Whether any term can ever count."""
         return super().active and bool(self._active)
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Sets up each term."""
         for part in self._active:
             part.setup(student, teacher)
@@ -84,11 +86,10 @@ class Chen2017(DistillMethod):
             part.init_weights()
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
-        """The factor mu on the hard classification losses."""
-        scale = 1.0
-        for part in self._active if self.schedule(batch) else ():
-            scale *= part.task_loss_scale(name, batch)
-        return scale
+        """The factor on the hard classification losses, mu at full weight."""
+        scale = math.prod(part.task_loss_scale(name, batch) for part in self._active)
+        share = self.share(batch)
+        return 1 - share + share * scale
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

@@ -1,23 +1,16 @@
 """Fine-grained feature imitation (Wang et al., CVPR 2019)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
-
-from mmkd.losses import ImitationLoss
-from mmkd.modules import ConvAdapter, ImitationRegion, move_priors, pair_levels, resize_like
-from mmkd.observation import Batch, Layout, Observation, Priors
-from mmkd.registry import MODELS, TASK_UTILS
+from mmkd.registry import MODELS
 from mmkd.settings import check_flag, check_number
 
-from .base import DistillMethod
+from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
 
 
 @MODELS.register_module()
-class FGFI(DistillMethod):
+class FGFI(FeatureMethod):
     """The student imitates the teacher's features in the cells near objects.
 
     Source: Tao Wang, Li Yuan, Xiaopeng Zhang, Jiashi Feng. Distilling Object Detectors with
@@ -39,6 +32,9 @@ class FGFI(DistillMethod):
         anchor_generator: Config of the anchors that define "near", over all student levels. By
             default those of the student's RPN or dense head; one square of 8 strides a cell for
             heads that have points.
+        aligner: Changes or replaces the :class:`FeatureAligner`, a 3x3 convolution a level.
+        region: Changes or replaces the :class:`ImitationRegion`.
+        loss: Changes or replaces the :class:`ImitationLoss`.
         name: Name in the log and the checkpoint.
 
     Raises:
@@ -54,104 +50,30 @@ class FGFI(DistillMethod):
         warmup_iters: int = 0,
         levels: Sequence[Sequence[int]] | None = None,
         anchor_generator: dict | None = None,
+        aligner: dict | None = None,
+        region: dict | None = None,
+        loss: dict | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(_delayed(loss_weight, warmup_iters), name)
         check_flag('adapt_relu', adapt_relu, none=True)
-        if anchor_generator is not None and not isinstance(anchor_generator, Mapping):
-            raise ValueError(
-                'anchor_generator must be a dict of its settings, e.g. dict(scales=[8], '
-                f'ratios=[1.0], strides=[8, 16]), got {anchor_generator!r}.'
-            )
-        self.region = ImitationRegion(psi, max_over)
-        self.loss = ImitationLoss(self.loss_weight)
-        self.adapt_relu = adapt_relu
-        self.levels = levels
-        self.anchor_generator = anchor_generator
-
-    def setup(self, student: Layout, teacher: Layout) -> None:
-        """Pairs the levels and builds one 3x3 adaptation layer a pair."""
-        self.pairs = pair_levels(student.strides, teacher.strides, self.levels, teacher.pairing)
-        self.strides = (student.strides, teacher.strides)
-        self.finest_scale = student.finest_scale
-        self.generator = self._build_generator(student)
-        self.adapters = nn.ModuleList(
-            ConvAdapter(
-                student.channels[i],
-                teacher.channels[j],
-                kernel_size=3,
-                relu=teacher.rectified[j] if self.adapt_relu is None else self.adapt_relu,
-                init_std=1e-4,
-            )
-            for i, j in self.pairs
+        adapter = dict(
+            type='mmkd.ConvAdapter', kernel_size=3, relu=adapt_relu, init_std=1e-4
         )
-
-    def forward(
-        self, student: Observation, teacher: Observation, batch: Batch
-    ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>`` and, to watch, ``<name>_cells``: the kept share of all cells."""
-        targets = [teacher.features[j] for _, j in self.pairs]
-        adapted = [
-            adapter(resize_like(student.features[i], target))
-            for adapter, (i, _), target in zip(self.adapters, self.pairs, targets, strict=True)
-        ]
-        masks = self.masks(student, teacher, batch)
-        loss = self.loss(student=adapted, teacher=targets, mask=masks)
-        kept = torch.stack([mask.sum() for mask in masks]).sum()
-        return {
-            f'loss_{self.name}': loss,
-            f'{self.name}_cells': kept / sum(mask.numel() for mask in masks),
-        }
-
-    def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
-        """The imitated cells of each level pair, (B, H, W) bool on the teacher's grid."""
-        priors = student.priors if self.generator is None else self._grid(student, batch)
-        student_strides, teacher_strides = self.strides
-        moved, sizes = [], []
-        for i, j in self.pairs:
-            size, target = student.features[i].shape[-2:], teacher.features[j].shape[-2:]
-            ratio = teacher_strides[j] / student_strides[i]
-            moved.append(
-                move_priors(
-                    priors.anchors[i],
-                    priors.valid[i],
-                    size,
-                    target,
-                    stride=student_strides[i],
-                    ratio=ratio,
-                )
-            )
-            sizes.append((target[0], target[1]))
-        anchors, valid = zip(*moved, strict=True)
-        strides = [teacher_strides[j] for _, j in self.pairs]
-        finest_scale = self.finest_scale * strides[0] / student_strides[0]
-        return self.region(batch.gt_bboxes, anchors, valid, sizes, strides, finest_scale)
-
-    def _build_generator(self, student: Layout) -> Any:
-        if self.anchor_generator is None and 'priors' in student.fields:
-            return None
-        square = dict(
-            type='mmdet.AnchorGenerator', ratios=[1.0], octave_base_scale=8, scales_per_octave=1
-        )
-        config = dict(self.anchor_generator or dict(square, strides=list(student.strides)))
-        config.setdefault('type', 'mmdet.AnchorGenerator')
-        generator = TASK_UTILS.build(config)
-        if generator.num_levels != len(student.strides):
-            raise ValueError(
-                f'anchor_generator of {self.name} has {generator.num_levels} levels, the student '
-                f'has {len(student.strides)}: give it strides={list(student.strides)}.'
-            )
-        return generator
-
-    def _grid(self, student: Observation, batch: Batch) -> Priors:
-        sizes = [tuple(level.shape[-2:]) for level in student.features]
-        device = student.features[0].device
-        flags = [
-            self.generator.valid_flags(sizes, meta['pad_shape'], device) for meta in batch.metas
-        ]
-        return Priors(
-            anchors=self.generator.grid_priors(sizes, device=device),
-            valid=[torch.stack(level) for level in zip(*flags, strict=True)],
+        super().__init__(
+            _delayed(loss_weight, warmup_iters),
+            name,
+            aligner=part(
+                'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
+            ),
+            region=part(
+                'region',
+                region,
+                type='mmkd.ImitationRegion',
+                psi=psi,
+                max_over=max_over,
+                anchor_generator=anchor_generator,
+            ),
+            loss=part('loss', loss, type='mmkd.ImitationLoss'),
         )
 
 

@@ -2,21 +2,14 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-
-from mmkd.losses import HintLoss
-from mmkd.modules import ConvAdapter, pair_levels, resize_like
-from mmkd.observation import Batch, Layout, Observation
 from mmkd.registry import MODELS
 
-from .base import DistillMethod
+from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
-
-STAGES = ('features', 'backbone')
 
 
 @MODELS.register_module()
-class Hint(DistillMethod):
+class Hint(FeatureMethod):
     """The student's whole maps, through a 1x1 convolution a level, approach the teacher's.
 
     Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
@@ -32,6 +25,8 @@ class Hint(DistillMethod):
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
         stage: ``'features'``, what the heads see (neck outputs, or the backbone's where there is
             no neck), or ``'backbone'``, its stages.
+        aligner: Changes or replaces the :class:`FeatureAligner`.
+        loss: Changes or replaces the :class:`HintLoss`.
         name: Name in the log and the checkpoint.
 
     Raises:
@@ -45,34 +40,14 @@ class Hint(DistillMethod):
         reduction: str = 'mean',
         levels: Sequence[Sequence[int]] | None = None,
         stage: str = 'features',
+        aligner: dict | None = None,
+        loss: dict | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(loss_weight, name)
-        if stage not in STAGES:
-            raise ValueError(f'stage must be one of {STAGES}, got {stage!r}.')
-        self.loss = HintLoss(self.loss_weight, norm, reduction)
-        self.levels = levels
-        self.stage = stage
-        self.student_reads = self.teacher_reads = frozenset({stage})
-
-    def setup(self, student: Layout, teacher: Layout) -> None:
-        """Pairs the levels and builds one 1x1 adaptation layer a pair."""
-        prefix = 'backbone_' if self.stage == 'backbone' else ''
-        strides = [getattr(side, f'{prefix}strides') for side in (student, teacher)]
-        channels = [getattr(side, f'{prefix}channels') for side in (student, teacher)]
-        self.pairs = pair_levels(strides[0], strides[1], self.levels, teacher.pairing)
-        self.adapters = nn.ModuleList(
-            ConvAdapter(channels[0][i], channels[1][j]) for i, j in self.pairs
+        super().__init__(
+            loss_weight,
+            name,
+            stage=stage,
+            aligner=part('aligner', aligner, type='mmkd.FeatureAligner', levels=levels),
+            loss=part('loss', loss, type='mmkd.HintLoss', norm=norm, reduction=reduction),
         )
-
-    def forward(
-        self, student: Observation, teacher: Observation, batch: Batch
-    ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>``."""
-        ours, theirs = (getattr(side, self.stage) for side in (student, teacher))
-        targets = [theirs[j] for _, j in self.pairs]
-        adapted = [
-            adapter(resize_like(ours[i], target))
-            for adapter, (i, _), target in zip(self.adapters, self.pairs, targets, strict=True)
-        ]
-        return {f'loss_{self.name}': self.loss(student=adapted, teacher=targets)}

@@ -1,33 +1,24 @@
 """Mimic of region proposals (Li et al., CVPR 2017)."""
 
-import math
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmkd.losses import ProposalMimicLoss
 from mmkd.losses.functional import assigned_levels
-from mmkd.modules import (
-    ConvAdapter,
-    DeconvAdapter,
-    ProposalRegion,
-    Proposals,
-    RegionCut,
-    pair_levels,
-    resize_like,
-)
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.modules import ProposalRegion, Proposals, RegionCut
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 
-from .base import DistillMethod
+from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
 
 SOURCES = ('student', 'teacher', 'gt')
-UPSAMPLE = ('bilinear', 'deconv')
+UPSAMPLE = {'bilinear': 'mmkd.ConvAdapter', 'deconv': 'mmkd.DeconvAdapter'}
+"""The adaptation layer of each way to the teacher's grid."""
 
 
 @MODELS.register_module()
-class ProposalMimic(DistillMethod):
+class ProposalMimic(FeatureMethod):
     """The student's features approach the teacher's inside region proposals.
 
     Source: Quanquan Li, Shengying Jin, Junjie Yan. Mimicking Very Efficient Network for Object
@@ -51,11 +42,15 @@ class ProposalMimic(DistillMethod):
             ``'deconv'``, learned, for a teacher on larger images (mimic over scales).
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
             By default the levels that the RoI extractor reads; of maps of one stride the last.
+        aligner: Changes or replaces the :class:`FeatureAligner`.
+        loss: Changes or replaces the :class:`ProposalMimicLoss`.
         name: Name in the log and the checkpoint.
 
     Raises:
         ValueError: An argument is out of range.
     """
+
+    loss_takes = ('errors', 'kept')
 
     def __init__(
         self,
@@ -69,69 +64,75 @@ class ProposalMimic(DistillMethod):
         normalize: str = 'elements',
         upsample: str = 'bilinear',
         levels: Sequence[Sequence[int]] | None = None,
+        aligner: dict | None = None,
+        loss: dict | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(loss_weight, name)
         several = isinstance(proposals, Sequence) and not isinstance(proposals, str)
         self.sources: tuple = tuple(proposals) if several else (proposals,)
         unknown = [source for source in self.sources if source not in SOURCES]
         if not self.sources or unknown or len(set(self.sources)) < len(self.sources):
             raise ValueError(f'proposals must name one or more of {SOURCES}, got {proposals!r}.')
         if upsample not in UPSAMPLE:
-            raise ValueError(f'upsample must be one of {UPSAMPLE}, got {upsample!r}.')
-        self.region = ProposalRegion(
+            raise ValueError(f'upsample must be one of {list(UPSAMPLE)}, got {upsample!r}.')
+        super().__init__(
+            loss_weight,
+            name,
+            aligner=part(
+                'aligner',
+                aligner,
+                type='mmkd.FeatureAligner',
+                adapter=dict(type=UPSAMPLE[upsample]),
+                levels=levels,
+            ),
+            loss=part('loss', loss, type='mmkd.ProposalMimicLoss', normalize=normalize),
+        )
+        self.chosen = ProposalRegion(
             max_per_image, duplicate_iou, positive_fraction, positive_iou
         )  # fmt: skip
         self.cut = RegionCut(region)
-        self.loss = ProposalMimicLoss(self.loss_weight, normalize)
-        self.upsample = upsample
-        self.levels = levels
-        self.student_reads, self.teacher_reads = (
+        self.student_fields, self.teacher_fields = (
             frozenset({'features'} | ({'proposals'} if role in self.sources else set()))
             for role in ('student', 'teacher')
         )
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Pairs the levels, finest first, and builds one adaptation layer a pair."""
-        self.pairs = _compared(student, teacher, self.levels)
-        self.strides = [student.strides[i] for i, _ in self.pairs]
-        self.target_strides = [teacher.strides[j] for _, j in self.pairs]
-        self.finest_scale = student.finest_scale * self.strides[0] / student.strides[0]
-        self.adapters = nn.ModuleList(
-            self._adapter(student.channels[i], teacher.channels[j], ours / own)
-            for (i, j), ours, own in zip(
-                self.pairs, self.strides, self.target_strides, strict=True
-            )
-        )  # fmt: skip
+        super().setup(student, teacher)
+        info = student.features
+        self.finest_scale = info.finest_scale * self.strides[0] / min(info.strides)
 
-    def _adapter(self, channels: int, target: int, ratio: float) -> nn.Module:
-        if self.upsample == 'bilinear':
-            return ConvAdapter(channels, target)
-        octaves = math.log2(ratio)
-        if octaves < 1 or octaves != round(octaves):
+    def pair_levels(
+        self, student: DetectorInfo, teacher: DetectorInfo
+    ) -> list[tuple[int, int]]:
+        """The levels that the RoI extractor reads, or those that are named; one of each stride."""
+        pairs = super().pair_levels(student, teacher)
+        if self.aligner.levels is None:
+            head = student.fields.get('roi_head')
+            read = sorted(set(student.strides))[: head and head.levels]
+            last = {student.strides[i]: (i, j) for i, j in pairs if student.strides[i] in read}
+            return [last[stride] for stride in sorted(last)]
+        strides = [student.strides[i] for i, _ in pairs]
+        if len(set(strides)) < len(strides):
             raise ValueError(
-                f"upsample='deconv' doubles the student's map, but its strides {self.strides} are "
-                f"compared with {self.target_strides} of the teacher (in the student's pixels): "
-                "set student_scale and pairing='upsample' of the DistillDetector, or "
-                "upsample='bilinear'."
+                f'levels={[list(pair) for pair in pairs]} names student levels of strides '
+                f'{strides}: a region is compared on one level, so each stride may be named once.'
             )
-        return DeconvAdapter(channels, target, round(octaves))
+        return sorted(pairs, key=lambda pair: student.strides[pair[0]])
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
         """Returns ``loss_<name>`` and, to watch, ``<name>_regions``: their number an image."""
         rois, kept = self.regions(student, teacher, batch)
-        targets = [teacher.features[j] for _, j in self.pairs]
+        adapted, targets = self.aligned(student, teacher)
         errors = self.cut(
-            student=[
-                self._adapted(adapter, student.features[i], target)
-                for adapter, (i, _), target in zip(self.adapters, self.pairs, targets, strict=True)
-            ],
+            student=adapted,
             teacher=targets,
             rois=rois,
             levels=assigned_levels(rois[:, 1:], self.strides, self.finest_scale),
             strides=self.target_strides,
+            kept=kept,
             transform=self.compared,
         )
         return {
@@ -147,7 +148,7 @@ class ProposalMimic(DistillMethod):
             else batch.gt_bboxes
             for source in self.sources
         ]
-        return self.region(boxes, batch.gt_bboxes)
+        return self.chosen(boxes, batch.gt_bboxes)
 
     def compared(self, level: int, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
         """What is compared in place of regions (or of maps, for ``region='crop'``).
@@ -158,25 +159,3 @@ class ProposalMimic(DistillMethod):
             teacher: In the same shape.
         """
         return student, teacher
-
-    def _adapted(self, adapter: nn.Module, level: Tensor, target: Tensor) -> Tensor:
-        if self.upsample == 'bilinear':
-            return adapter(resize_like(level, target))
-        return resize_like(adapter(level), target)  # an odd cell of padding
-
-
-def _compared(
-    student: Layout, teacher: Layout, levels: Sequence[Sequence[int]] | None
-) -> list[tuple[int, int]]:
-    pairs = pair_levels(student.strides, teacher.strides, levels, teacher.pairing)
-    if levels is None:
-        read = sorted(set(student.strides))[: student.roi_levels]
-        last = {student.strides[i]: (i, j) for i, j in pairs if student.strides[i] in read}
-        return [last[stride] for stride in sorted(last)]
-    strides = [student.strides[i] for i, _ in pairs]
-    if len(set(strides)) < len(strides):
-        raise ValueError(
-            f'levels={[list(pair) for pair in pairs]} names student levels of strides {strides}: '
-            'a region is compared on one level, so no stride may stand there twice.'
-        )
-    return sorted(pairs, key=lambda pair: student.strides[pair[0]])

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmkd.modules import Quantizer
-from mmkd.observation import Layout
+from mmkd.observation import DetectorInfo
 from mmkd.registry import MODELS
 from mmkd.settings import check_flag
 
@@ -61,11 +61,12 @@ class QuantizationMimic(ProposalMimic):
         self.quantize_student = quantize_student
         self.quantize_teacher = quantize_teacher
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """As :class:`ProposalMimic`, and one quantizer a level pair."""
         super().setup(student, teacher)
+        rectified = teacher.features.rectified
         self.quantizers = nn.ModuleList(
-            Quantizer(self.step, not teacher.rectified[j] if self.signed is None else self.signed)
+            Quantizer(self.step, not rectified[j] if self.signed is None else self.signed)
             for _, j in self.pairs
         )
 

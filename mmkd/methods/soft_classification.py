@@ -6,14 +6,12 @@ from typing import cast
 from torch import Tensor, nn
 
 from mmkd.losses import WeightedSoftLoss
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 
 from .base import DistillMethod
-from .rows import HEADS, check_heads, class_rows
+from .head_samples import HEADS, check_heads, class_rows
 from .schedule import Schedule, ScheduleSetting, logged
-
-_HARD_LOSSES = {'rcn': 'loss_cls', 'rpn': 'loss_rpn_cls'}
 
 
 @MODELS.register_module()
@@ -31,9 +29,9 @@ class SoftClassification(DistillMethod):
         class_weights: Weights of all classes, the background last; replaces
             ``background_weight``. The RPN's one foreground class then weighs 1.
         temperature: Their T; 1 in the paper.
-        on: Which heads: ``'rcn'``, ``'rpn'`` or both.
-        loss_weight: Factor on (1 - mu) L_soft alone. While it is 0, so is the share of L_soft, and
-            the hard loss counts in full.
+        on: Which heads: ``'roi_head'``, ``'rpn'`` or both.
+        loss_weight: Factor on (1 - mu) L_soft alone, or a schedule. L_hard gives up what L_soft
+            takes: at a fraction f of the highest weight its factor is 1 - (1 - mu) f.
         name: Name in the log.
 
     Raises:
@@ -46,7 +44,7 @@ class SoftClassification(DistillMethod):
         background_weight: float = 1.5,
         class_weights: Sequence[float] | None = None,
         temperature: float = 1.0,
-        on: Sequence[str] = ('rcn', 'rpn'),
+        on: Sequence[str] = ('roi_head', 'rpn'),
         loss_weight: ScheduleSetting = 1.0,
         name: str | None = 'soft_cls',
     ) -> None:
@@ -55,8 +53,10 @@ class SoftClassification(DistillMethod):
         if self.mu.highest > 1:
             raise ValueError(f'mu must lie in [0, 1], got {self.mu.highest}.')
         self.on = check_heads(on)
-        self.student_reads = self.teacher_reads = frozenset(HEADS[head] for head in self.on)
-        by_head = {'rcn': WeightedSoftLoss(background_weight, class_weights, temperature)}
+        self.student_fields = self.teacher_fields = frozenset(
+            HEADS[head].field for head in self.on
+        )
+        by_head = {'roi_head': WeightedSoftLoss(background_weight, class_weights, temperature)}
         for_rpn = background_weight if class_weights is None else class_weights[-1]
         by_head['rpn'] = WeightedSoftLoss(for_rpn, None, temperature)
         self.losses = nn.ModuleDict({head: by_head[head] for head in self.on})
@@ -66,19 +66,20 @@ class SoftClassification(DistillMethod):
         """Whether the soft part can ever count."""
         return super().active and self.mu.lowest < 1
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Tells softmax from sigmoid heads; checks ``class_weights`` against the classes."""
         for head, module in self.losses.items():
             loss = cast(WeightedSoftLoss, module)
-            loss.sigmoid = HEADS[head] in student.sigmoid
-            if head == 'rcn' and student.num_classes is not None and not loss.sigmoid:
+            loss.sigmoid = student.fields[HEADS[head].field].sigmoid
+            if head == 'roi_head' and student.num_classes is not None and not loss.sigmoid:
                 loss.weights(student.num_classes)
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
-        """The factor mu on the hard classification loss of each head in ``on``."""
-        if name not in {_HARD_LOSSES[head] for head in self.on} or not self.schedule(batch):
+        """The factor on the hard classification loss of each head in ``on``, mu at full weight."""
+        if name not in {HEADS[head].hard_loss for head in self.on}:
             return 1.0
-        return self.mu(batch)
+        share = self.share(batch)
+        return 1 - share + share * self.mu(batch)
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
@@ -88,7 +89,7 @@ class SoftClassification(DistillMethod):
         found = {} if self.mu.constant else {f'{self.name}_mu': logged(mu)}
         for head, loss in self.losses.items():
             rows = class_rows(head, student, teacher)
-            found[f'loss_{self.name}_{head}'] = (
+            found[f'loss_{self.name}_{HEADS[head].log}'] = (
                 self.loss_weight
                 * (1 - mu)
                 * loss(student=rows.student, teacher=rows.teacher, avg_factor=rows.avg_factor)

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 from mmkd.losses import ProposalMimicLoss
 from mmkd.losses.functional import pooled_errors
 from mmkd.modules import ConvAdapter
-from mmkd.observation import Batch, Layout, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments, check_number
 
 from .base import DistillMethod
+from .head_samples import box_rows
 from .proposal_mimic import ProposalMimic
-from .rows import box_rows, in_students_encoding
 from .schedule import ScheduleSetting
 
 TERMS = ('feats', 'cls', 'bbox')
@@ -70,20 +70,20 @@ class TwoStageMimic(DistillMethod):
         })  # fmt: skip
         if not self.losses and self.mimic is None:
             raise ValueError(f'every term of {self.name} is left out: set a weight above 0.')
-        heads = {'rois', 'bbox_coder'} if 'bbox' in self.losses else {'rois'} if self.losses else {}
-        self.student_reads, self.teacher_reads = (
-            frozenset(getattr(self.mimic, f'{side}_reads', ())) | frozenset(heads)
+        heads = {'roi_head'} if self.losses else set()
+        heads |= {'bbox_coder'} if 'bbox' in self.losses else set()
+        self.student_fields, self.teacher_fields = (
+            frozenset(getattr(self.mimic, f'{side}_fields', ())) | frozenset(heads)
             for side in ('student', 'teacher')
         )
 
-    def setup(self, student: Layout, teacher: Layout) -> None:
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Sets up the first stage and builds the adaptation layer of the pooled features."""
         if self.mimic is not None:
             self.mimic.setup(student, teacher)
         self.adapter = None
         if 'feats' in self.losses:
-            assert student.roi_channels and teacher.roi_channels  # they have the field 'rois'
-            self.adapter = ConvAdapter(student.roi_channels, teacher.roi_channels)
+            self.adapter = ConvAdapter(student.roi_head.channels, teacher.roi_head.channels)
 
     def init_weights(self) -> None:
         """Initialises the adapters of both stages."""
@@ -107,7 +107,8 @@ class TwoStageMimic(DistillMethod):
 
     def _feats(self, student: Observation, teacher: Observation) -> Tensor:
         assert self.adapter is not None  # built in setup
-        adapted, target = self.adapter(student.rois.bbox_feats), teacher.rois.bbox_feats.detach()
+        adapted = self.adapter(student.roi_head.bbox_feats)
+        target = teacher.roi_head.bbox_feats.detach()
         bins = [tuple(side.shape[2:]) for side in (adapted, target)]
         if bins[0] != bins[1]:
             raise ValueError(
@@ -118,11 +119,10 @@ class TwoStageMimic(DistillMethod):
         return self.losses['feats'](errors=pooled_errors(adapted, target))
 
     def _cls(self, student: Observation, teacher: Observation) -> Tensor:
-        errors = pooled_errors(student.rois.cls_score, teacher.rois.cls_score.detach())
+        errors = pooled_errors(student.roi_head.cls_score, teacher.roi_head.cls_score.detach())
         return self.losses['cls'](errors=errors)
 
     def _bbox(self, student: Observation, teacher: Observation) -> Tensor:
-        rows = box_rows('rcn', student, teacher)
-        target = in_students_encoding(rows, student.bbox_coder, teacher.bbox_coder)
-        errors = pooled_errors(rows.student, target)
+        rows = box_rows('roi_head', student, teacher)
+        errors = pooled_errors(rows.student, rows.teacher)
         return self.losses['bbox'](errors=errors, avg_factor=rows.avg_factor)

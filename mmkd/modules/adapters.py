@@ -72,6 +72,8 @@ class DeconvAdapter(nn.Module):
         ValueError: ``octaves`` is less than 1.
     """
 
+    enlarges = True
+
     def __init__(self, in_channels: int, out_channels: int, octaves: int = 1) -> None:
         super().__init__()
         check_number('octaves', octaves, '>= 1', whole=True)

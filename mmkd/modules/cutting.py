@@ -6,7 +6,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from mmkd.losses.functional import RegionErrors, check_same_shape, cropped_errors, pooled_errors
+from mmkd.losses.functional import (
+    RegionErrors,
+    check_same_shape,
+    cropped_errors,
+    pooled_errors,
+    wide,
+)
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
@@ -51,6 +57,7 @@ class RegionCut(nn.Module):
         rois: Tensor,
         levels: Tensor,
         strides: Sequence[float],
+        kept: Tensor | None = None,
         transform: Transform | None = None,
     ) -> RegionErrors:
         """Errors of N regions.
@@ -61,25 +68,27 @@ class RegionCut(nn.Module):
             rois: (N, 5); no gradient flows into them.
             levels: (N,) long, the level of each region.
             strides: Per level, pixels a cell.
+            kept: (N,) bool, the regions that count; the others have error 0. None: all.
             transform: Applied to pooled regions, or to the whole maps where regions are cut out.
 
         Raises:
             ValueError: Two maps of a level differ in shape.
         """
-        wide = torch.promote_types(student[0].dtype, torch.float32)
         maps = []
-        for ours, theirs in zip(student, teacher, strict=True):
-            check_same_shape(student=ours, teacher=theirs)
-            maps.append((ours.to(wide), theirs.detach().to(wide)))
-        rois = rois.detach().to(wide)
+        for student_map, teacher_map in zip(student, teacher, strict=True):
+            check_same_shape(student=student_map, teacher=teacher_map)
+            maps.append((wide(student_map), wide(teacher_map.detach())))
+        rois = rois.detach().to(maps[0][0].dtype)
+        kept = torch.ones_like(levels, dtype=torch.bool) if kept is None else kept
         cut = self._pooled if self.region == 'roi_align' else self._cropped
-        return cut(maps, rois, levels, strides, transform or _unchanged)
+        return cut(maps, rois, levels, kept, strides, transform or _unchanged)
 
     def _pooled(
         self,
         maps: Sequence[tuple[Tensor, Tensor]],
         rois: Tensor,
         levels: Tensor,
+        kept: Tensor,
         strides: Sequence[float],
         transform: Transform,
     ) -> RegionErrors:
@@ -91,7 +100,8 @@ class RegionCut(nn.Module):
             counts = (levels[:, None] == everywhere).sum(dim=0).tolist()
         found = []
         # A level without a region is pooled as well: its adapter stays in the graph.
-        for level, part in enumerate(rois[order].split(counts)):
+        parts = zip(rois[order].split(counts), kept[order].split(counts), strict=True)
+        for level, (part, counted) in enumerate(parts):
             regions = [
                 roi_align(
                     side,
@@ -103,7 +113,7 @@ class RegionCut(nn.Module):
                 )
                 for side in maps[level]
             ]
-            found.append(pooled_errors(*transform(level, *regions)))
+            found.append(pooled_errors(*transform(level, *regions), counted))
         back = order.argsort()
         return RegionErrors(*(torch.cat(field)[back] for field in zip(*found, strict=True)))
 
@@ -112,13 +122,15 @@ class RegionCut(nn.Module):
         maps: Sequence[tuple[Tensor, Tensor]],
         rois: Tensor,
         levels: Tensor,
+        kept: Tensor,
         strides: Sequence[float],
         transform: Transform,
     ) -> RegionErrors:
         parts = []
         for level, pair in enumerate(maps):
-            found = cropped_errors(*transform(level, *pair), rois, strides[level])
-            parts.append([field * (levels == level) for field in found])
+            here = levels == level
+            found = cropped_errors(*transform(level, *pair), rois, strides[level], here & kept)
+            parts.append([field.masked_fill(~here, 0) for field in found])
         return RegionErrors(*(torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from mmkd.losses.functional import pairwise_iou
+from mmkd.losses.functional import pairwise_iou, wide
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
@@ -109,7 +109,7 @@ class ProposalRegion:
         return repeats
 
     def _balanced(self, boxes: Tensor, kept: Tensor, gt: Tensor, share: float) -> Tensor:
-        positive = (pairwise_iou(gt.to(boxes.dtype), boxes) >= self.positive_iou).any(dim=0)
+        positive = (pairwise_iou(gt, boxes) >= self.positive_iou).any(dim=0)
         kinds = [(positive & kept, share), (~positive & kept, 1 - share)]
         total = boxes.new_tensor(self.max_per_image, dtype=torch.float64)
         for members, fraction in kinds:
@@ -123,7 +123,7 @@ class ProposalRegion:
 
 
 def _joined_by_rank(lists: Sequence[Tensor]) -> Tensor:
-    boxes = torch.cat([part.to(lists[0].dtype) for part in lists])
+    boxes = torch.cat([wide(part) for part in lists])
     ranks = [
         torch.arange(len(part), device=part.device) * len(lists) + place
         for place, part in enumerate(lists)

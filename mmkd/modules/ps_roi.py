@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import ps_roi_align
 
+from mmkd.losses.functional import wide
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
@@ -79,7 +80,7 @@ class PSRoIExtractor(nn.Module):
                 f'PSRoIExtractor reads one map with a multiple of {area} channels (output_size '
                 f'{self.output_size}), got {[tuple(level.shape) for level in feats]}.'
             )
-        maps = feats[0].to(torch.promote_types(feats[0].dtype, torch.float32))
+        maps = wide(feats[0])
         boxes = rois.to(maps.dtype)
         scale = 1 / self.featmap_stride
         if self.pool == 'align':

@@ -1,13 +1,15 @@
 """Regions of a map in which a method compares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mmkd.losses.functional import MAX_OVER, imitation_mask
-from mmkd.registry import MODELS
+from mmkd.observation import Batch, DetectorInfo, Observation, Priors
+from mmkd.registry import MODELS, TASK_UTILS
 from mmkd.settings import check_number
 
 
@@ -21,20 +23,121 @@ class ImitationRegion:
         psi: Threshold factor, in [0, 1]: F_k = psi * M_k.
         max_over: Anchors among which the best IoU M_k of a box is sought: ``'all'`` levels,
             each ``'level'`` alone, or on the ``'assigned'`` level only (FPN rule).
+        anchor_generator: Config of the anchors that define "near", over all student levels. By
+            default those of the student's RPN or dense head; one square of 8 strides a cell for
+            heads that have points.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
-    def __init__(self, psi: float = 0.5, max_over: str = 'assigned') -> None:
+    def __init__(
+        self,
+        psi: float = 0.5,
+        max_over: str = 'assigned',
+        anchor_generator: dict | None = None,
+    ) -> None:
         check_number('psi', psi, '[0, 1]')
         if max_over not in MAX_OVER:
             raise ValueError(f'max_over must be one of {MAX_OVER}, got {max_over!r}.')
+        if anchor_generator is not None and not isinstance(anchor_generator, Mapping):
+            raise ValueError(
+                'anchor_generator must be a dict of its settings, e.g. dict(scales=[8], '
+                f'ratios=[1.0], strides=[8, 16]), got {anchor_generator!r}.'
+            )
         self.psi = psi
         self.max_over = max_over
+        self.anchor_generator = anchor_generator
+
+    def setup(
+        self, student: DetectorInfo, strides: Sequence[int], target_strides: Sequence[int]
+    ) -> frozenset[str]:
+        """Gets ready for the level pairs of a method; called once.
+
+        Args:
+            student: Description of the student.
+            strides: Of the student's level of each pair, pixels.
+            target_strides: Of the grids that masks are wanted on, in the same pixels.
+
+        Returns:
+            The fields of the student that are read.
+
+        Raises:
+            ValueError: ``anchor_generator`` has another number of levels.
+        """
+        self.strides, self.target_strides = list(strides), list(target_strides)
+        info = student.features
+        self.finest_scale = info.finest_scale * min(target_strides) / min(info.strides)
+        self.generator = self._build_generator(student)
+        return frozenset({'features', 'priors'} if self.generator is None else {'features'})
+
+    def _build_generator(self, student: DetectorInfo) -> Any:
+        if self.anchor_generator is None and 'priors' in student.fields:
+            return None
+        square = dict(
+            type='mmdet.AnchorGenerator', ratios=[1.0], octave_base_scale=8, scales_per_octave=1
+        )
+        config = dict(self.anchor_generator or dict(square, strides=list(student.strides)))
+        config.setdefault('type', 'mmdet.AnchorGenerator')
+        generator = TASK_UTILS.build(config)
+        if generator.num_levels != len(student.strides):
+            raise ValueError(
+                f'anchor_generator has {generator.num_levels} levels, the student has '
+                f'{len(student.strides)}: give it strides={list(student.strides)}.'
+            )
+        return generator
 
     @torch.no_grad()
     def __call__(
+        self,
+        student: Observation,
+        batch: Batch,
+        levels: Sequence[int],
+        sizes: Sequence[tuple[int, int]],
+    ) -> list[Tensor]:
+        """Masks of a batch, one a level pair.
+
+        Args:
+            student: The student's observation.
+            batch: Ground truth.
+            levels: The student's level of each pair.
+            sizes: (H, W) of the grid that each mask is wanted on.
+
+        Returns:
+            Per pair (B, H, W) bool.
+        """
+        priors = student.priors if self.generator is None else self._grid(student, batch)
+        moved = [
+            move_priors(
+                priors.anchors[level],
+                priors.valid[level],
+                student.features[level].shape[-2:],
+                size,
+                stride=stride,
+                ratio=target / stride,
+            )
+            for level, size, stride, target in zip(
+                levels, sizes, self.strides, self.target_strides, strict=True
+            )
+        ]
+        anchors, valid = zip(*moved, strict=True)
+        return self.near(
+            batch.gt_bboxes, anchors, valid, sizes, self.target_strides, self.finest_scale
+        )
+
+    def _grid(self, student: Observation, batch: Batch) -> Priors:
+        sizes = [tuple(level.shape[-2:]) for level in student.features]
+        device = student.features[0].device
+        flags = [
+            self.generator.valid_flags(sizes, meta['pad_shape'], device) for meta in batch.metas
+        ]
+        return Priors(
+            anchors=self.generator.grid_priors(sizes, device=device),
+            valid=[torch.stack(level) for level in zip(*flags, strict=True)],
+        )
+
+    @torch.no_grad()
+    def near(
         self,
         gt_bboxes: Sequence[Tensor],
         anchors: Sequence[Tensor],
@@ -43,7 +146,7 @@ class ImitationRegion:
         strides: Sequence[int],
         finest_scale: float,
     ) -> list[Tensor]:
-        """Masks of a batch.
+        """Masks of anchors and boxes that are given.
 
         Args:
             gt_bboxes: Per image (G, 4) xyxy pixels of the padded input, without ignored boxes.

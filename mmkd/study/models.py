@@ -87,7 +87,7 @@ def _first_of_each_arm(jobs: Sequence[Job]) -> list[Job]:
 def _methods_with_masks(config: Any) -> list[str]:
     init_default_scope(config.get('default_scope', 'mmdet'))
     model = MODELS.build(dict(config.model))
-    return [name for name, method in model.distill.items() if hasattr(method, 'masks')]
+    return [name for name, method in model.distill.items() if method.has_masks]
 
 
 def _unmirrored(dataset: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from .detectors import (
     tiny_faster_rcnn_cfg,
     tiny_fcos_cfg,
     tiny_retinanet_cfg,
+    tiny_ssd_cfg,
 )
 from .rfcn import tiny_rfcn_cfg
 from .runs import in_process, in_two_processes, tiny_run_cfg, train
@@ -23,6 +24,7 @@ __all__ = [
     'tiny_retinanet_cfg',
     'tiny_rfcn_cfg',
     'tiny_run_cfg',
+    'tiny_ssd_cfg',
     'train',
     'write_tiny_coco',
 ]

@@ -250,3 +250,72 @@ def tiny_fcos_cfg(
         test_cfg=_one_stage_test_cfg(),
     )
     return ConfigDict({**cfg, **kw})
+
+
+def tiny_ssd_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+    """SSD300: six levels, strides 8 to 300; its last map has no cell below 273 pixels."""
+    channels = [2 * base_channels, 4 * base_channels] + [8] * 4
+    preprocessor = dict(type='mmdet.DetDataPreprocessor', pad_size_divisor=1)
+    cfg = dict(
+        type='mmdet.SingleStageDetector',
+        data_preprocessor=preprocessor,
+        backbone=_resnet(base_channels, stages=3, out_indices=(1, 2)),
+        neck=dict(
+            type='mmdet.SSDNeck',
+            in_channels=channels[:2],
+            out_channels=channels,
+            level_strides=(2, 2, 1, 1),
+            level_paddings=(1, 1, 0, 0),
+        ),
+        bbox_head=dict(
+            type='mmdet.SSDHead',
+            in_channels=channels,
+            num_classes=num_classes,
+            anchor_generator=dict(
+                type='mmdet.SSDAnchorGenerator',
+                scale_major=False,
+                input_size=300,
+                basesize_ratio_range=(0.15, 0.9),
+                strides=[8, 16, 32, 64, 100, 300],
+                ratios=[[2], [2, 3], [2, 3], [2, 3], [2], [2]],
+            ),
+            bbox_coder=_delta_coder((0.1, 0.1, 0.2, 0.2)),
+        ),
+        train_cfg=dict(
+            assigner=_assigner(0.5, 0.5, 0.0, True),
+            sampler=dict(type='mmdet.PseudoSampler'),
+            smoothl1_beta=1.0,
+            allowed_border=-1,
+            pos_weight=-1,
+            neg_pos_ratio=3,
+            debug=False,
+        ),
+        test_cfg=_one_stage_test_cfg(),
+    )
+    return ConfigDict({**cfg, **kw})
+
+
+def tiny_cascade_rcnn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+    """Cascade R-CNN with FPN and two stages."""
+    cfg = tiny_faster_rcnn_cfg(num_classes, base_channels)
+    head = cfg.roi_head
+    stages = [
+        dict(head.bbox_head, reg_class_agnostic=True, bbox_coder=_delta_coder(stds))
+        for stds in ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1))
+    ]
+    cfg.type = 'mmdet.CascadeRCNN'
+    cfg.roi_head = dict(
+        type='mmdet.CascadeRoIHead',
+        num_stages=2,
+        stage_loss_weights=[1.0, 0.5],
+        bbox_roi_extractor=head.bbox_roi_extractor,
+        bbox_head=stages,
+    )
+    cfg.train_cfg.rcnn = [
+        dict(
+            cfg.train_cfg.rcnn,
+            assigner=_assigner(iou, iou, iou, False),
+        )
+        for iou in (0.5, 0.6)
+    ]
+    return ConfigDict({**cfg, **kw})

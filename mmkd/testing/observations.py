@@ -1,23 +1,44 @@
 """Observations made by hand, so that a method can be tested without a detector."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from mmkd.observation import Batch, Layout, Observation, Priors
+from mmkd.observation import Batch, DetectorInfo, HeadInfo, MapsInfo, Observation, Priors
 
 
-def layout_of(maps: Sequence[Tensor], strides: Sequence[int], **changes: object) -> Layout:
-    """A layout with the channels of ``maps`` and priors; ``changes`` replace entries."""
+def info_of(
+    maps: Sequence[Tensor],
+    strides: Sequence[int],
+    *,
+    priors: bool = True,
+    num_classes: int | None = None,
+    pairing: str | None = None,
+    heads: Mapping[str, HeadInfo] | None = None,
+    **changes: object,
+) -> DetectorInfo:
+    """The description of a detector whose levels, and stages, are these maps.
+
+    Args:
+        maps: Per level (B, C, H, W).
+        strides: Of the levels.
+        priors: Whether it has anchors.
+        num_classes: Of its heads.
+        pairing: Of a teacher on larger images.
+        heads: Of its fields ``rpn`` and ``roi_head``; plain ones by default.
+        changes: Replace entries of its :class:`MapsInfo`.
+    """
     entries: dict = dict(
         channels=tuple(level.shape[1] for level in maps),
         strides=tuple(strides),
         rectified=tuple(bool((level >= 0).all()) for level in maps),
-        finest_scale=14.0 * (strides[0] if strides else 4),
-        fields=frozenset({'features', 'priors'}),
+        finest_scale=14.0 * min(strides, default=4),
     )
-    return Layout(**{**entries, **changes})
+    info = MapsInfo(**{**entries, **changes})
+    fields: dict = {'features': info, 'backbone': info}
+    fields |= {'rpn': HeadInfo(True, False), 'roi_head': HeadInfo(False, False), **(heads or {})}
+    return DetectorInfo(fields | ({'priors': None} if priors else {}), num_classes, pairing)
 
 
 def square_priors(

@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmkd.distiller import Distiller
 from mmkd.registry import HOOKS
 
 from .detections import Boxes, draw_detections
@@ -85,7 +86,7 @@ class DistillVisualizationHook(Hook):
 
 
 def _figures(
-    model: Any, probe: Any, index: int, classes: tuple, score_thr: float
+    model: Distiller, probe: Any, index: int, classes: tuple, score_thr: float
 ) -> Iterator[tuple[str, Figure]]:
     """Name and figure of each picture of one image."""
     meta, width = probe.batch.metas[index], probe.inputs.shape[-1]
@@ -97,10 +98,10 @@ def _figures(
         title = f'where {name} imitates'
         yield f'distill_masks_{name}', draw_imitation(image, cells, strides, boxes, ignored, title)
     for name, maps in probe.maps.items():
-        strides = [round(width / ours.shape[-1]) for ours, _ in maps]
+        strides = [round(width / student.shape[-1]) for student, _ in maps]
         levels = [
-            _array((ours[index].float() - theirs[index].float()).square().mean(0).sqrt())
-            for ours, theirs in maps
+            _array((student[index].float() - teacher[index].float()).square().mean(0).sqrt())
+            for student, teacher in maps
         ]
         title = f'{name}: student minus teacher'
         yield f'distill_difference_{name}', draw_differences(image, levels, strides, title)

@@ -1,8 +1,7 @@
 """The imitation masks of a distillation config, made by the code that trains with them."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmkd.distiller import Distiller, Method
 from mmkd.registry import MODELS
 
 
@@ -66,7 +66,7 @@ def imitation_dataset(config: Config, split: str) -> Any:
     return DATASETS.build(dataset)
 
 
-def build_imitator(config: Config, method: str | None = None) -> tuple[Any, Any]:
+def build_imitator(config: Config, method: str | None = None) -> tuple[Distiller, Method]:
     """The detector of a distillation config, and its method that has an imitation mask.
 
     No checkpoint is read: a mask depends on boxes, anchors and the sizes of maps alone.
@@ -82,11 +82,11 @@ def build_imitator(config: Config, method: str | None = None) -> tuple[Any, Any]
     model_type = str(config.model.get('type'))
     if model_type.split('.')[-1] != 'DistillDetector':
         raise ValueError(
-            f'{config.filename} is the config of a {model_type}, which imitates nobody: name a '
+            f'{config.filename} is the config of a {model_type}, which has no teacher: name a '
             "distillation config, whose model has type='mmkd.DistillDetector'."
         )
     model = MODELS.build(dict(config.model, type='mmkd.DistillDetector'))
-    masked = {name: m for name, m in model.distill.items() if callable(getattr(m, 'masks', None))}
+    masked = {name: method for name, method in model.distill.items() if method.has_masks}
     if not masked:
         raise ValueError(
             f'{config.filename}: none of its methods has an imitation mask '
@@ -97,16 +97,14 @@ def build_imitator(config: Config, method: str | None = None) -> tuple[Any, Any]
     if method is not None and method not in masked:
         raise ValueError(f'method {method!r} has no mask here: choose one of {list(masked)}.')
     chosen = masked[method or next(iter(masked))]
-    # A weight of 0 switches a method off and with it the observations that the mask is made from.
-    chosen.loss_weight = chosen.loss_weight or 1.0
     return model, chosen
 
 
 @torch.no_grad()
 def imitation_masks(
-    model: Any, method: Any, dataset: Any, indices: Sequence[int]
+    model: Distiller, method: Method, dataset: Any, indices: Sequence[int]
 ) -> Iterator[MaskedImage]:
-    """Runs the training loss image by image and keeps the masks that the method made.
+    """Runs the student's training loss image by image and asks the method for its masks.
 
     Args:
         model: A ``DistillDetector``; left in training mode.
@@ -115,28 +113,23 @@ def imitation_masks(
         indices: Of the items.
     """
     model.train()
-    seen: list[list[torch.Tensor]] = []
-    with _tap_masks(method, seen.append):
-        for index in indices:
-            item = dataset[index]
-            batch = dict(
-                inputs=[item['inputs']], data_samples=[copy.deepcopy(item['data_samples'])]
-            )
-            data = model.data_preprocessor(batch, training=True)
-            model.loss(data['inputs'], data['data_samples'])
-            yield _masked_image(item, seen.pop(), method)
+    for index in indices:
+        item = dataset[index]
+        batch = dict(inputs=[item['inputs']], data_samples=[copy.deepcopy(item['data_samples'])])
+        data = model.data_preprocessor(batch, training=True)
+        seen = model.observe(data['inputs'], data['data_samples'])
+        yield _masked_image(item, method.masks(*seen.by(method.teacher)), method)
 
 
-def _masked_image(item: dict, masks: list[torch.Tensor], method: Any) -> MaskedImage:
+def _masked_image(item: dict, masks: list[torch.Tensor], method: Method) -> MaskedImage:
     sample = item['data_samples']
     ignored = sample.get('ignored_instances')
-    strides = method.strides[1]
     return MaskedImage(
         name=Path(sample.img_path).stem,
         # Pipelines that distort colours leave floats.
         image=item['inputs'].flip(0).permute(1, 2, 0).clamp(0, 255).to(torch.uint8).numpy(),
         masks=[mask[0].cpu().numpy() for mask in masks],
-        strides=[strides[j] for _, j in method.pairs],
+        strides=list(method.target_strides),
         gt_bboxes=_boxes(sample.gt_instances),
         gt_ignored=np.zeros((0, 4)) if ignored is None else _boxes(ignored),
     )
@@ -154,20 +147,3 @@ def _pipeline_owner(dataset: Any) -> Any:
         if inner is not None:
             return _pipeline_owner(inner)
     raise ValueError(f'the dataset {dataset.get("type")} has no pipeline.')
-
-
-@contextmanager
-def _tap_masks(method: Any, keep: Callable[[list], None]) -> Iterator[None]:
-    """Hands on what ``method.masks`` returns, inside the ``with`` block."""
-    original = method.masks
-
-    def tapped(*args: Any) -> list[torch.Tensor]:
-        masks = original(*args)
-        keep(masks)
-        return masks
-
-    method.__dict__['masks'] = tapped
-    try:
-        yield
-    finally:
-        del method.__dict__['masks']

@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import load_checkpoint
 
 from mmkd.methods import DistillMethod
-from mmkd.methods.rows import box_rows, class_rows
+from mmkd.methods.head_samples import box_rows, class_rows
 from mmkd.registry import MODELS
 from mmkd.testing import (
     demo_batch,
@@ -20,7 +20,7 @@ from mmkd.testing import (
     tiny_retinanet_cfg,
     tiny_rfcn_cfg,
 )
-from mmkd.testing.distill import build_distill, build_plain, loss_of
+from mmkd.testing.distill import build_distill, build_plain, distill_cfg, loss_of
 
 OPTIMIZER = dict(
     type='OptimWrapper',
@@ -82,6 +82,17 @@ class TestTheStudentIsTheProduct:
         torch.save({'state_dict': plain.state_dict()}, tmp_path / 'plain.pth')
         load_checkpoint(model, str(tmp_path / 'plain.pth'), map_location='cpu')
         assert_same_state(model.student.state_dict(), plain.state_dict())
+
+    @pytest.mark.parametrize('scale', [1, 0.5])
+    def test_it_predicts_without_a_teacher_and_does_not_train(self, tmp_path, scale):
+        trained = build_distill(tmp_path, student_scale=scale)
+        alone = distill_cfg(tmp_path, student_scale=scale)
+        alone.teacher = None
+        alone = MODELS.build(alone)
+        alone.load_state_dict(trained.student.state_dict())
+        assert_same_detections(detections(alone), detections(trained))
+        with pytest.raises(ValueError, match='teacher=None is for prediction alone'):
+            alone.init_weights()
 
     def test_missing_student_keys_are_an_error_that_names_them(self, tmp_path):
         model = build_distill(tmp_path)
@@ -230,7 +241,9 @@ class TestCost:
 class ReadEverything(DistillMethod):
     """Keeps what it is shown."""
 
-    student_reads = teacher_reads = frozenset({'features', 'rpn', 'rois'})
+    student_fields = teacher_fields = frozenset(
+        {'features', 'rpn', 'roi_head', 'rpn_bbox_coder', 'bbox_coder', 'proposals'}
+    )
 
     def forward(self, student, teacher, batch):
         self.seen = (student, teacher, batch)
@@ -238,6 +251,32 @@ class ReadEverything(DistillMethod):
 
     def task_loss_scale(self, name, batch):
         return 0.25 if name == 'loss_cls' else 1.0
+
+
+@MODELS.register_module()
+class ReadOne(DistillMethod):
+    """Reads one field of the teacher, and no other of the student than its features."""
+
+    def __init__(self, field):
+        super().__init__()
+        self.teacher_fields = frozenset({field})
+
+    def forward(self, student, teacher, batch):
+        (field,) = self.teacher_fields
+        self.seen = getattr(teacher, field)
+        return {'loss_read': student.features[0].sum() * 0}
+
+
+@pytest.mark.parametrize('config, field', [
+    *((tiny_faster_rcnn_cfg, field)
+      for field in ('priors', 'proposals', 'rpn', 'roi_head', 'roi_embedding')),
+    (tiny_retinanet_cfg, 'dense'),
+])  # fmt: skip
+def test_a_field_of_the_teacher_needs_no_other_to_be_named(tmp_path, config, field):
+    methods = [dict(type='mmkd.ReadOne', field=field)]
+    model = build_distill(tmp_path, student=config(), teacher=config(), methods=methods)
+    loss_of(model)
+    assert model.distill['read_one'].seen is not None
 
 
 @pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_rfcn_cfg])
@@ -254,23 +293,24 @@ def test_a_teacher_that_copies_the_student_says_the_same_on_its_anchors_and_rois
     model.eval()
     loss_of(model, **batch)
     student, teacher, _ = model.distill['read_everything'].seen
-    assert torch.equal(student.rois.cls_score, teacher.rois.cls_score)
-    assert torch.equal(student.rois.bbox_pred, teacher.rois.bbox_pred)
-    assert torch.equal(student.rois.bbox_feats, teacher.rois.bbox_feats)
+    assert torch.equal(student.roi_head.cls_score, teacher.roi_head.cls_score)
+    assert torch.equal(student.roi_head.bbox_pred, teacher.roi_head.bbox_pred)
+    assert torch.equal(student.roi_head.bbox_feats, teacher.roi_head.bbox_feats)
     for field in ('cls_score', 'bbox_pred'):
         maps = getattr(student.rpn, field), getattr(teacher.rpn, field)
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(*maps, strict=True))
     assert student.rpn.anchors is teacher.rpn.anchors
-    for head in ('rcn', 'rpn'):
+    for head in ('roi_head', 'rpn'):
         classes, boxes = class_rows(head, student, teacher), box_rows(head, student, teacher)
         assert torch.equal(classes.student, classes.teacher) and len(classes.student) > 0
         assert torch.equal(boxes.student, boxes.teacher) and len(boxes.student) > 0
-    labels = student.rois.targets[0]
-    assert len(labels) == len(student.rois.rois) and not teacher.rois.cls_score.requires_grad
+    labels = student.roi_head.targets[0]
+    assert len(labels) == len(student.roi_head.rois)
+    assert not teacher.roi_head.cls_score.requires_grad
     assert len(student.proposals) == len(batch['sizes'])
 
 
-@pytest.mark.parametrize('head', ['rcn', 'rpn'])
+@pytest.mark.parametrize('head', ['roi_head', 'rpn'])
 @pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg, tiny_rfcn_cfg])
 def test_rows_and_divisors_are_those_of_the_students_own_losses(tmp_path, config, head):
     methods = [dict(type='mmkd.ReadEverything')]
@@ -279,12 +319,12 @@ def test_rows_and_divisors_are_those_of_the_students_own_losses(tmp_path, config
     seen = model.distill['read_everything'].seen[:2]
     classes, boxes = class_rows(head, *seen), box_rows(head, *seen)
     box_error = (boxes.student - boxes.target).abs().sum() / boxes.avg_factor  # L1, as configured
-    expected = losses['loss_bbox' if head == 'rcn' else 'loss_rpn_bbox']
+    expected = losses['loss_bbox' if head == 'roi_head' else 'loss_rpn_bbox']
     torch.testing.assert_close(box_error, sum(expected) if head == 'rpn' else expected)
     functional = torch.nn.functional
-    if head == 'rcn':
+    if head == 'roi_head':
         # ReadEverything scales it by a quarter. Rows keep their order, so labels can be looked up.
-        labels, weights, *_ = seen[0].rois.targets
+        labels, weights, *_ = seen[0].roi_head.targets
         hard = functional.cross_entropy(classes.student, labels[weights > 0], reduction='sum')
         torch.testing.assert_close(hard / classes.avg_factor, 4 * losses['loss_cls'])
     else:

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from mmkd.detectors.layout import read_layout
-from mmkd.methods.rows import class_rows
+from mmkd.detectors.describe import describe
+from mmkd.methods.head_samples import class_rows
 from mmkd.testing import demo_batch, tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import build_distill, build_plain, loss_of
 
@@ -33,10 +33,10 @@ def seen_by(model, **batch):
 
 class TestAsADetector:
     def test_the_heads_see_the_fourth_stage_and_the_reduced_fifth_at_one_stride(self):
-        layout = read_layout(build_plain(tiny_rfcn_cfg()), 'student')
-        assert layout.channels == (32, 64) and layout.strides == (16, 16)
-        assert layout.backbone_strides == (16, 16) and all(layout.rectified)
-        assert {'rpn', 'rois', 'priors', 'proposals'} <= layout.fields
+        info = describe(build_plain(tiny_rfcn_cfg()), 'student')
+        assert info.channels == (32, 64) and info.strides == (16, 16)
+        assert info.backbone.strides == (16, 16) and all(info.features.rectified)
+        assert {'rpn', 'roi_head', 'priors', 'proposals'} <= set(info.fields)
 
     def test_every_tensor_of_a_step_has_the_shape_that_the_docs_say(self):
         model = build_plain(tiny_rfcn_cfg())
@@ -127,24 +127,25 @@ class TestAsStudentAndTeacher:
         soft = [dict(type='mmkd.SoftClassification')]
         model = build_distill(tmp_path, student=cfg, teacher=copy.deepcopy(cfg), methods=soft)
         model.teacher.model.load_state_dict(model.student.state_dict())
-        _, student, teacher, _ = seen_by(model.eval())
+        student, teacher, _ = seen_by(model.eval()).by('teacher')
         for field in ('cls_score', 'bbox_pred', 'bbox_feats'):
-            assert torch.equal(getattr(student.rois, field), getattr(teacher.rois, field))
-        rows = class_rows('rcn', student, teacher)
+            assert torch.equal(getattr(student.roi_head, field), getattr(teacher.roi_head, field))
+        rows = class_rows('roi_head', student, teacher)
         probabilities = [rows.student.softmax(1), rows.teacher.softmax(1)]
         divergence = probabilities[1] * (probabilities[1] / probabilities[0]).log()
-        assert len(rows.student) == len(student.rois.targets[0]) > 16 and not divergence.any()
+        assert len(rows.student) == len(student.roi_head.targets[0]) > 16 and not divergence.any()
 
     def test_rois_and_outputs_are_those_of_the_loss_where_ohem_mines_first(self, tmp_path):
         model = build_distill(
             tmp_path, student=ohem(tiny_rfcn_cfg()), teacher=tiny_rfcn_cfg(base_channels=12),
-            methods=[dict(type='mmkd.SoftClassification', on='rcn')],
+            methods=[dict(type='mmkd.SoftClassification', on='roi_head')],
         )  # fmt: skip
-        losses, student, _, _ = seen_by(model)
-        labels, weights, *_ = student.rois.targets
-        assert len(student.rois.rois) == len(student.rois.cls_score) == len(labels) == 32
-        hard = torch.nn.functional.cross_entropy(student.rois.cls_score, labels)
-        torch.testing.assert_close(hard, losses['loss_cls'])
+        seen = seen_by(model)
+        student = seen.student
+        labels, weights, *_ = student.roi_head.targets
+        assert len(student.roi_head.rois) == len(student.roi_head.cls_score) == len(labels) == 32
+        hard = torch.nn.functional.cross_entropy(student.roi_head.cls_score, labels)
+        torch.testing.assert_close(hard, seen.losses['loss_cls'])
 
     def test_the_teacher_makes_its_score_maps_once_and_only_when_asked(self, tmp_path):
         for methods, expected in (
@@ -165,8 +166,7 @@ class TestAsStudentAndTeacher:
         model = build_distill(
             tmp_path, student=tiny_rfcn_cfg(), teacher=tiny_rfcn_cfg(base_channels=12)
         )
-        _, *seen = seen_by(model)
-        first, second = model.distill['fgfi'].masks(*seen)
+        first, second = model.distill['fgfi'].masks(*seen_by(model).by('teacher'))
         assert torch.equal(first, second) and 0 < first.sum() < first.numel()
 
 
@@ -179,9 +179,9 @@ def rfcn(**kw):
 
 
 PAIRS = {
-    'rfcn under rfcn': (rfcn(), rfcn(base_channels=12), None, ('rcn', 'rpn')),
-    'rfcn under faster': (rfcn(), tiny_faster_rcnn_cfg(base_channels=12), TO_FPN, ('rcn',)),
-    'faster under rfcn': (tiny_faster_rcnn_cfg(), rfcn(base_channels=12), FROM_FPN, ('rcn',)),
+    'rfcn under rfcn': (rfcn(), rfcn(base_channels=12), None, ('roi_head', 'rpn')),
+    'rfcn under faster': (rfcn(), tiny_faster_rcnn_cfg(base_channels=12), TO_FPN, ('roi_head',)),
+    'faster under rfcn': (tiny_faster_rcnn_cfg(), rfcn(base_channels=12), FROM_FPN, ('roi_head',)),
 }
 METHODS = {
     'fgfi': lambda levels, on: dict(type='mmkd.FGFI', levels=levels),

@@ -1,12 +1,15 @@
+import logging
 import os
 import pickle
+from unittest.mock import patch
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 from mmkd.detectors.weights import misfit_report
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_fcos_cfg
-from mmkd.testing.distill import build_distill, distill_cfg, save_teacher
+from mmkd.testing.distill import build_distill, distill_cfg, loss_of, save_teacher
 
 
 def train_with(folder, checkpoint, **kwargs):
@@ -79,8 +82,33 @@ def test_the_classes_of_the_checkpoint_are_known(tmp_path):
     assert model.teacher.classes == classes
 
 
+@pytest.mark.parametrize('role', ['teacher', 'student'])
+def test_copies_for_the_moving_average_of_mmdetection_2_are_left_out(tmp_path, role):
+    cfg = tiny_faster_rcnn_cfg()
+    file = save_teacher(cfg, tmp_path / 'a.pth')
+    state = torch.load(file, weights_only=True)['state_dict']
+    copies = {'ema_' + key.replace('.', '_'): torch.zeros_like(v) for key, v in state.items()}
+    torch.save({'state_dict': {f'module.{k}': v for k, v in {**state, **copies}.items()}}, file)
+    model = build_distill(tmp_path, student=dict(config=cfg, checkpoint=file), teacher=cfg)
+    model.teacher.checkpoint = file
+    with patch.object(MMLogger.get_current_instance(), 'info') as info:
+        model.teacher.load() if role == 'teacher' else model.init_weights()
+    text = next(call.args[0] for call in info.call_args_list if 'ema_*' in call.args[0])
+    assert text.startswith(f'{role} checkpoint {file} holds {len(state)} ema_* copies, which the')
+    kept = (model.teacher.model if role == 'teacher' else model.student).state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in kept.items())
+
+
+def test_keys_that_only_begin_like_copies_are_unexpected(tmp_path):
+    model = build_distill(tmp_path)
+    content = torch.load(model.teacher.checkpoint, weights_only=True)
+    content['state_dict']['ema_other_weight'] = torch.zeros(1)
+    torch.save(content, model.teacher.checkpoint)
+    with pytest.raises(ValueError, match='1 keys unexpected:\n    ema_other_weight'):
+        model.teacher.load()
+
+
 @pytest.mark.parametrize('kwargs, message', [
-    (dict(teacher=tiny_faster_rcnn_cfg(num_classes=4)), 'num_classes is 3 .* 4 for the teacher'),
     (dict(teacher=tiny_fcos_cfg()), r'student strides \[4, 8, 16, 32, 64\], teacher strides \[8,'),
     (dict(methods=[]), 'methods is empty'),
     (dict(methods=[dict(type='mmkd.FGIF')]), "is not registered. Did you mean 'mmkd.FGFI'"),
@@ -90,6 +118,43 @@ def test_the_classes_of_the_checkpoint_are_known(tmp_path):
 def test_what_does_not_fit_is_refused_when_built(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         build_distill(tmp_path, **kwargs)
+
+
+OF_CLASSES = ['SoftClassification', 'BoundedRegression', 'Chen2017', 'TwoStageMimic']
+OF_FEATURES = ['FGFI', 'Hint', 'ProposalMimic', 'QuantizationMimic']
+
+
+@pytest.mark.parametrize('method', OF_CLASSES)
+def test_other_classes_are_refused_where_outputs_of_classes_are_compared(tmp_path, method):
+    teacher = tiny_faster_rcnn_cfg(num_classes=4)
+    for methods in ([method], [*OF_FEATURES, method]):
+        with pytest.raises(ValueError, match='num_classes is 3 for the student and 4 for the teac'):
+            build_distill(
+                tmp_path, teacher=teacher, methods=[dict(type=f'mmkd.{one}') for one in methods]
+            )
+
+
+@pytest.mark.parametrize('methods', [
+    [dict(type=f'mmkd.{name}') for name in OF_FEATURES],
+    [dict(type='mmkd.SoftClassification', on='rpn')],  # object or not: no classes
+])  # fmt: skip
+@pytest.mark.parametrize('classes', [4, 3])
+def test_other_classes_of_a_teacher_of_features_are_accepted_and_the_log_says_so(
+    tmp_path, caplog, methods, classes
+):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        with caplog.at_level(logging.INFO):
+            model = build_distill(
+                tmp_path, teacher=tiny_faster_rcnn_cfg(num_classes=classes), methods=methods
+            )
+    finally:
+        logger.removeHandler(caplog.handler)
+    said = 'teacher has 4 classes, the student 3: methods compare features alone' in caplog.text
+    assert said is (classes == 4)
+    loss, _ = model.parse_losses(loss_of(model))
+    assert loss.isfinite()
 
 
 def test_a_method_may_be_named_without_scope(tmp_path):

@@ -64,21 +64,24 @@ def inject(model, ranks):
     proposals = [rois[rois[:, 0] == image, 1:] for image in range(2 * len(ranks))]
     targets = labels, torch.ones(len(labels)).double(), 0.3 * positive, positive
 
-    def observe(*args):
-        losses, student, teacher, batch = type(model).observe(model, *args)
+    def observe(inputs, samples, also=()):
+        seen = type(model).observe(model, inputs, samples, also)
+        student = seen.student
         maps = model.student.roi_head._bbox_forward(student.features, rois)
-        seen = [maps[key] for key in ('bbox_feats', 'cls_score', 'bbox_pred')]
-        ours = RoIOutput(rois, *seen, targets)
+        answers = [maps[key] for key in ('bbox_feats', 'cls_score', 'bbox_pred')]
+        roi_head = RoIOutput(rois, *answers, targets)
         fixed = Observation(
             features=lambda _: student.features,
             priors=lambda _: student.priors,
             proposals=lambda _: proposals,
             rpn=lambda _: sampled(student.rpn, ranks),
-            rois=lambda _: ours,
+            roi_head=lambda _: roi_head,
             bbox_coder=lambda _: student.bbox_coder,
             rpn_bbox_coder=lambda _: student.rpn_bbox_coder,
         )
-        return losses, fixed, model.teacher.observe(args[0], batch, fixed), batch
+        metas = [sample.metainfo for sample in samples]
+        teacher = model.pairs['teacher'].observe(inputs, metas, seen.batch, fixed)
+        return replace(seen, student=fixed, teachers={'teacher': teacher})
 
     model.observe = observe
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from mmkd.detectors.two_sizes import Shrink
 from mmkd.testing import demo_batch, tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg
 from mmkd.testing.distill import build_distill, build_plain
-from mmkd.testing.observations import layout_of
+from mmkd.testing.observations import info_of
 
 # Images that fill a multiple of 64, and one that is padded to it; the detectors ask for 32.
 BATCH = dict(sizes=((64, 128), (128, 64), (90, 70)), num_boxes=(2, 3, 1))
@@ -35,6 +35,11 @@ def build(tmp_path):
 
 def data_of(model, training=True):
     return model.data_preprocessor(demo_batch(**BATCH), training)
+
+
+def seen_by(model, data):
+    """What the method of one teacher is handed."""
+    return model.observe(data['inputs'], data['data_samples']).by('teacher')
 
 
 def small_by_hand(data):
@@ -92,18 +97,18 @@ def test_the_batch_that_was_loaded_stays_as_it_is(build):
 
 
 def test_the_teacher_sees_the_large_images_and_the_rois_on_them(build):
-    model = build(dict(type='mmkd.SoftClassification', on='rcn'))
+    model = build(dict(type='mmkd.SoftClassification', on='roi_head'))
     seen = {}
     teacher = model.teacher.model
     teacher.backbone.register_forward_hook(lambda m, args, out: seen.update(images=args[0]))
     extractor = teacher.roi_head.bbox_roi_extractor
     extractor.register_forward_hook(lambda m, args, out: seen.update(rois=args[1]))
     data = data_of(model)
-    _, student, on_large, batch = model.observe(data['inputs'], data['data_samples'])
-    assert len(on_large.rois.cls_score) == len(student.rois.rois)
+    student, on_large, batch = seen_by(model, data)
+    assert len(on_large.roi_head.cls_score) == len(student.roi_head.rois)
     assert torch.equal(seen['images'], data['inputs'])
-    assert torch.equal(seen['rois'][:, 1:], 2 * student.rois.rois[:, 1:])
-    assert torch.equal(seen['rois'][:, 0], student.rois.rois[:, 0])
+    assert torch.equal(seen['rois'][:, 1:], 2 * student.roi_head.rois[:, 1:])
+    assert torch.equal(seen['rois'][:, 0], student.roi_head.rois[:, 0])
     large = data['data_samples'][0].gt_instances.bboxes
     torch.testing.assert_close(batch.gt_bboxes[0], large / 2)
 
@@ -118,7 +123,7 @@ def test_levels_pair_by_the_pixels_that_they_cover(build):
 def test_shifted_levels_need_no_resampling(build):
     model = build(dict(type='mmkd.Hint'))
     data = data_of(model)
-    _, student, teacher, _ = model.observe(data['inputs'], data['data_samples'])
+    student, teacher, _ = seen_by(model, data)
     for i, j in model.distill['hint'].pairs:
         assert student.features[i].shape[-2:] == teacher.features[j].shape[-2:]
 
@@ -130,8 +135,7 @@ def test_fgfi_imitates_the_cells_that_it_would_on_small_images_alone(build):
     )  # fmt: skip
     data = data_of(two)
     small = small_by_hand(data)
-    _, *seen = two.observe(data['inputs'], data['data_samples'])
-    _, *alone = one.observe(small['inputs'], small['data_samples'])
+    seen, alone = seen_by(two, data), seen_by(one, small)
     masks = two.distill['fgfi'].masks(*seen), one.distill['fgfi'].masks(*alone)
     assert any(mask.any() for mask in masks[0])
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(*masks, strict=True))
@@ -146,7 +150,7 @@ def test_images_are_padded_so_that_the_small_ones_are_as_alone(build, scale, sid
 @pytest.mark.parametrize('scale', [0.5, 0.25])
 @pytest.mark.parametrize('make', [tiny_faster_rcnn_cfg, tiny_c4_faster_rcnn_cfg])
 def test_every_method_trains(build, make, scale):
-    methods = [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017', on='rcn')]
+    methods = [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017', on='roi_head')]
     model = build(*methods, make=make, pairing='upsample', student_scale=scale)
     loss, log = model.parse_losses(model(**data_of(model), mode='loss'))
     loss.backward()
@@ -157,7 +161,7 @@ def test_every_method_trains(build, make, scale):
 
 @pytest.mark.parametrize('kwargs, message', [
     (dict(methods=[dict(type='mmkd.SoftClassification')]),
-     r"anchor_generator differs: .*in the student's pixels; leave the RPN out with on='rcn'"),
+     r"anchor_generator differs: .*in the student's pixels; leave the RPN out with on='roi_head'"),
     (dict(methods=[OFF], student_scale=0.7), 'student_scale must be 1, 0.5 or 0.25, got 0.7'),
     (dict(methods=[OFF], pairing='same'), "pairing must be one of .*got 'same'"),
     (dict(methods=[OFF], make=tiny_c4_faster_rcnn_cfg), "pairing='shift' finds no level"),
@@ -188,6 +192,6 @@ def test_a_preprocessor_that_does_not_pad_is_refused():
 
 def test_a_teachers_map_that_is_finer_than_the_students_pixels_is_refused():
     maps = [torch.zeros(1, 4, 8, 8)] * 2
-    assert Shrink(0.5).layout(layout_of(maps, (2, 4)), 'shift').strides == (1, 2)
+    assert Shrink(0.5).describe(info_of(maps, (2, 4)), 'shift').strides == (1, 2)
     with pytest.raises(ValueError, match=r'strides \[2, 4\], finer than .* Leave .* stride 4 out'):
-        Shrink(0.25).layout(layout_of(maps, (2, 4)), 'upsample')
+        Shrink(0.25).describe(info_of(maps, (2, 4)), 'upsample')

@@ -19,6 +19,7 @@ from mmkd.testing.oracle import oracle_cfg, save_oracle
 CLASSES = ('class0', 'class1', 'class2')
 OPTIONS = Options(num=12)
 FGFI = dict(type='mmkd.FGFI', loss_weight=0.02)
+OF_CLASSES = dict(type='mmkd.SoftClassification', on='roi_head')
 
 
 @pytest.fixture(scope='module')
@@ -60,8 +61,15 @@ def edited(cfg, tmp_path, edit):
 def test_nothing_is_found_where_no_trap_is(cfg):
     checks = {check.name: check for check in diagnose(cfg, OPTIONS)}
     assert {name: c.state for name, c in checks.items() if c.state is not State.OK} == {}
-    assert len(checks) == 12
+    assert len(checks) == 11 and 'class names' not in checks  # features need no common list
     assert 'teacher 1.000' in checks['teacher is worth it'].text
+
+
+def test_nothing_is_found_where_classes_are_compared_and_agree(cfg):
+    cfg.model.methods.append(OF_CLASSES)
+    checks = {check.name: check for check in diagnose(cfg, OPTIONS)}
+    assert {name: c.state for name, c in checks.items() if c.state is not State.OK} == {}
+    assert len(checks) == 13 and checks['class names'].text == '3, in the same order'
 
 
 class TestTeacherNotBetter:
@@ -76,6 +84,13 @@ class TestTeacherNotBetter:
         (check,) = findings(cfg, Options(num=3, student_checkpoint=path)).values()
         assert f'the student of {path} 1.000' in check.text and 'larger one' in check.remedy
 
+    def test_a_trained_student_of_another_class_order_is_no_target(self, cfg, tmp_path):
+        content = torch.load(cfg.model.teacher.checkpoint, weights_only=True)
+        content['meta'] = dict(CLASSES=CLASSES[::-1])
+        torch.save(content, tmp_path / 'other.pth')
+        with pytest.raises(ValueError, match='--student-checkpoint=.*in another order: label 0 is'):
+            diagnose(cfg, Options(num=3, student_checkpoint=str(tmp_path / 'other.pth')))
+
     def test_than_the_student_as_it_starts(self, cfg):
         cfg.model.teacher.config.type = 'mmdet.FasterRCNN'  # untrained: it finds nothing
         found = findings(cfg)
@@ -87,6 +102,7 @@ class TestClassOrder:
         def swap(content):
             content['meta']['dataset_meta']['classes'] = ('class1', 'class0', 'class2')
 
+        cfg.model.methods.append(OF_CLASSES)
         (check,) = findings(edited(cfg, tmp_path, swap)).values()
         assert check.name == 'class names' and "'class0' in the data and 'class1'" in check.text
 
@@ -99,8 +115,18 @@ class TestClassOrder:
 
     def test_another_number_of_classes(self, cfg):
         cfg.model.teacher.config.roi_head.bbox_head.num_classes = 5
+        cfg.model.methods.append(OF_CLASSES)
         (check,) = findings(cfg).values()
         assert 'num_classes is 3 for the student and 5 for the teacher' in check.text
+
+    def test_another_number_of_classes_is_no_trap_where_features_are_compared(self, cfg, tmp_path):
+        cfg.model.teacher.config.roi_head.bbox_head.num_classes = 5
+        path, loader = tmp_path / 'five.pth', cfg.train_dataloader
+        cfg.model.teacher.checkpoint = save_oracle(cfg.model.teacher.config, path, loader, 'abcde')
+        checks = {check.name: check for check in diagnose(cfg, OPTIONS)}
+        assert checks.pop('teacher is worth it').state is State.SKIPPED  # of other classes
+        assert {check.state for check in checks.values()} == {State.OK}
+        assert not {'class names', 'class order'} & set(checks)
 
 
 class TestCheckpoint:

@@ -47,6 +47,16 @@ class TestImitationLoss:
         loss = self.loss(student, torch.zeros_like(student), torch.ones(1, 1, 1, dtype=torch.bool))
         assert loss == 4096 * 16 / 2 and loss.dtype == torch.float32
 
+    @pytest.mark.parametrize('dtype, cells', [(torch.float16, 70_000), (torch.bfloat16, 1_001)])
+    def test_cells_are_counted_where_half_precision_rounds_or_ends(self, dtype, cells):
+        # A difference of 1 everywhere: cells / (2 cells).
+        student = torch.ones(1, 1, 1, cells, dtype=dtype, requires_grad=True)
+        mask = torch.ones(1, 1, cells, dtype=torch.bool)
+        loss = self.loss(student, torch.zeros_like(student), mask)
+        loss.backward()
+        assert loss == 0.5
+        assert student.grad.flatten()[-1].item() == pytest.approx(1 / cells, rel=0.01)
+
     def test_maps_of_two_shapes_are_refused(self):
         with pytest.raises(ValueError, match='teacher must have the shape of student'):
             self.loss(torch.ones(1, 2, 3, 3), torch.ones(1, 1, 3, 3), self.mask)

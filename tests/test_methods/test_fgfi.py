@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmkd.methods import FGFI
-from mmkd.testing.observations import batch_of, layout_of, observe_maps
+from mmkd.testing.observations import batch_of, info_of, observe_maps
 from mmkd.testing.references.imitation import conv3x3, imitation_loss, imitation_masks
 
 STRIDES = (8, 16)
@@ -30,7 +30,7 @@ def scene():
 def build(student, teacher, **kwargs):
     torch.manual_seed(1)
     method = FGFI(loss_weight=1.0, **kwargs).double()
-    method.setup(layout_of(student, STRIDES), layout_of(teacher, STRIDES))
+    method.setup(info_of(student, STRIDES), info_of(teacher, STRIDES))
     return method.double()
 
 
@@ -50,7 +50,7 @@ def test_equals_the_formula_in_loops(scene, max_over):
         for anchors, level in zip(priors.anchors, student, strict=True)
     ]
     anchors, valid = zip(*grids, strict=True)
-    # The FPN rule of layout_of: a side of 14 * 16 pixels and more goes to the second level.
+    # The FPN rule of info_of: a side of 14 * 16 pixels and more goes to the second level.
     images = [
         imitation_masks(boxes.numpy(), anchors, valid, 0.5, max_over, [0] * len(boxes))
         for boxes in batch.gt_bboxes
@@ -137,10 +137,9 @@ def test_levels_paired_by_hand_compare_on_the_teachers_grid(scene):
 def test_heads_with_points_get_one_square_of_eight_strides_a_cell(scene):
     student, teacher, _ = scene
     method = FGFI()
-    method.setup(
-        layout_of(student, STRIDES, fields=frozenset({'features'})), layout_of(teacher, STRIDES)
-    )
-    anchors = method.generator.grid_priors([(1, 1), (1, 1)], device='cpu')
+    method.setup(info_of(student, STRIDES, priors=False), info_of(teacher, STRIDES))
+    assert 'priors' not in method.student_fields
+    anchors = method.region.generator.grid_priors([(1, 1), (1, 1)], device='cpu')
     assert anchors[0].tolist() == [[-32, -32, 32, 32]]
     assert anchors[1].tolist() == [[-64, -64, 64, 64]]
 
@@ -148,10 +147,8 @@ def test_heads_with_points_get_one_square_of_eight_strides_a_cell(scene):
 def test_a_generator_of_other_levels_is_refused(scene):
     student, teacher, _ = scene
     method = FGFI(anchor_generator=dict(strides=[8], ratios=[1.0], scales=[8]))
-    with pytest.raises(
-        ValueError, match=r'anchor_generator of fgfi has 1 levels.*strides=\[8, 16\]'
-    ):
-        method.setup(layout_of(student, STRIDES), layout_of(teacher, STRIDES))
+    with pytest.raises(ValueError, match=r'anchor_generator has 1 levels.*strides=\[8, 16\]'):
+        method.setup(info_of(student, STRIDES), info_of(teacher, STRIDES))
 
 
 @pytest.mark.parametrize('kwargs, message', [

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from mmkd.methods import Hint
-from mmkd.observation import Observation
+from mmkd.observation import DetectorInfo, Observation
 from mmkd.testing.distill import build_distill, loss_of
-from mmkd.testing.observations import batch_of, layout_of, observe_maps
+from mmkd.testing.observations import batch_of, info_of, observe_maps
 from mmkd.testing.references.hint import conv1x1, hint_loss
 
 STRIDES = (8, 16)
@@ -28,7 +28,7 @@ def maps():
 def build(student, teacher, **kwargs):
     torch.manual_seed(1)
     method = Hint(**{'loss_weight': 1.0, **kwargs})
-    method.setup(layout_of(student, STRIDES), layout_of(teacher, STRIDES))
+    method.setup(info_of(student, STRIDES), info_of(teacher, STRIDES))
     return method.double()
 
 
@@ -91,12 +91,7 @@ def test_a_backbone_stage_instead_of_the_neck(maps):
     student, teacher = maps(3), maps(5)
     method = Hint(loss_weight=1.0, stage='backbone', levels=[[1, 1]])
     sides = [
-        layout_of(
-            [],
-            (),
-            backbone_strides=STRIDES,
-            backbone_channels=tuple(level.shape[1] for level in side),
-        )
+        DetectorInfo({'features': None, 'backbone': info_of(side, STRIDES).backbone})
         for side in (student, teacher)
     ]
     method.setup(*sides)
@@ -105,7 +100,7 @@ def test_a_backbone_stage_instead_of_the_neck(maps):
     loss = method(*seen, batch_of([torch.zeros(0, 4)] * 2, (32, 48)))['loss_hint']
     expected = (method.adapters[0](student[1]) - teacher[1]).square().mean()
     torch.testing.assert_close(loss, expected)
-    assert method.student_reads == method.teacher_reads == {'backbone'}
+    assert method.student_fields == method.teacher_fields == {'backbone'}
 
 
 def test_an_unknown_stage_is_refused():

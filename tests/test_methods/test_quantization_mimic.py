@@ -6,7 +6,7 @@ from mmkd.observation import Observation
 from mmkd.testing.detectors import tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import random_rois
-from mmkd.testing.observations import batch_of, layout_of
+from mmkd.testing.observations import batch_of, info_of
 from mmkd.testing.references.hint import conv1x1
 from mmkd.testing.references.proposal_mimic import align, crop, mimic_loss
 from mmkd.testing.references.quantize import quantize_array
@@ -27,7 +27,7 @@ BATCH = batch_of([torch.zeros(0, 4).double()] * 2, SHAPE)
 def build(student, teacher, kind=QuantizationMimic, **kwargs):
     torch.manual_seed(1)
     method = kind(**kwargs)
-    method.setup(layout_of(student, (8,)), layout_of(teacher, (8,)))
+    method.setup(info_of(student, (8,)), info_of(teacher, (8,)))
     return method.double()
 
 

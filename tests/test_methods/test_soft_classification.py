@@ -1,17 +1,25 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from mmkd.methods import SoftClassification
+from mmkd.methods import Chen2017, SoftClassification
+from mmkd.observation import HeadInfo
 from mmkd.testing.heads import CLASSES, head_scene, observe_heads
-from mmkd.testing.observations import batch_of, layout_of
+from mmkd.testing.observations import batch_of, info_of
 from mmkd.testing.references.chen2017 import soft_loss
+
+
+def info_with(sigmoid):
+    heads = {field: HeadInfo(field in sigmoid, decoded=False) for field in ('rpn', 'roi_head')}
+    return info_of([], (), heads=heads, num_classes=CLASSES)
 
 
 def build(sigmoid=('rpn',), **kwargs):
     method = SoftClassification(**kwargs)
-    layout = layout_of([], (), sigmoid=frozenset(sigmoid), num_classes=CLASSES)
-    method.setup(layout, layout)
+    info = info_with(sigmoid)
+    method.setup(info, info)
     return method
 
 
@@ -56,7 +64,7 @@ def test_equals_the_formula_in_loops(temperature, rpn_columns):
 
 def test_a_sigmoid_roi_head_is_compared_column_by_column():
     scene = head_scene(columns=CLASSES)
-    method = build(('rpn', 'rois'), mu=0.0, on='rcn')
+    method = build(('rpn', 'roi_head'), mu=0.0, on='roi_head')
     expected = soft_loss(
         scene['student']['cls_score'].numpy(),
         scene['teacher']['cls_score'].numpy(),
@@ -69,18 +77,18 @@ def test_a_sigmoid_roi_head_is_compared_column_by_column():
 
 
 @pytest.mark.parametrize('on, keys', [
-    ('rcn', ['loss_soft_cls_rcn']),
+    ('roi_head', ['loss_soft_cls_rcn']),
     (['rpn'], ['loss_soft_cls_rpn']),
-    (('rcn', 'rpn'), ['loss_soft_cls_rcn', 'loss_soft_cls_rpn']),
+    (('roi_head', 'rpn'), ['loss_soft_cls_rcn', 'loss_soft_cls_rpn']),
 ])  # fmt: skip
 def test_each_head_alone_and_both(on, keys):
     method = build(on=on)
     assert list(method(*observe_heads(head_scene()))) == keys
-    assert len(method.teacher_reads) == len(keys)
+    assert len(method.teacher_fields) == len(keys)
 
 
 def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
-    method, batch = build(mu=0.3, on='rcn'), batch_of([], (1, 1))
+    method, batch = build(mu=0.3, on='roi_head'), batch_of([], (1, 1))
     scales = [
         method.task_loss_scale(name, batch) for name in ('loss_cls', 'loss_rpn_cls', 'loss_bbox')
     ]
@@ -88,12 +96,36 @@ def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
     assert build(mu=0.3).task_loss_scale('loss_rpn_cls', batch) == 0.3
 
 
-def test_while_the_weight_is_zero_the_hard_loss_counts_in_full():
-    warm_up = [dict(type='constant', value=0), dict(type='constant', value=1, begin=2)]
-    method = build(mu=0.3, loss_weight=warm_up)
-    early, late = batch_of([], (1, 1)), batch_of([], (1, 1), epoch=2)
-    assert method.task_loss_scale('loss_cls', early) == 1
-    assert method.task_loss_scale('loss_cls', late) == 0.3
+@pytest.mark.parametrize('weight', [0.5, 1.0, 4.0])
+@pytest.mark.parametrize('make', [
+    lambda warm_up, mu: build(mu=mu, loss_weight=warm_up),
+    lambda warm_up, mu: Chen2017(mu=mu, nu=0, gamma=0, loss_weight=warm_up, name='soft_cls'),
+])  # fmt: skip
+def test_hard_and_soft_loss_are_a_convex_combination_while_the_weight_rises(make, weight):
+    # Five steps from 0 to the whole weight; mu 0.3.
+    method = make(dict(type='warmup', value=weight, end=5, by_epoch=False), 0.3)
+    method.setup(*[info_with({'rpn'})] * 2)
+    student, teacher, batch = observe_heads(head_scene())
+    soft = []
+    for step, share in enumerate([0, 0.25, 0.5, 0.75, 1, 1]):
+        batch = dataclasses.replace(batch, step=step)
+        hard = 1 - 0.7 * share
+        assert method.task_loss_scale('loss_cls', batch) == pytest.approx(hard)
+        assert method.task_loss_scale('loss_rpn_cls', batch) == pytest.approx(hard)
+        assert method.task_loss_scale('loss_bbox', batch) == 1
+        found = method(student, teacher, batch)
+        soft.append(sum(value for key, value in found.items() if 'loss' in key).item())
+    assert soft == pytest.approx([share * soft[-1] for share in (0, 0.25, 0.5, 0.75, 1, 1)])
+
+
+def test_a_share_that_changes_and_a_weight_that_changes_go_together():
+    falling = dict(type='linear', start=1.0, stop=0.2, end=5, by_epoch=False)
+    rising = dict(type='warmup', value=2.0, end=3, by_epoch=False)
+    method = build(mu=falling, loss_weight=rising)
+    # mu 1, 0.8, 0.6, 0.4 and shares 0, 0.5, 1, 1.
+    for step, expected in enumerate([1, 0.9, 0.6, 0.4]):
+        batch = batch_of([], (1, 1), step)
+        assert method.task_loss_scale('loss_cls', batch) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('kwargs', [{'mu': 1.0}, {'loss_weight': 0.0}])
@@ -150,7 +182,7 @@ def test_all_background_and_no_row_at_all_are_finite_with_a_graph(scene):
 @pytest.mark.parametrize('kwargs, message', [
     ({'mu': 1.2}, r'mu must lie in \[0, 1\], got 1.2'),
     ({'mu': -0.1}, 'mu must be >= 0, got -0.1'),
-    ({'on': 'roi'}, r"on must name one or both of \['rcn', 'rpn'\], got 'roi'"),
+    ({'on': 'roi'}, r"on must name one or both of \['roi_head', 'rpn'\], got 'roi'"),
     ({'on': []}, 'on must name'),
     ({'class_weights': [1, 1, 1]}, 'class_weights has 3 entries, but the head needs 4'),
 ])  # fmt: skip

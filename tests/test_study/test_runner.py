@@ -131,6 +131,14 @@ def test_a_config_that_is_only_written_differently_is_the_same(tools, tmp_path):
     assert 'arm1, seed 0: its config changed (- lr = 0.2; + lr = 0.1)' in run(jobs)[1]
 
 
+def test_the_text_of_a_config_in_a_study_folder_is_data(tools, tmp_path):
+    run(make(tmp_path, lr=0.1))
+    jobs, mark = make(tmp_path, lr=0.2), tmp_path / 'it_ran'
+    for job, text in zip(jobs, [f'x = open({str(mark)!r}, "w")', 'no python', '\xff']):
+        (job.work_dir / 'fingerprint.txt').write_bytes(text.encode('latin1'))
+    assert run(jobs)[1].count('its config changed') == 3 and not mark.exists()
+
+
 def test_another_teacher_trains_its_students_again(tools, tmp_path):
     jobs = make(tmp_path)
     run(jobs)

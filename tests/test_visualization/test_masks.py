@@ -92,7 +92,7 @@ def test_a_method_of_weight_zero_still_shows_its_mask(data_root):
 
 def test_a_plain_config_is_refused():
     config = Config.fromfile(CONFIGS / 'students/faster_rcnn_r18thin_shapes.py')
-    with pytest.raises(ValueError, match='imitates nobody'):
+    with pytest.raises(ValueError, match='which has no teacher: name a distillation config'):
         build_imitator(config)
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmkd.distiller import Distiller, roles
+
 from .check import Check, State
 
 _MAX_SHIFT = 1.0
@@ -15,8 +17,8 @@ _MAX_RATIO = 4.0
 
 
 @torch.no_grad()
-def check_batch_norm(model: Any, batches: Sequence[dict]) -> list[Check]:
-    """One check for the teacher, and one for a student some of whose layers are frozen.
+def check_batch_norm(model: Distiller, batches: Sequence[dict]) -> list[Check]:
+    """One check a teacher, and one for a student some of whose layers are frozen.
 
     Statistics are stale where, in half of the layers, the mean of the input lies more than one
     running standard deviation off, or its variance is more than four times or less than a quarter
@@ -26,20 +28,20 @@ def check_batch_norm(model: Any, batches: Sequence[dict]) -> list[Check]:
         model: The ``DistillDetector``.
         batches: Preprocessed training batches.
     """
-    teacher, converter = model.teacher.model, model.teacher.to_pixels
     model.train()
-    sides = [('teacher', teacher), ('student', model.student)]
     checks = []
-    for role, detector in sides:
-        with _watch(detector) as seen:
+    for name, role in roles(model).items():
+        pair = model.pairs[name]
+        with _watch(pair.teacher.model) as seen:
             for batch in batches:
-                inputs = batch['inputs']
-                if role == 'teacher' and converter is not None:
-                    inputs = converter(inputs, [s.metainfo for s in batch['data_samples']])
-                detector.extract_feat(inputs)
-        if seen or role == 'teacher':
-            checks.append(_judge(f'batch norm of the {role}', seen))
-    return checks
+                metas = [sample.metainfo for sample in batch['data_samples']]
+                pair.teacher.model.extract_feat(pair.pixels(batch['inputs'], metas))
+        checks.append(_judge(f'batch norm of {role}', seen))
+    student: Any = model.student
+    with _watch(student) as seen:
+        for batch in batches:
+            student.extract_feat(batch['inputs'])
+    return [*checks, _judge('batch norm of the student', seen)] if seen else checks
 
 
 def _judge(name: str, seen: dict[str, list[tuple[float, float]]]) -> Check:

@@ -1,9 +1,10 @@
 """Teacher and data call the same things by the same labels."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from mmkd.distiller import TeacherLike
 
 from .check import Check, State
 from .scores import Score
@@ -17,29 +18,31 @@ _REMEDY = (
 )
 
 
-def check_class_names(model: Any, classes: Sequence[str]) -> Check:
-    """Names in the teacher's checkpoint against those of the data."""
-    name = 'class names'
-    theirs = model.teacher.classes
-    if theirs is None:
-        return Check(name, State.INFO, "the teacher's checkpoint names no classes")
-    if tuple(theirs) == tuple(classes):
+def check_class_names(role: str, teacher: TeacherLike, classes: Sequence[str]) -> Check:
+    """Names in a teacher's checkpoint against those of the data."""
+    name = 'class names' if role == 'the teacher' else f'class names of {role}'
+    known = teacher.classes
+    if known is None:
+        return Check(name, State.INFO, f'the checkpoint of {role} names no classes')
+    if tuple(known) == tuple(classes):
         return Check(name, State.OK, f'{len(classes)}, in the same order')
+    if teacher.specialist is not None and set(known) <= set(classes):
+        return Check(name, State.OK, f'a specialist for {list(known)}')
     differing = [
-        f'label {label} is {ours!r} in the data and {other!r} for the teacher'
-        for label, (ours, other) in enumerate(zip(classes, theirs, strict=False))
-        if ours != other
+        f'label {label} is {own!r} in the data and {other!r} for {role}'
+        for label, (own, other) in enumerate(zip(classes, known, strict=False))
+        if own != other
     ]
-    counts = f'{len(classes)} in the data and {len(theirs)} for the teacher'
+    counts = f'{len(classes)} in the data and {len(known)} for {role}'
     return Check(name, State.FINDING, differing[0] if differing else counts, _REMEDY)
 
 
-def check_confusion(teacher: Score, classes: Sequence[str]) -> Check:
-    """Whether the teacher finds the objects of a class and mostly calls them something else.
+def check_confusion(role: str, teacher: Score, classes: Sequence[str]) -> Check:
+    """Whether a teacher finds the objects of a class and mostly calls them something else.
 
     This sees another class order where the checkpoint names no classes.
     """
-    name = 'class order'
+    name = 'class order' if role == 'the teacher' else f'class order of {role}'
     table = teacher.confusion
     if table is None or table.sum() < _ENOUGH:
         return Check(
@@ -51,8 +54,8 @@ def check_confusion(teacher: Score, classes: Sequence[str]) -> Check:
     for label, row in enumerate(table):
         called = int(row.argmax())
         if row.sum() >= _ENOUGH and called != label and row[called] > row.sum() / 2:
-            ours, other = (_name(classes, index) for index in (label, called))
-            wrong.append(f'{ours} is called {other} in {row[called]} of {row.sum()} cases')
+            true, other = (_name(classes, index) for index in (label, called))
+            wrong.append(f'{true} is called {other} in {row[called]} of {row.sum()} cases')
     if wrong:
         return Check(name, State.FINDING, '; '.join(wrong), _REMEDY)
     right = int(np.trace(table))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmkd.compat import load_checkpoint_file
+from mmkd.distiller import Distiller, PairLike, TeacherLike
 
 from .check import Check, State
 
@@ -12,26 +13,28 @@ _SETTINGS = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
 _DEFAULTS = {'bgr_to_rgb': False, 'rgb_to_bgr': False}
 
 
-def check_conversion(model: Any) -> Check:
-    """Whether the images are converted for the teacher."""
-    name = 'preprocessing of student and teacher'
-    if model.teacher.to_pixels is None:
+def check_conversion(model: Distiller, role: str, pair: PairLike) -> Check:
+    """Whether the images are converted for a teacher, which messages call ``role``."""
+    name = f'preprocessing of student and {role.removeprefix("the ")}'
+    if pair.converter is None:
         return Check(name, State.OK, 'mean, std, channel order and padding are the same')
-    ours = _described(_of_module(model.data_preprocessor))
-    theirs = _described(_of_module(model.teacher.model.data_preprocessor))
+    student = _described(_of_module(model.data_preprocessor))
+    teacher = _described(_of_module(pair.teacher.model.data_preprocessor))
     return Check(
-        name, State.INFO, f'student: {ours}; teacher: {theirs}: images are converted exactly'
+        name, State.INFO, f'student: {student}; teacher: {teacher}: images are converted exactly'
     )
 
 
-def check_record(model: Any) -> Check:
-    """The teacher's config against what its checkpoint says it was trained with."""
-    name = 'preprocessing of the teacher'
-    meta = load_checkpoint_file(model.teacher.checkpoint, map_location='cpu').get('meta') or {}
+def check_record(role: str, teacher: TeacherLike) -> Check:
+    """A teacher's config against what its checkpoint says it was trained with."""
+    name = f'preprocessing of {role}'
+    if teacher.checkpoint is None:
+        return Check(name, State.INFO, 'it has no checkpoint, its weights come from init_cfg')
+    meta = load_checkpoint_file(teacher.checkpoint, map_location='cpu').get('meta') or {}
     recorded = recorded_preprocessing(str(meta.get('cfg') or meta.get('config') or ''))
     if recorded is None:
         return Check(name, State.INFO, 'its checkpoint does not record how it was trained')
-    configured = _of_module(model.teacher.model.data_preprocessor)
+    configured = _of_module(teacher.model.data_preprocessor)
     differing = [key for key in recorded if recorded[key] != configured.get(key)]
     if not differing:
         return Check(name, State.OK, f'as its checkpoint records: {_described(configured)}')
@@ -41,7 +44,7 @@ def check_record(model: Any) -> Check:
     )
     return Check(
         name, State.FINDING, what,
-        f'set data_preprocessor.{", ".join(differing)} of {model.teacher.source} to the recorded '
+        f'set data_preprocessor.{", ".join(differing)} of {teacher.source} to the recorded '
         'values; the student may keep its own, images are converted',
     )  # fmt: skip
 

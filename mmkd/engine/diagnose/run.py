@@ -9,7 +9,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmkd.distiller import Distiller, roles
 from mmkd.engine.preflight import is_distillation
+from mmkd.fields import class_count
 from mmkd.registry import MODELS
 
 from .batch_norm import check_batch_norm
@@ -63,7 +65,8 @@ def diagnose(
         progress: Told the name of each stage as it begins.
 
     Raises:
-        ValueError: The config distils nothing.
+        ValueError: The config distils nothing, or ``options.student_checkpoint`` was trained on
+            other classes.
         FileNotFoundError: ``options.student_checkpoint`` does not exist.
     """
     if not is_distillation(cfg):
@@ -79,10 +82,12 @@ def diagnose(
     if model is None:
         return [fits]
     loaded = _load(model)
-    checks = [fits, loaded, check_conversion(model)]
+    names = roles(model)
+    checks = [fits, loaded]
+    checks += [check_conversion(model, role, model.pairs[name]) for name, role in names.items()]
     if loaded.state is State.FINDING:
         return [*checks, *_skipped('the teacher has no weights')]
-    checks.append(check_record(model))
+    checks += [check_record(role, model.teachers[name]) for name, role in names.items()]
     model.to(options.device)
     return [*checks, *_on_images(cfg, options, model, progress)]
 
@@ -99,7 +104,7 @@ def _build(cfg: Config) -> tuple[Any, Check]:
     return model, Check(name, State.OK, 'levels, strides, classes and heads can be compared')
 
 
-def _load(model: Any) -> Check:
+def _load(model: Distiller) -> Check:
     name = 'teacher checkpoint'
     try:
         model.init_weights()
@@ -108,7 +113,8 @@ def _load(model: Any) -> Check:
             name, State.FINDING, str(error),
             'model.teacher=dict(config=..., checkpoint=...) of one training',
         )  # fmt: skip
-    return Check(name, State.OK, f'{model.teacher.checkpoint} fits {model.teacher.source}')
+    fitting = [f'{one.checkpoint} fits {one.source}' for one in model.teachers.values()]
+    return Check(name, State.OK, '; '.join(fitting))
 
 
 def _skipped(why: str) -> list[Check]:
@@ -117,19 +123,30 @@ def _skipped(why: str) -> list[Check]:
 
 
 def _on_images(
-    cfg: Config, options: Options, model: Any, progress: Callable[[str], None]
+    cfg: Config, options: Options, model: Distiller, progress: Callable[[str], None]
 ) -> list[Check]:
     progress('reading the validation split')
     sample = validation_sample(cfg, options.num)
-    checks = [check_class_names(model, sample.classes)]
+    names = roles(model)
+    checks = [
+        check_class_names(role, model.teachers[name], sample.classes)
+        for name, role in names.items()
+        if model.reads_classes(name) or model.teachers[name].specialist is not None
+    ]
     progress(f'scoring teacher and student on {len(sample)} images')
-    teacher = score(model, model.teacher, sample)
     student = score(model, model, sample)
-    checks.append(check_confusion(teacher, sample.classes))
-    checks.append(check_scores(model, options, sample, teacher, student))
+    for name, role in names.items():
+        pair = model.pairs[name]
+        if not pair.detects or class_count(pair.teacher.model) != len(sample.classes):
+            text = 'not run: it does not detect the classes of the data'
+            checks.append(Check(f'{role.removeprefix("the ")} is worth it', State.SKIPPED, text))
+            continue
+        teacher = score(model, pair, sample)
+        checks.append(check_confusion(role, teacher, sample.classes))
+        checks.append(check_scores(model, options, sample, role, teacher, student))
     progress('measuring training batches')
     batches = training_batches(cfg, model, options.num)
     checks += check_batch_norm(model, batches)
     seen = watch_training(model, batches)
-    checks += [check_levels(seen), check_features(seen)]
+    checks += [check_levels(seen), *check_features(seen)]
     return [*checks, *check_weights(seen, options.fraction), *check_masks(seen)]

@@ -13,6 +13,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 from torch.utils.data import DataLoader, Subset
 
+from mmkd.distiller import Distiller
+
 _MAX_BATCHES = 8
 """Enough for means of losses and maps; more would tell nothing and cost as much as training."""
 
@@ -78,7 +80,7 @@ def validation_sample(cfg: Config, num: int) -> ValidationSample:
     )
 
 
-def training_batches(cfg: Config, model: Any, num: int) -> list[dict]:
+def training_batches(cfg: Config, model: Distiller, num: int) -> list[dict]:
     """Preprocessed batches as training gives them, of about ``num`` images, at most eight."""
     loader = cfg.train_dataloader
     size = loader.get('batch_size', 1)

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from mmkd.compat import load_checkpoint_file
+from mmkd.compat import class_difference, class_names, load_checkpoint_file
+from mmkd.distiller import Distiller, PairLike
 
 from .check import Check, State
 from .sample import ValidationSample
@@ -42,12 +43,12 @@ class Score:
 
 
 @torch.no_grad()
-def score(model: Any, detector: Any, sample: ValidationSample) -> Score:
+def score(model: Distiller, detector: Distiller | PairLike, sample: ValidationSample) -> Score:
     """Evaluates student or teacher on images as the student's preprocessor makes them.
 
     Args:
         model: The ``DistillDetector``.
-        detector: It, for the student, or its ``teacher``.
+        detector: It, for the student, or one of its ``pairs``, for a teacher.
         sample: Images and evaluator.
     """
     model.eval()
@@ -70,32 +71,45 @@ def score(model: Any, detector: Any, sample: ValidationSample) -> Score:
 
 
 def check_scores(
-    model: Any, options: 'Options', sample: ValidationSample, teacher: Score, student: Score
+    model: Distiller,
+    options: 'Options',
+    sample: ValidationSample,
+    role: str,
+    teacher: Score,
+    student: Score,
 ) -> Check:
-    """The teacher against what the student shall reach."""
+    """A teacher, which messages call ``role``, against what the student shall reach."""
+    name = f'{role.removeprefix("the ")} is worth it'
     what, target = 'the untrained student', student.value
     if options.target is not None:
         what, target = 'the target (--target)', options.target
     elif options.student_checkpoint is not None:
         what = f'the student of {options.student_checkpoint}'
-        target = score(model, _trained(model, options.student_checkpoint), sample).value
+        trained = _trained(model, options.student_checkpoint, sample.classes)
+        target = score(model, trained, sample).value
     text = (
-        f'{teacher.metric} on {len(sample)} images: teacher {teacher.value:.3f}, {what} '
-        f'{target:.3f}, student as it starts {student.value:.3f}'
+        f'{teacher.metric} on {len(sample)} images: {role.removeprefix("the ")} '
+        f'{teacher.value:.3f}, {what} {target:.3f}, student as it starts {student.value:.3f}'
     )
     if teacher.value > target:
-        return Check('teacher is worth it', State.OK, text)
+        return Check(name, State.OK, text)
     return Check(
-        'teacher is worth it', State.FINDING, text,
+        name, State.FINDING, text,
         'a student seldom passes its teacher: train the teacher longer or on this data, give its '
         'own checkpoint and preprocessing, or take a larger one',
     )  # fmt: skip
 
 
-def _trained(model: Any, checkpoint: str) -> Any:
+def _trained(model: Distiller, checkpoint: str, classes: Sequence[str]) -> Any:
     """A student with the weights of a file; adapters in it are not read."""
     file = load_checkpoint_file(checkpoint, map_location='cpu')
-    twin = copy.deepcopy(model)
+    found = class_difference(class_names(file) or classes, classes, 'the validation data')
+    if found is not None:
+        raise ValueError(
+            f'--student-checkpoint={checkpoint} {found.text}: its score would say nothing. Give a '
+            'student that was trained on this list.'
+        )
+    twin: Any = copy.deepcopy(model)
     state = file.get('state_dict', file)
     twin.load_state_dict({key.removeprefix('module.'): t for key, t in state.items()}, strict=False)
     return twin

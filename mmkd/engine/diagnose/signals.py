@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
+
+from mmkd.distiller import Distiller, Method, roles
+from mmkd.observation import Batch, Observation
 
 from .check import Check, State
 
@@ -19,7 +21,8 @@ class Signals:
 
     Attributes:
         methods: The active methods.
-        scales: Root mean square of each level of ``features``, of ``'student'`` and ``'teacher'``.
+        roles: What messages call each teacher.
+        scales: Root mean square of each level of ``features``, of ``'student'`` and each teacher.
         task: The student's own losses, added up.
         losses: Each method's, weighted with its ``loss_weight`` (a schedule's highest).
         cells: Per method with a mask: kept share of all cells.
@@ -27,7 +30,8 @@ class Signals:
         shifted: What is wrong with the levels that a method pairs.
     """
 
-    methods: list[Any]
+    methods: list[Method]
+    roles: dict[str, str]
     scales: dict[str, list[float]] = field(default_factory=dict)
     task: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
@@ -37,7 +41,7 @@ class Signals:
 
 
 @torch.no_grad()
-def watch_training(model: Any, batches: Sequence[dict]) -> Signals:
+def watch_training(model: Distiller, batches: Sequence[dict]) -> Signals:
     """Runs the forward passes of training steps.
 
     Args:
@@ -46,27 +50,28 @@ def watch_training(model: Any, batches: Sequence[dict]) -> Signals:
     """
     model.train()
     methods = [method for method in model.distill.values() if method.active]
-    seen = Signals(methods)
+    seen = Signals(methods, roles(model))
     for batch in batches:
-        losses, *views = model.observe(batch['inputs'], batch['data_samples'])
-        seen.task += float(model.parse_losses(losses)[0]) / len(batches)
-        for role, view in zip(('student', 'teacher'), views, strict=False):
+        step = model.observe(batch['inputs'], batch['data_samples'], also=['features'])
+        seen.task += float(model.parse_losses(step.losses)[0]) / len(batches)
+        for role, view in [('student', step.student), *((n, step.teachers[n]) for n in seen.roles)]:
             scales = torch.stack([level.float().square().mean().sqrt() for level in view.features])
             before = torch.tensor(seen.scales.get(role, [0.0] * len(scales)))
             seen.scales[role] = (before + scales.cpu() / len(batches)).tolist()
         for method in methods:
-            _add_method(seen, method, views, len(batches))
+            _add_method(seen, method, step.by(method.teacher), len(batches))
     return seen
 
 
-def _add_method(seen: Signals, method: Any, views: Sequence[Any], batches: int) -> None:
+def _add_method(
+    seen: Signals, method: Method, views: tuple[Observation, Observation, Batch], batches: int
+) -> None:
     # forward, not the call: neither a schedule nor auto_scale shall change the number.
     found = method.forward(*views)
     size = sum(float(value) for key, value in found.items() if 'loss' in key)
     seen.losses[method.name] = seen.losses.get(method.name, 0.0) + size / batches
-    if hasattr(method, 'pairs'):
-        _add_pairs(seen, method, *views[:2])
-    if callable(getattr(method, 'masks', None)):
+    _add_pairs(seen, method, *views[:2])
+    if method.has_masks:
         masks = method.masks(*views)
         kept = sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
         any_cell = torch.stack([mask.flatten(1).any(dim=1) for mask in masks]).any(dim=0).tolist()
@@ -76,16 +81,20 @@ def _add_method(seen: Signals, method: Any, views: Sequence[Any], batches: int) 
             store[method.name] = store.get(method.name, 0.0) + value / batches
 
 
-def _add_pairs(seen: Signals, method: Any, student: Any, teacher: Any) -> None:
+def _add_pairs(
+    seen: Signals, method: Method, student: Observation, teacher: Observation
+) -> None:
     """Notes pairs of unequal size though the teacher has a level of the student's size."""
-    ours, theirs = (
-        [tuple(level.shape[-2:]) for level in getattr(side, getattr(method, 'stage', 'features'))]
+    if not method.pairs:
+        return
+    own, others = (
+        [tuple(level.shape[-2:]) for level in getattr(side, method.stage)]
         for side in (student, teacher)
     )
     wrong = [
-        f'student level {i} {ours[i]} with teacher level {j} {theirs[j]}'
+        f'student level {i} {own[i]} with teacher level {j} {others[j]}'
         for i, j in method.pairs
-        if ours[i] != theirs[j] and ours[i] in theirs
+        if own[i] != others[j] and own[i] in others
     ]
     if wrong:
         seen.shifted[method.name] = ', '.join(wrong)
@@ -103,15 +112,20 @@ def check_levels(seen: Signals) -> Check:
     )  # fmt: skip
 
 
-def check_features(seen: Signals) -> Check:
-    """Root mean squares of the features, level by level."""
-    ours, theirs = seen.scales['student'], seen.scales['teacher']
-    text = f'root mean square by level: student {_shown(ours)}, teacher {_shown(theirs)}'
-    pairs = [(a, b) for a, b in zip(ours, theirs, strict=False)]
+def check_features(seen: Signals) -> list[Check]:
+    """Root mean squares of the features, level by level; one check a teacher."""
+    return [_check_scales(seen, name, role) for name, role in seen.roles.items()]
+
+
+def _check_scales(seen: Signals, name: str, role: str) -> Check:
+    first, second = seen.scales['student'], seen.scales[name]
+    what = 'feature scales' if len(seen.roles) == 1 else f'feature scales of {role}'
+    text = f'root mean square by level: student {_shown(first)}, teacher {_shown(second)}'
+    pairs = zip(first, second, strict=False)
     if all(0 < b < a * _MAX_SCALE and a < b * _MAX_SCALE for a, b in pairs):
-        return Check('feature scales', State.OK, text)
+        return Check(what, State.OK, text)
     return Check(
-        'feature scales', State.FINDING, f'{text}: more than a factor of {_MAX_SCALE:g} apart',
+        what, State.FINDING, f'{text}: more than a factor of {_MAX_SCALE:g} apart',
         "check the teacher's checkpoint and preprocessing; if both are right, set loss_weight as "
         'below, or auto_scale',
     )  # fmt: skip

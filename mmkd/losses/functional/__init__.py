@@ -12,7 +12,7 @@ from .proposal_mimic import (
     pooled_errors,
 )
 from .quantize import quantize
-from .reduction import check_same_shape, count_over_ranks
+from .reduction import check_same_shape, count_over_ranks, squared_difference, wide
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
 
 __all__ = [
@@ -32,7 +32,9 @@ __all__ = [
     'pairwise_iou',
     'pooled_errors',
     'quantize',
+    'squared_difference',
     'teacher_bounded_error',
     'weighted_soft_binary_cross_entropy',
     'weighted_soft_cross_entropy',
+    'wide',
 ]

@@ -1,7 +1,8 @@
 """Teacher-bounded regression: Chen et al., NIPS 2017, L_b."""
 
-import torch
 from torch import Tensor
+
+from .reduction import squared_difference
 
 
 def teacher_bounded_error(
@@ -20,8 +21,5 @@ def teacher_bounded_error(
     Returns:
         (N,) in float32 or wider.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    goal = target.to(wide)
-    ours = (student.to(wide) - goal).square().sum(dim=1)
-    theirs = (teacher.to(wide) - goal).square().sum(dim=1)
-    return ours * (ours.detach() + margin > theirs.detach())
+    error, bound = (squared_difference(side, target).sum(dim=1) for side in (student, teacher))
+    return error.masked_fill(error.detach() + margin <= bound.detach(), 0)

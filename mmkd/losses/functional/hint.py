@@ -3,8 +3,9 @@
 Letters: B images, C channels of the teacher's map, H x W cells.
 """
 
-import torch
 from torch import Tensor
+
+from .reduction import squared_difference, wide
 
 NORMS = ('l2', 'l1')
 
@@ -25,6 +26,6 @@ def hint_error(student: Tensor, teacher: Tensor, norm: str = 'l2') -> Tensor:
     """
     if norm not in NORMS:
         raise ValueError(f'norm must be one of {NORMS}, got {norm!r}.')
-    wide = torch.promote_types(student.dtype, torch.float32)
-    difference = student.to(wide) - teacher.to(wide)
-    return (difference.square() if norm == 'l2' else difference.abs()).sum()
+    if norm == 'l2':
+        return squared_difference(student, teacher).sum()
+    return (wide(student) - wide(teacher)).abs().sum()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .reduction import squared_difference, wide
+
 MAX_OVER = ('all', 'level', 'assigned')
 
 
@@ -17,20 +19,24 @@ def assigned_levels(boxes: Tensor, strides: Sequence[int], finest_scale: float) 
     """The pyramid level of each box by the FPN rule (Lin et al. 2017, equation 1).
 
     A box of side sqrt(w * h) goes to the coarsest level i with side >= finest_scale * stride_i /
-    stride_0, else to the finest: with 56 and strides 4, 8, 16, ... a side of 224 goes to stride 16.
+    min(strides), else to the finest: with 56 and strides 4, 8, 16, ... a side of 224 goes to
+    stride 16.
 
     Args:
         boxes: (G, 4) xyxy, pixels.
-        strides: Stride of each level, pixels, finest first.
+        strides: Stride of each level, pixels, in any order.
         finest_scale: Side up to twice which a box stays on the finest of levels that double.
 
     Returns:
         (G,) long, index into ``strides``.
     """
-    sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
-    levels = torch.zeros_like(sides, dtype=torch.long)
-    for stride in strides[1:]:
-        levels += sides >= finest_scale * stride / strides[0]
+    x1, y1, x2, y2 = wide(boxes).unbind(dim=1)
+    sides = ((x2 - x1) * (y2 - y1)).clamp(min=0).sqrt()
+    finest, *coarser = sorted(range(len(strides)), key=strides.__getitem__)
+    levels = torch.full_like(sides, finest, dtype=torch.long)
+    for level in coarser:
+        reached = sides >= finest_scale * strides[level] / strides[finest]
+        levels = levels.masked_fill(reached, level)
     return levels
 
 
@@ -45,10 +51,10 @@ def pairwise_iou(boxes: Tensor, anchors: Tensor) -> Tensor:
         anchors: (N, 4) xyxy, with area.
 
     Returns:
-        (G, N) in [0, 1].
+        (G, N) in [0, 1], float32 or wider.
     """
-    ax1, ay1, ax2, ay2 = anchors.t().contiguous()
-    bx1, by1, bx2, by2 = boxes.t()[:, :, None]  # each (G, 1)
+    ax1, ay1, ax2, ay2 = wide(anchors).t().contiguous()
+    bx1, by1, bx2, by2 = wide(boxes).t()[:, :, None]  # each (G, 1)
     width = (torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1)).clamp_(min=0)
     height = (torch.minimum(ay2, by2) - torch.maximum(ay1, by1)).clamp_(min=0)
     overlap = width.mul_(height)
@@ -89,7 +95,7 @@ def imitation_mask(
     """
     per_level = [len(boxes) for boxes in anchors]
     ious = pairwise_iou(gt_bboxes, torch.cat(list(anchors)))  # (G, N)
-    ious.mul_(torch.cat(list(valid)))
+    ious.masked_fill_(~torch.cat(list(valid)), 0)
     if max_over == 'all':
         best = ious.amax(dim=1, keepdim=True)  # (G, 1)
     else:
@@ -97,7 +103,7 @@ def imitation_mask(
         if max_over == 'assigned':
             levels = assigned_levels(gt_bboxes, strides, finest_scale)
             parts = tuple(
-                part * _is_any(levels, strides, stride)[:, None]
+                part.masked_fill(~_is_any(levels, strides, stride)[:, None], 0)
                 for part, stride in zip(parts, strides, strict=True)
             )
             ious = torch.cat(parts, dim=1)
@@ -120,11 +126,9 @@ def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tens
     Args:
         student: (B, C, H, W) adapted student map.
         teacher: (B, C, H, W) teacher map.
-        mask: (B, H, W) bool or weights >= 0.
+        mask: (B, H, W) bool.
 
     Returns:
         Scalar in float32 or wider; the numerator of L_imitation.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    error = (student.to(wide) - teacher.to(wide)).square().sum(dim=1)  # (B, H, W)
-    return (error * mask.to(wide)).sum()
+    return squared_difference(student, teacher, mask[:, None]).sum()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .reduction import check_same_shape
+from .reduction import check_same_shape, squared_difference, wide
 
 NORMALIZE = ('elements', 'positions', 'none')
 
@@ -30,19 +30,20 @@ class RegionErrors(NamedTuple):
     elements: Tensor
 
 
-def pooled_errors(student: Tensor, teacher: Tensor) -> RegionErrors:
+def pooled_errors(student: Tensor, teacher: Tensor, kept: Tensor | None = None) -> RegionErrors:
     """Errors of regions that are pooled to one size.
 
     Args:
         student: (N, C, h, w).
         teacher: (N, C, h, w).
+        kept: (N,) bool, the regions that count; the others have error 0. None: all.
 
     Raises:
         ValueError: The two differ in shape.
     """
     check_same_shape(student=student, teacher=teacher)
-    wide = torch.promote_types(student.dtype, torch.float32)
-    error = (student.to(wide) - teacher.to(wide)).square().flatten(1).sum(dim=1)
+    rows = None if kept is None else kept.view(-1, *[1] * (student.dim() - 1))
+    error = squared_difference(student, teacher, rows).flatten(1).sum(dim=1)
     channels, *bins = student.shape[1:]
     cells = torch.Size(bins).numel()
     return RegionErrors(
@@ -63,42 +64,52 @@ def covered_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
     Returns:
         (N, 4) long: first column, first row, end column, end row; the ends are not included.
     """
+    boxes = wide(boxes)
     limit = boxes.new_tensor([size[1], size[0]])
     begin = torch.minimum((boxes[:, :2] / stride).floor().clamp(min=0), limit - 1)
     end = torch.minimum((boxes[:, 2:] / stride).ceil(), limit)
     return torch.cat([begin, torch.maximum(end, begin + 1)], dim=1).long()
 
 
-def cropped_errors(student: Tensor, teacher: Tensor, rois: Tensor, stride: float) -> RegionErrors:
+def cropped_errors(
+    student: Tensor, teacher: Tensor, rois: Tensor, stride: float, kept: Tensor | None = None
+) -> RegionErrors:
     """Errors of regions that are cut out and not pooled; see :func:`covered_cells`.
 
     Sums over boxes are differences of an integral image of the squared error of each cell, so a
-    cell counts once for each box that covers it, at the cost of one map.
+    cell counts once for each box that covers it, at the cost of one map. Cells that no box covers
+    are left out of these sums, where NaN would spread.
 
     Args:
         student: (B, C, H, W).
         teacher: (B, C, H, W).
         rois: (N, 5).
         stride: Pixels a cell.
+        kept: (N,) bool, the regions that count; the others have error 0. None: all.
 
     Raises:
         ValueError: The two maps differ in shape.
     """
     check_same_shape(student=student, teacher=teacher)
-    wide = torch.promote_types(student.dtype, torch.float32)
-    cells = (student.to(wide) - teacher.to(wide)).square().sum(dim=1)  # (B, H, W)
-    # Double, for a small region is the difference of large sums.
-    integral = functional.pad(cells.double().cumsum(dim=1).cumsum(dim=2), (1, 0, 1, 0))
     x1, y1, x2, y2 = covered_cells(rois[:, 1:], stride, student.shape[-2:]).unbind(dim=1)
     image = rois[:, 0].long()
+    kept = torch.ones_like(image, dtype=torch.bool) if kept is None else kept
+    images, _, height, width = student.shape
+    starts = image.new_zeros(images, height + 1, width + 1)
+    for y, x, sign in ((y1, x1, 1), (y1, x2, -1), (y2, x1, -1), (y2, x2, 1)):
+        starts.index_put_((image, y, x), sign * kept, accumulate=True)
+    covered = starts.cumsum(dim=1).cumsum(dim=2)[:, :-1, :-1] > 0  # (B, H, W)
+    cells = squared_difference(student, teacher, covered[:, None]).sum(dim=1)
+    # Double, for a small region is the difference of large sums.
+    integral = functional.pad(cells.double().cumsum(dim=1).cumsum(dim=2), (1, 0, 1, 0))
     error = (
         integral[image, y2, x2]
         - integral[image, y1, x2]
         - integral[image, y2, x1]
         + integral[image, y1, x1]
-    ).to(wide)
-    positions = ((x2 - x1) * (y2 - y1)).to(wide)
-    return RegionErrors(error, positions, positions * student.shape[1])
+    ).to(cells.dtype)
+    positions = ((x2 - x1) * (y2 - y1)).to(cells.dtype)
+    return RegionErrors(error.masked_fill(~kept, 0), positions, positions * student.shape[1])
 
 
 def mimic_rows(errors: RegionErrors, normalize: str) -> Tensor:

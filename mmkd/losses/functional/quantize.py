@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .reduction import wide
+
 
 def quantize(values: Tensor, step: float, signed: bool = False) -> Tensor:
     """The nearest element of D = {0, s, 2 s, ...}; halfway between two, the smaller one.
@@ -35,7 +37,7 @@ class _StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, step: float, signed: bool) -> Tensor:
-        size = values.to(torch.promote_types(values.dtype, torch.float32))
+        size = wide(values)
         size = size.abs() if signed else size.clamp(min=0)
         count = (size / step - 0.5).ceil().clamp(min=0)
         # The division rounds; the borders, as numbers of this precision, decide.

@@ -1,4 +1,4 @@
-"""What every formula shares: shape checks and the one way to count over processes."""
+"""What every formula shares: shapes, precision, squares that are kept, a count over processes."""
 
 import torch
 from torch import Tensor, distributed
@@ -23,6 +23,31 @@ def check_same_shape(**tensors: Tensor) -> None:
             )
 
 
+def wide(tensor: Tensor) -> Tensor:
+    """In float32, or as it is where it is wider: what sums, quotients and comparisons need."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = None) -> Tensor:
+    """(student - teacher)^2 where it is kept, else 0.
+
+    What is not kept is taken out before it is squared, so that NaN or infinity there reaches
+    neither the value nor the gradient.
+
+    Args:
+        student: Any shape.
+        teacher: The same shape.
+        kept: Bool, of a shape that broadcasts to it; None keeps everything.
+
+    Returns:
+        The same shape, in float32 or wider.
+    """
+    difference = wide(student) - wide(teacher)
+    if kept is not None:
+        difference = difference.masked_fill(~kept, 0)
+    return difference.square()
+
+
 def count_over_ranks(count: Tensor) -> Tensor:
     """The divisor that makes a loss averaged over processes equal to one over all their batches.
 
@@ -31,12 +56,13 @@ def count_over_ranks(count: Tensor) -> Tensor:
     without a single row must not raise the total.
 
     Args:
-        count: Scalar count of this process, >= 0, any dtype.
+        count: Scalar count of this process, >= 0; an integer, or in float32 or wider: a narrower
+            type has rounded already.
 
     Returns:
         Float32 scalar (float64 for a float64 count), >= 1 / number of processes; no gradient.
     """
-    total = count.detach().to(torch.promote_types(count.dtype, torch.float32)).clone()
+    total = wide(count.detach()).clone()
     if not (distributed.is_available() and distributed.is_initialized()):
         return total.clamp(min=1.0)
     distributed.all_reduce(total)

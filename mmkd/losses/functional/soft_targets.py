@@ -1,11 +1,18 @@
 """Weighted soft targets: Chen et al., NIPS 2017, L_soft.
 
-Letters: N rows (RoIs or anchors), C columns (classes, the background last; or sigmoids).
+Letters: N rows (RoIs or anchors), C columns (classes, the background last; or sigmoids),
+E teachers of an ensemble.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional
+
+from .reduction import wide
+
+
+def _mean_over_teachers(probabilities: Tensor) -> Tensor:
+    """(N, C), or (E, N, C) of an ensemble, -> (N, C)."""
+    return probabilities.mean(dim=0) if probabilities.dim() == 3 else probabilities
 
 
 def weighted_soft_cross_entropy(
@@ -15,17 +22,17 @@ def weighted_soft_cross_entropy(
 
     Args:
         student: (N, C) logits.
-        teacher: (N, C) logits.
+        teacher: (N, C) logits, or (E, N, C) of an ensemble, whose probabilities are averaged.
         weights: (C,) weight of each column inside the sum.
         temperature: Divisor of both logits, > 0.
 
     Returns:
         (N,) in float32 or wider.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    log_probs = functional.log_softmax(student.to(wide) / temperature, dim=1)
-    targets = functional.softmax(teacher.to(wide) / temperature, dim=1)
-    return -(weights.to(wide) * targets * log_probs).sum(dim=1)
+    log_probs = functional.log_softmax(wide(student) / temperature, dim=1)
+    probabilities = functional.softmax(wide(teacher) / temperature, dim=-1)
+    targets = wide(weights) * _mean_over_teachers(probabilities)
+    return -(targets * log_probs.masked_fill(targets == 0, 0)).sum(dim=1)
 
 
 def weighted_soft_binary_cross_entropy(
@@ -41,7 +48,7 @@ def weighted_soft_binary_cross_entropy(
 
     Args:
         student: (N, C) logits.
-        teacher: (N, C) logits.
+        teacher: (N, C) logits, or (E, N, C) of an ensemble, whose probabilities are averaged.
         weights: (C,) weight of each column's positive part.
         background_weight: Weight of the negative part, w_bg.
         temperature: Divisor of both logits, > 0.
@@ -49,9 +56,11 @@ def weighted_soft_binary_cross_entropy(
     Returns:
         (N,) in float32 or wider.
     """
-    wide = torch.promote_types(student.dtype, torch.float32)
-    logits = student.to(wide) / temperature
-    targets = (teacher.to(wide) / temperature).sigmoid()
-    positive = weights.to(wide) * targets * functional.logsigmoid(logits)
-    negative = background_weight * (1 - targets) * functional.logsigmoid(-logits)
-    return -(positive + negative).sum(dim=1)
+    logits = wide(student) / temperature
+    targets = _mean_over_teachers((wide(teacher) / temperature).sigmoid())
+    positive, negative = wide(weights) * targets, background_weight * (1 - targets)
+    terms = [
+        share * functional.logsigmoid(side.masked_fill(share == 0, 0))
+        for share, side in ((positive, logits), (negative, -logits))
+    ]
+    return -(terms[0] + terms[1]).sum(dim=1)

@@ -1,0 +1,131 @@
+"""The fields ``bbox_coder`` and ``rpn_bbox_coder``: how heads encode boxes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
+from mmengine.logging import MMLogger
+
+from mmkd.observation import Observation
+from mmkd.registry import FIELDS
+
+from .field import Field, Query, Recorder
+from .heads import plain_roi_head
+
+_SCALES = {'means': 'target_means', 'stds': 'target_stds'}
+_SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
+"""Coders whose deltas are (x - mean) / std of what does not depend on mean and std."""
+_ON_DECODED_BOXES = frozenset({'clip_border', 'add_ctr_clamp', 'ctr_clamp', 'use_box_type'})
+
+
+def check_coders(place: str, student: Any, teacher: Any) -> None:
+    """Refuses coders whose deltas cannot be converted.
+
+    ``target_means`` and ``target_stds`` may differ, which the log says: methods convert the
+    teacher's deltas, (d * std_T + mean_T - mean_S) / std_S. ``clip_border``, ``add_ctr_clamp``,
+    ``ctr_clamp`` and ``use_box_type`` may differ as well: they act on decoded boxes, and deltas are
+    compared. No other setting of a coder may, nor its class.
+
+    Args:
+        place: Setting of the heads, for messages.
+        student: The student's coder.
+        teacher: The teacher's.
+
+    Raises:
+        ValueError: Names the setting that differs, with both values.
+    """
+    if type(student) is not type(teacher) or getattr(student, 'encode_size', 4) != 4:
+        raise ValueError(
+            f'{place}.bbox_coder differs: {type(student).__name__} for the student, '
+            f'{type(teacher).__name__} for the teacher; boxes are compared in the encoding of four '
+            'deltas that both share.'
+        )
+    settings, others = (
+        {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in vars(coder).items()
+            if name not in _ON_DECODED_BOXES
+        }
+        for coder in (student, teacher)
+    )
+    converted = _SCALES if isinstance(student, _SCALED_CODERS) else {}
+    for name in sorted({**settings, **others}):
+        first, second = settings.get(name), others.get(name)
+        if first == second:
+            continue
+        differs = (
+            f'{place}.bbox_coder.{_SCALES.get(name, name)} differs: {first} for the student, '
+            f'{second} for the teacher'
+        )
+        if name not in converted:
+            raise ValueError(
+                f'{differs}; deltas of a {type(student).__name__} cannot be converted from one to '
+                'the other. Give both coders the same.'
+            )
+        MMLogger.get_current_instance().warning(
+            f"{differs}; the teacher's deltas are converted to the student's encoding."
+        )
+
+
+class BoxCoder(Field):
+    """The coder that encodes the deltas of a head."""
+
+    place: str
+    """Setting of the head, for messages."""
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The head; None for a detector without it."""
+        raise NotImplementedError
+
+    def offered(self, detector: Any) -> bool:
+        """Detectors with the head."""
+        return self.head(detector) is not None
+
+    def record(self, detector: Any, recorder: Recorder) -> None:
+        """Nothing: it is a part of the detector."""
+
+    def student(self, detector: Any, seen: dict[str, Any]) -> Any:
+        """The student's."""
+        return self.head(detector).bbox_coder
+
+    def teacher(self, observation: Observation, query: Query) -> Any:
+        """The teacher's."""
+        return self.head(query.model).bbox_coder
+
+    def check(self, student: Any, teacher: Any, factor: int) -> None:
+        """Encodings can be brought into each other."""
+        first, second = (self.head(side).bbox_coder for side in (student, teacher))
+        check_coders(self.place, first, second)
+
+    def combine(self, values: Sequence[Any], names: Sequence[str]) -> tuple:
+        """All of them."""
+        return tuple(values)
+
+
+@FIELDS.register_module()
+class RPNBoxCoder(BoxCoder):
+    """The coder that encodes the deltas of ``rpn``."""
+
+    name = 'rpn_bbox_coder'
+    words = "coder of the RPN's boxes"
+    place = 'rpn_head'
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The RPN."""
+        return getattr(detector, 'rpn_head', None)
+
+
+@FIELDS.register_module()
+class RoIBoxCoder(BoxCoder):
+    """The coder that encodes the deltas of ``roi_head``."""
+
+    name = 'bbox_coder'
+    words = "coder of the RoI head's boxes"
+    place = 'roi_head.bbox_head'
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The box head."""
+        return getattr(plain_roi_head(detector), 'bbox_head', None)

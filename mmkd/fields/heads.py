@@ -1,0 +1,177 @@
+"""What fields of heads share: finding heads, their outputs and anchors, and comparing settings."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmkd.observation import HeadInfo, Observation
+from mmkd.registry import FIELDS
+
+from .field import Field, Query, Recorder, as_tensor
+
+
+def dense_head(detector: Any) -> Any:
+    """The head that answers on every cell: the RPN, or a one-stage detector's head; or None."""
+    return getattr(detector, 'rpn_head', None) or getattr(detector, 'bbox_head', None)
+
+
+def plain_roi_head(detector: Any) -> Any:
+    """The RoI head, if it has one box head; else None."""
+    roi_head = getattr(detector, 'roi_head', None)
+    head = getattr(roi_head, 'bbox_head', None)
+    plain = isinstance(head, nn.Module) and not isinstance(head, nn.ModuleList)
+    return roi_head if plain else None
+
+
+def class_count(detector: Any) -> int | None:
+    """Foreground classes of a detector; None where its head does not say."""
+    head = getattr(detector, 'bbox_head', None)
+    if head is None:
+        head = getattr(getattr(detector, 'roi_head', None), 'bbox_head', None)
+    if isinstance(head, nn.ModuleList):
+        head = head[-1]
+    return getattr(head, 'num_classes', None)
+
+
+def is_sigmoid(head: Any) -> bool:
+    """Whether a head's classes are sigmoids."""
+    return bool(getattr(getattr(head, 'loss_cls', None), 'use_sigmoid', False))
+
+
+def head_info(head: Any, **entries: Any) -> HeadInfo:
+    """The description of a head; ``entries`` are more of its attributes."""
+    return HeadInfo(is_sigmoid(head), bool(getattr(head, 'reg_decoded_bbox', False)), **entries)
+
+
+@FIELDS.register_module()
+class Outputs(Field):
+    """What the RPN, or a one-stage detector's head, returned: by kind and level, as it does."""
+
+    name = 'outputs'
+    words = 'outputs of a head on every cell'
+
+    def offered(self, detector: Any) -> bool:
+        """Detectors whose dense head has priors."""
+        head = dense_head(detector)
+        return head is not None and (
+            getattr(head, 'prior_generator', None) is not None
+            or getattr(detector, 'rpn_head', None) is not None
+        )
+
+    def record(self, detector: Any, recorder: Recorder) -> None:
+        """Keeps what the head returns first."""
+        if recorder.once(self.name):
+            recorder.on_forward(
+                dense_head(detector), lambda args, out: recorder.first(self.name, out)
+            )
+
+    def teacher(self, observation: Observation, query: Query) -> Any:
+        """Runs the head."""
+        outputs = dense_head(query.model)(observation.features)
+        levels = [level for kind in outputs for level in kind if isinstance(level, Tensor)]
+        query.watch('rpn' if hasattr(query.model, 'rpn_head') else 'dense', levels)
+        return outputs
+
+
+def record_anchors(detector: Any, recorder: Recorder) -> None:
+    """Keeps ``anchors``: the anchors, and which are valid, by image and level."""
+
+    def keep(args: tuple, out: tuple) -> None:
+        anchor_list, valid_list = out
+        # New outer and inner lists: some heads overwrite the entries of those they are given.
+        anchors = [[as_tensor(level) for level in image] for image in anchor_list]
+        recorder.first('anchors', (anchors, [list(image) for image in valid_list]))
+
+    head = dense_head(detector)
+    if hasattr(head, 'get_anchors') and recorder.once('anchors'):
+        recorder.on_method(head, 'get_anchors', keep)
+
+
+@torch.no_grad()
+def best_boxes(detector: Any, outputs: Any, metas: Sequence[dict]) -> list[Tensor]:
+    """Per image (P, 4): what the dense head proposes after NMS, best first, at most 1000.
+
+    With the head's test settings, but no box of a one-stage detector is dropped for a low score.
+
+    Args:
+        detector: The detector whose RPN or one-stage head has answered.
+        outputs: What that head returned.
+        metas: Metainfo of each image.
+    """
+    head = dense_head(detector)
+    settings = copy.deepcopy(head.test_cfg)
+    if 'score_thr' in settings:
+        settings.update(score_thr=0.0, max_per_img=1000)
+    found = head.predict_by_feat(*outputs, batch_img_metas=list(metas), cfg=settings)
+    return [as_tensor(result.bboxes) for result in found]
+
+
+def check_activation(place: str, student: Any, teacher: Any) -> None:
+    """Refuses heads whose class outputs mean different things.
+
+    Raises:
+        ValueError: One is a softmax and the other sigmoids, or columns are no classes.
+    """
+    first, second = ('sigmoid' if is_sigmoid(head) else 'softmax' for head in (student, teacher))
+    if first != second:
+        raise ValueError(
+            f'{place}.loss_cls differs: {first} for the student, {second} for the teacher '
+            '(use_sigmoid); their logits cannot be compared. Give both heads the same.'
+        )
+    for role, head in (('student', student), ('teacher', teacher)):
+        if getattr(head, 'custom_cls_channels', False):
+            raise ValueError(
+                f'{place}.loss_cls of the {role} is {type(head.loss_cls).__name__}, whose columns '
+                'are not classes: its outputs cannot be compared. Use a cross entropy loss.'
+            )
+
+
+def check_classes(student: Any, teacher: Any) -> None:
+    """Refuses detectors of another number of classes.
+
+    Raises:
+        ValueError: Gives both numbers.
+    """
+    first, second = class_count(student), class_count(teacher)
+    if first != second:
+        raise ValueError(
+            f'num_classes is {first} for the student and {second} for the teacher: both must be '
+            'trained on the same class list.'
+        )
+
+
+def check_anchors(place: str, student: Any, teacher: Any, factor: int, remedy: str = '') -> None:
+    """Refuses dense heads whose anchors differ, after scaling where images do.
+
+    Args:
+        place: Setting of the heads, for the error.
+        student: The student's head.
+        teacher: The teacher's.
+        factor: Side of the teacher's images over that of the student's.
+        remedy: What else to do.
+
+    Raises:
+        ValueError: Gives both sides' anchors or strides.
+    """
+    for what, read in (('base anchors', _base_anchors), ('strides', _anchor_strides)):
+        first, second = read(student, 1), read(teacher, factor)
+        if first != second:
+            raise ValueError(
+                f'{place}.anchor_generator differs: {what} {first} for the student, {second} for '
+                f'the teacher; outputs can only be compared on the same anchors.{remedy}'
+            )
+
+
+def _base_anchors(head: Any, factor: int) -> list:
+    levels = getattr(head.prior_generator, 'base_anchors', [])
+    return [(level / factor).round(decimals=2).tolist() for level in levels]
+
+
+def _anchor_strides(head: Any, factor: int) -> list:
+    return [
+        tuple(round(side / factor, 2) if side % factor else side // factor for side in stride)
+        for stride in head.prior_generator.strides
+    ]

@@ -1,0 +1,79 @@
+"""The field ``roi_stages``: each stage of a cascade, on the student's RoIs of that stage."""
+
+from typing import Any
+
+from torch import nn
+
+from mmkd.observation import HeadInfo, Observation, RoIOutput
+from mmkd.registry import FIELDS
+
+from .field import DryRun, Field, Query, Recorder
+from .heads import check_activation, check_classes, head_info
+from .roi_head import record_stage
+
+
+@FIELDS.register_module()
+class RoIStages(Field):
+    """Per stage a :class:`mmkd.observation.RoIOutput`, of cascades.
+
+    The teacher's stage answers on the RoIs that the student refined up to that stage. Described by
+    one :class:`mmkd.observation.HeadInfo` a stage.
+    """
+
+    name = 'roi_stages'
+    words = 'stages of a cascade'
+    of_classes = True
+
+    def offered(self, detector: Any) -> bool:
+        """Detectors whose RoI head is a plain cascade: a box head and an extractor a stage."""
+        head = getattr(detector, 'roi_head', None)
+        parts = (getattr(head, name, None) for name in ('bbox_head', 'bbox_roi_extractor'))
+        lists = [part for part in parts if isinstance(part, nn.ModuleList)]
+        return len(lists) == 2 and all(hasattr(one, 'bbox_coder') for one in lists[0])
+
+    def describe(self, detector: Any, run: DryRun) -> list[HeadInfo]:
+        """What kind of head each stage is, and what it reads."""
+        head = detector.roi_head
+        return [
+            head_info(
+                box_head,
+                channels=head._bbox_forward(stage, tuple(run.maps), run.roi)['bbox_feats'].shape[1],
+                levels=getattr(head.bbox_roi_extractor[stage], 'num_inputs', None),
+            )
+            for stage, box_head in enumerate(head.bbox_head)
+        ]
+
+    def record(self, detector: Any, recorder: Recorder) -> None:
+        """Keeps RoIs, inputs, outputs and targets of each stage."""
+        head = detector.roi_head
+        for stage, parts in enumerate(zip(head.bbox_roi_extractor, head.bbox_head, strict=True)):
+            record_stage(recorder, f'{self.name}.{stage}', *parts)
+
+    def student(self, detector: Any, seen: dict[str, Any]) -> list[RoIOutput]:
+        """With targets."""
+        stages = range(len(detector.roi_head.bbox_head))
+        return [RoIOutput(**seen[f'{self.name}.{stage}']) for stage in stages]
+
+    def teacher(self, observation: Observation, query: Query) -> list[RoIOutput]:
+        """On the same RoIs, stage by stage."""
+        found = []
+        for stage, student in enumerate(query.student.roi_stages):
+            rois = query.view.to_teacher(student.rois)
+            out = query.model.roi_head._bbox_forward(stage, observation.features, rois)
+            query.watch(self.name, [out['cls_score'], out['bbox_pred']])
+            found.append(
+                RoIOutput(student.rois, out['bbox_feats'], out['cls_score'], out['bbox_pred'])
+            )
+        return found
+
+    def check(self, student: Any, teacher: Any, factor: int) -> None:
+        """Numbers of stages and classes, and each stage's activation, agree."""
+        check_classes(student, teacher)
+        first, second = (side.roi_head.bbox_head for side in (student, teacher))
+        if len(first) != len(second):
+            raise ValueError(
+                f'roi_head.num_stages is {len(first)} for the student and {len(second)} for the '
+                'teacher: stages are compared one by one, so both need as many.'
+            )
+        for stage, heads in enumerate(zip(first, second, strict=True)):
+            check_activation(f'roi_head.bbox_head.{stage}', *heads)

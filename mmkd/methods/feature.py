@@ -1,0 +1,138 @@
+"""What methods on feature maps share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmkd.modules import FeatureAligner, constructor, named_class
+from mmkd.observation import Batch, DetectorInfo, Observation
+
+from .base import DistillMethod
+from .schedule import ScheduleSetting
+
+STAGES = ('features', 'backbone')
+
+
+class FeatureMethod(DistillMethod):
+    """Compares maps, level by level: alignment, region and formula are parts of their own.
+
+    A method is the three configs that it passes to this constructor. Each part can be replaced, or
+    an argument of it changed, by the setting of its name in a config.
+
+    Args:
+        loss_weight: Factor on the loss, >= 0, or a schedule; handed to the ``loss``.
+        name: Name in the log and the checkpoint.
+        stage: ``'features'``, what the heads see (neck outputs, or the backbone's where there is
+            no neck), or ``'backbone'``, its stages.
+        aligner: Config of a :class:`FeatureAligner`.
+        region: Config of the region that is compared, e.g. :class:`ImitationRegion`; None: the
+            whole maps.
+        loss: Config of the formula: a module that is called with ``student`` and ``teacher``, per
+            level (B, C, H, W), and with the ``mask`` of each level, (B, H, W) bool, if there is a
+            region.
+
+    Raises:
+        ValueError: An argument is out of range, or a part does not fit its place.
+    """
+
+    loss_takes: tuple[str, ...] = ('student', 'teacher')
+    """What the formula is called with, besides the ``mask`` of a region."""
+
+    aligner: FeatureAligner
+
+    def __init__(
+        self,
+        loss_weight: ScheduleSetting = 1.0,
+        name: str | None = None,
+        *,
+        stage: str = 'features',
+        aligner: dict | None = None,
+        region: dict | None = None,
+        loss: dict,
+    ) -> None:
+        super().__init__(loss_weight, name)
+        if stage not in STAGES:
+            raise ValueError(f'stage must be one of {STAGES}, got {stage!r}.')
+        self.stage = stage
+        self.student_fields = self.teacher_fields = frozenset({stage})
+        aligner = part('aligner', aligner, type='mmkd.FeatureAligner')
+        self.aligner = constructor('aligner', aligner, pair=(), build=())()
+        self.region: Any = None if region is None else constructor('region', region, setup=())()
+        self.has_masks = region is not None
+        loss = {'loss_weight': self.loss_weight, **loss}
+        takes = (*self.loss_takes, 'mask') if self.has_masks else self.loss_takes
+        self.loss = constructor('loss', loss, forward=takes)()
+
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
+        """Pairs the levels and builds one adaptation layer a pair."""
+        first, second = (getattr(side, self.stage) for side in (student, teacher))
+        self.pairs = self.pair_levels(student, teacher)
+        self.strides = [first.strides[i] for i, _ in self.pairs]
+        self.target_strides = [second.strides[j] for _, j in self.pairs]
+        self.adapters = self.aligner.build(first, second, self.pairs)
+        if self.region is not None:
+            self.student_fields |= self.region.setup(student, self.strides, self.target_strides)
+
+    def pair_levels(
+        self, student: DetectorInfo, teacher: DetectorInfo
+    ) -> list[tuple[int, int]]:
+        """(student index, teacher index) of the levels that are compared.
+
+        Raises:
+            ValueError: They do not fit.
+        """
+        first, second = (getattr(side, self.stage).strides for side in (student, teacher))
+        return self.aligner.pair(first, second, teacher.pairing)
+
+    def aligned(
+        self, student: Observation, teacher: Observation
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The student's adapted maps and the teacher's, pair by pair."""
+        first, second = (getattr(side, self.stage) for side in (student, teacher))
+        return self.aligner(self.adapters, first, second, self.pairs)
+
+    def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
+        """The compared cells of each level pair, (B, H, W) bool; none for whole maps."""
+        if self.region is None:
+            return []
+        maps = getattr(teacher, self.stage)
+        sizes = [tuple(maps[j].shape[-2:]) for _, j in self.pairs]
+        return self.region(student, batch, [i for i, _ in self.pairs], sizes)
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Returns ``loss_<name>`` and, to watch, ``<name>_cells``: the compared share of cells."""
+        adapted, targets = self.aligned(student, teacher)
+        if self.region is None:
+            return {f'loss_{self.name}': self.loss(student=adapted, teacher=targets)}
+        masks = self.masks(student, teacher, batch)
+        kept = torch.stack([mask.sum() for mask in masks]).sum()
+        return {
+            f'loss_{self.name}': self.loss(student=adapted, teacher=targets, mask=masks),
+            f'{self.name}_cells': kept / sum(mask.numel() for mask in masks),
+        }
+
+
+def part(name: str, setting: dict | None, **default: Any) -> dict:
+    """The config of a part: its default, changed by what a user sets, or another type.
+
+    Args:
+        name: Of the setting.
+        setting: What the user sets; None: nothing.
+        default: Of the method, with ``type``.
+
+    Raises:
+        ValueError: The setting is not a dict.
+    """
+    if setting is None:
+        return default
+    if not isinstance(setting, Mapping):
+        raise ValueError(
+            f'{name} must be a dict, e.g. dict(type={default["type"]!r}, ...), got {setting!r}.'
+        )
+    kind = named_class(default['type'])
+    other = named_class(setting.get('type', kind)) is not kind
+    return dict(setting) if other else {**default, **setting}

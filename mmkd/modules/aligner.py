@@ -1,0 +1,119 @@
+"""The student's maps as the teacher's: levels paired, resized, adapted."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmkd.observation import MapsInfo
+from mmkd.registry import MODELS
+
+from .pairing import LevelPairs, pair_levels, resize_like
+from .parts import constructor
+
+
+@MODELS.register_module()
+class FeatureAligner:
+    """Pairs levels and brings the student's map of each pair to the teacher's shape.
+
+    It holds no weights: :meth:`build` returns the adaptation layers, which the method owns, so that
+    they are called ``adapters.N`` in its checkpoint.
+
+    Args:
+        adapter: Config of the layer that is built once a level pair, with ``in_channels`` and
+            ``out_channels`` filled in. ``relu=None`` in it means: where the teacher's map is itself
+            rectified. A layer that enlarges maps (:class:`DeconvAdapter`) is given its ``octaves``.
+        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
+
+    Raises:
+        ValueError: ``adapter`` is not a dict with the ``type`` of a layer and its arguments.
+    """
+
+    def __init__(
+        self,
+        adapter: dict | None = None,
+        levels: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        adapter = dict(type='mmkd.ConvAdapter') if adapter is None else adapter
+        if not isinstance(adapter, Mapping) or 'type' not in adapter:
+            raise ValueError(
+                "adapter must be a dict with type, e.g. dict(type='mmkd.ConvAdapter', "
+                f'kernel_size=3), got {adapter!r}.'
+            )
+        self.adapter = constructor(
+            'adapter', adapter, forward=(), __init__=('in_channels', 'out_channels')
+        )
+        self.levels = levels
+
+    def pair(
+        self, student: Sequence[int], teacher: Sequence[int], pairing: str | None = None
+    ) -> LevelPairs:
+        """(student index, teacher index) of each pair, in the order of ``levels``.
+
+        Args:
+            student: Stride of each level, pixels.
+            teacher: The same of the teacher, in the student's pixels.
+            pairing: See :func:`pair_levels`.
+
+        Raises:
+            ValueError: The levels differ and ``levels`` is not set, or names one that is absent.
+        """
+        return pair_levels(student, teacher, self.levels, pairing)
+
+    def build(self, student: MapsInfo, teacher: MapsInfo, pairs: LevelPairs) -> nn.ModuleList:
+        """One adaptation layer a pair.
+
+        Raises:
+            ValueError: An argument of the layer is wrong.
+        """
+        return nn.ModuleList(self._layer(student, teacher, i, j) for i, j in pairs)
+
+    def _layer(self, student: MapsInfo, teacher: MapsInfo, i: int, j: int) -> Any:
+        settings: dict[str, Any] = {}
+        if self.adapter.keywords.get('relu', False) is None:
+            settings['relu'] = teacher.rectified[j]
+        if getattr(self.adapter.func, 'enlarges', False):
+            settings['octaves'] = self._octaves(student.strides[i], teacher.strides[j])
+        return self.adapter(
+            in_channels=student.channels[i], out_channels=teacher.channels[j], **settings
+        )
+
+    def _octaves(self, student: int, teacher: int) -> int:
+        octaves = math.log2(student / teacher)
+        if octaves < 1 or octaves != round(octaves):
+            raise ValueError(
+                f"{self.adapter.func.__name__} doubles the student's map, but its stride {student} "
+                f"is compared with {teacher} of the teacher (in the student's pixels): set "
+                "student_scale and pairing='upsample' of the DistillDetector, or compare by "
+                'bilinear interpolation.'
+            )
+        return round(octaves)
+
+    def __call__(
+        self,
+        adapters: nn.ModuleList,
+        student: Sequence[Tensor],
+        teacher: Sequence[Tensor],
+        pairs: LevelPairs,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The maps to compare, pair by pair.
+
+        Args:
+            adapters: What :meth:`build` returned.
+            student: Per level (B, C_S, H_S, W_S).
+            teacher: Per level (B, C_T, H_T, W_T).
+            pairs: What :meth:`pair` returned, or some of it.
+
+        Returns:
+            The student's and the teacher's, (B, C_T, H_T, W_T) each.
+        """
+        targets = [teacher[j] for _, j in pairs]
+        adapted = []
+        for adapter, (i, _), target in zip(adapters, pairs, targets, strict=True):
+            if getattr(adapter, 'enlarges', False):
+                # Only an odd cell of padding is left to mend.
+                adapted.append(resize_like(adapter(student[i]), target))
+            else:
+                adapted.append(adapter(resize_like(student[i], target)))
+        return adapted, targets

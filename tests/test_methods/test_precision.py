@@ -1,0 +1,174 @@
+"""Under automatic mixed precision every method says what it says in single precision.
+
+Counts, and sums of more than 10^4 elements, are rounded by 16-bit floats: float16 counts to 2048
+and ends at 65504, bfloat16 counts to 256.
+"""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from mmkd.methods import DistillMethod
+from mmkd.observation import HeadInfo, Observation, gradient_norm, total_loss
+from mmkd.registry import MODELS
+from mmkd.testing.distill import build_distill, loss_of
+from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads, random_rois
+from mmkd.testing.observations import batch_of, info_of, square_priors
+
+HALF = [torch.float16, torch.bfloat16]
+STRIDES, SHAPE = (4, 8), (256, 384)
+CASES = {
+    'BoundedRegression': [dict(), dict(margin=0.5)],
+    'Chen2017': [dict(), dict(hint=dict(reduction='sum', norm='l1'))],
+    'FGFI': [dict(psi=0.0), dict(max_over='all'), dict(max_over='level')],
+    'Hint': [dict(), dict(norm='l1'), dict(reduction='sum'), dict(stage='backbone')],
+    'ProposalMimic': [
+        dict(),
+        dict(region='crop', normalize='none'),
+        dict(duplicate_iou=0.5, max_per_image=40),
+        dict(proposals=['student', 'teacher', 'gt'], positive_fraction=0.3),
+    ],
+    'QuantizationMimic': [dict(step=0.25), dict(step=0.25, region='crop', normalize='positions')],
+    'SoftClassification': [dict(), dict(class_weights=[0.0, 1, 2, 1.5], temperature=2.0)],
+    'TwoStageMimic': [dict(), dict(normalize='none')],
+}  # fmt: skip
+
+
+def test_every_registered_method_is_among_the_cases():
+    registered = {
+        name for name, kind in MODELS.module_dict.items()
+        if isinstance(kind, type) and issubclass(kind, DistillMethod)
+        and kind.__module__.startswith('mmkd.methods.')
+    }  # fmt: skip
+    assert registered == set(CASES)
+
+
+def converted(value, dtype):
+    """Every float tensor in it in another type."""
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {key: converted(part, dtype) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(converted(part, dtype) for part in value)
+    return value
+
+
+def scene():
+    """What both detectors say, many cells and rows of it; targets, anchors and boxes apart."""
+    generator = torch.Generator().manual_seed(0)
+
+    def boxes(number):
+        return random_rois(generator, number, 1)[:, 1:] * torch.tensor([6.0, 4, 6, 4])
+
+    heads = head_scene(rows=700, positives=300, positive_anchors=15)
+    for side in ('student', 'teacher'):
+        heads[side].update(
+            maps=[
+                torch.randn(2, 3, SHAPE[0] // s, SHAPE[1] // s, generator=generator)
+                for s in STRIDES
+            ],
+            bbox_feats=torch.randn(700, 3, 3, 3, generator=generator),
+            proposals=[boxes(400), boxes(300)],
+        )
+    batch = batch_of([boxes(5).float(), boxes(4).float()], SHAPE)
+    return heads, batch
+
+
+def losses_of(name, settings, dtype):
+    """Of a method that is given outputs rounded to the first type and held in the second."""
+    rounded, held = dtype
+    heads, batch = scene()
+    for side in ('student', 'teacher'):
+        heads[side] = converted(converted(heads[side], rounded), held)
+    for key in ('rois', 'anchors', 'rpn_targets', 'roi_targets'):
+        heads[key] = converted(heads[key], torch.float32)
+    *sides, _ = observe_heads(heads, coder(), coder((0.2, 0.2, 0.4, 0.4)))
+    sides = [
+        _with_maps(view, heads[side])
+        for view, side in zip(sides, ('student', 'teacher'), strict=True)
+    ]
+    method = MODELS.get(name)(**settings)
+    maps = heads['student']['maps']
+    heads = {'roi_head': HeadInfo(sigmoid=False, decoded=False, channels=3)}
+    info = info_of(maps, STRIDES, num_classes=CLASSES, heads=heads)
+    method.setup(info, info)
+    for part in method.modules():
+        if isinstance(part, nn.Conv2d):  # exact in any precision
+            nn.init.dirac_(part.weight)
+            nn.init.zeros_(part.bias)
+    return method.to(held)(*sides, batch)
+
+
+def _with_maps(view, outputs):
+    pooled = dataclasses.replace(view.roi_head, bbox_feats=outputs['bbox_feats'])
+    sizes = [tuple(level.shape[-2:]) for level in outputs['maps']]
+    priors = square_priors(sizes, STRIDES, 2)
+    priors = dataclasses.replace(priors, anchors=[level.float() for level in priors.anchors])
+    return Observation(
+        **{
+            **view._sources,
+            'roi_head': lambda _: pooled,
+            'features': lambda _: outputs['maps'],
+            'backbone': lambda _: outputs['maps'],
+            'proposals': lambda _: outputs['proposals'],
+            'priors': lambda _: priors,
+        }
+    )
+
+
+@pytest.mark.parametrize('dtype', HALF)
+@pytest.mark.parametrize(
+    'name, settings', [(name, case) for name, cases in CASES.items() for case in cases]
+)
+def test_half_precision_outputs_give_the_loss_of_single_precision(name, settings, dtype):
+    found = losses_of(name, settings, (dtype, dtype))
+    expected = losses_of(name, settings, (dtype, torch.float32))
+    assert found.keys() == expected.keys()
+    for key, value in found.items():
+        assert value.dtype == torch.float32 and value > 0, key
+        torch.testing.assert_close(value, expected[key], rtol=1e-5, atol=0, msg=key)
+
+
+def test_a_detector_under_autocast_has_the_losses_of_single_precision(tmp_path):
+    # With an open gate: two untrained heads err by nearly the same. The second stage's boxes are
+    # those of few sampled RoIs, and which ones differs.
+    methods = [
+        dict(cases[0], type=f'mmkd.{name}', name=name.lower()) for name, cases in CASES.items()
+    ]
+    for method in methods:
+        if method['type'] in ('mmkd.BoundedRegression', 'mmkd.Chen2017'):
+            method['margin'] = 100.0
+    model, found = build_distill(tmp_path, methods=methods).eval(), []
+    for enabled in (True, False):
+        torch.manual_seed(0)
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            losses = loss_of(model)
+        total_loss(losses).backward()
+        assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+        found.append({
+            key: value for key, value in losses.items() if any(m['name'] in key for m in methods)
+        })  # fmt: skip
+    half, single = found
+    assert half.keys() == single.keys() and len(half) == 21
+    for key, value in half.items():
+        assert value.dtype == torch.float32 and value.isfinite(), key
+        if not key.endswith(('bounded_rcn', 'boundedregression_rcn', 'mimic_bbox')):
+            torch.testing.assert_close(value, single[key], rtol=0.04, atol=0, msg=key)
+
+
+def test_the_norm_of_a_gradient_below_the_range_of_float16():
+    # 10^6 elements of 1e-8: a norm of 1e-5, where float16 ends at 6e-8.
+    level = torch.ones(1000, 1000, dtype=torch.float16, requires_grad=True)
+    norm = gradient_norm(level.float().sum() * 1e-8, [level])
+    torch.testing.assert_close(norm, torch.tensor(1e-5), rtol=0.01, atol=0)
+
+
+def test_a_mean_is_taken_in_single_precision():
+    # The mean of 1 and 255 times 1.0078125, bfloat16's next number, is not one of its numbers.
+    part = torch.full((256,), 1.0078125, dtype=torch.bfloat16)
+    part[0] = 1
+    expected = (1 + 255 * 1.0078125) / 256
+    assert total_loss({'loss': [part]}).item() == pytest.approx(expected, rel=1e-6)
