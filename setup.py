@@ -31,6 +31,7 @@ TEST = [
     'pytest-xdist>=3.6',
     'timm>=1.0.15',
     'faster-coco-eval>=1.8',
+    'hypothesis>=6.100',
 ]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 
@@ -93,6 +94,7 @@ setup(
     license='Apache-2.0',
     license_files=['LICENSE'],
     packages=find_packages(include=['mmkd', 'mmkd.*']),
+    package_data={'mmkd': ['py.typed']},
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock'],

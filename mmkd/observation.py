@@ -272,6 +272,10 @@ class DetectorInfo:
         return self.fields['features'].strides
 
 
+def _of_roi_head(entry: str) -> Callable[[DetectorInfo], int | None]:
+    return lambda info: getattr(info.fields.get('roi_head'), entry, None)
+
+
 def _former_kinds(kind: str) -> Callable[[DetectorInfo], frozenset[str]]:
     places = {'rpn': 'rpn', 'roi_head': 'rois'}
     return lambda info: frozenset(
@@ -284,8 +288,8 @@ _FORMER_LAYOUT: dict[str, tuple[str, Callable[[DetectorInfo], Any]]] = {
     'finest_scale': ('features.finest_scale', lambda info: info.features.finest_scale),
     'backbone_channels': ('backbone.channels', lambda info: info.backbone.channels),
     'backbone_strides': ('backbone.strides', lambda info: info.backbone.strides),
-    'roi_channels': ('roi_head.channels', lambda info: info.roi_head.channels),
-    'roi_levels': ('roi_head.levels', lambda info: info.roi_head.levels),
+    'roi_channels': ('roi_head.channels', _of_roi_head('channels')),
+    'roi_levels': ('roi_head.levels', _of_roi_head('levels')),
     'sigmoid': ('rpn.sigmoid and roi_head.sigmoid', _former_kinds('sigmoid')),
     'decoded': ('rpn.decoded and roi_head.decoded', _former_kinds('decoded')),
 }

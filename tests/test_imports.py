@@ -62,10 +62,11 @@ RULES = {
         {'evaluation.functional', 'registry', 'compat'},
         NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
     'engine': Rule(
-        {'distiller', 'fields', 'observation', 'registry', 'compat'}, NUMERIC | HOST | {'rich'},
-        _PARTS),
+        {'detectors', 'distiller', 'fields', 'observation', 'registry', 'compat', 'utils'},
+        NUMERIC | HOST | {'rich', 'filelock'}, _PARTS),
     'visualization': Rule(
-        {'distiller', 'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
+        {'distiller', 'registry', 'compat'},
+        NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),
     'version': Rule(set(), set(), 'the version is a string'),
     'utils': Rule(set(), {'torch'}, 'a small helper knows no part'),
@@ -73,6 +74,7 @@ RULES = {
     'compat': Rule(
         set(), EVERYTHING, 'compat runs before the rest of mmkd exists: it imports third parties '
         'only'),
+    'env': Rule({'compat'}, {'torch'}, 'a report names versions, no part'),
     'run': Rule({'compat'}, set(), 'mmkd.run needs compat alone'),
     # The commands behind tools/: they may use every public part.
     'study': Rule(EVERYTHING, EVERYTHING, 'what trainings need belongs in the parts'),

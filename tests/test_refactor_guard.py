@@ -33,11 +33,11 @@ FEATURES = [
     dict(type='mmkd.QuantizationMimic', step=0.5),
 ]
 ON_ROIS = [
-    dict(type='mmkd.SoftClassification', temperature=2.0, on='rcn'),
-    dict(type='mmkd.BoundedRegression', margin=0.1, on='rcn'),
+    dict(type='mmkd.SoftClassification', temperature=2.0, on='roi_head'),
+    dict(type='mmkd.BoundedRegression', margin=0.1, on='roi_head'),
     dict(type='mmkd.TwoStageMimic'),
 ]
-HEADS = [dict(type='mmkd.Chen2017'), *(dict(one, on=('rcn', 'rpn')) for one in ON_ROIS[:2])]
+HEADS = [dict(type='mmkd.Chen2017'), *(dict(one, on=('roi_head', 'rpn')) for one in ON_ROIS[:2])]
 MOVING = [
     dict(type='mmkd.FGFI', auto_scale=dict(fraction=0.5, iters=1, by='grad')),
     dict(

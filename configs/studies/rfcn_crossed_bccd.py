@@ -11,7 +11,7 @@ methods = dict(
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint', levels=[[1, 0]])]),
     chen2017=dict(
         title='Chen 2017, RCN and hint',
-        methods=[dict(type='mmkd.Chen2017', on='rcn', hint=dict(levels=[[1, 0]]))],
+        methods=[dict(type='mmkd.Chen2017', on='roi_head', hint=dict(levels=[[1, 0]]))],
     ),
 )
 seeds = [0]

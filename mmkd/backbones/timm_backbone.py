@@ -33,6 +33,7 @@ class TimmBackbone(BaseModule):
     Attributes:
         out_channels: Channels of each output.
         strides: Stride of each output, pixels.
+        img_size: (height, width) of images of the one size that timm built it for, or None.
 
     Raises:
         ImportError: timm is not installed, or broken.
@@ -70,6 +71,9 @@ class TimmBackbone(BaseModule):
             ) from error
         self.out_channels = tuple(self.network.feature_info.channels())
         self.strides = tuple(self.network.feature_info.reduction())
+        default = timm.get_pretrained_cfg(model_name)
+        fixed = default is not None and default.fixed_input_size and 'img_size' not in model_args
+        self.img_size = default.input_size[1:] if fixed else model_args.get('img_size')
         self.norm_eval = norm_eval
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -1,9 +1,9 @@
-"""Every way in which MMEngine loads a checkpoint, with ``weights_only=True``.
+"""Every way in which MMEngine loads a checkpoint, as data.
 
 Gap: MMEngine 0.10 leaves the choice to torch's default and so cannot read its own files on
 torch >= 2.6; the OneDL fork falls back to running pickles. All schemes of MMEngine's
-``CheckpointLoader`` are registered anew, so that ``load_from``, resuming, ``init_cfg`` and the
-teacher go through ``safe_load``.
+``CheckpointLoader`` are registered anew, so that ``load_from``, resuming, ``init_cfg``,
+inferencers and the teacher go through ``read_checkpoint``.
 
 Removable when both families load safely by themselves.
 """
@@ -13,8 +13,7 @@ import os.path as osp
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
+from typing import Any, BinaryIO
 
 import torch
 from mmengine.dist import get_dist_info
@@ -22,17 +21,29 @@ from mmengine.fileio import get_file_backend
 from mmengine.runner import checkpoint as host
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from .safe_pickle import (
-    DamagedCheckpointError,
-    allow_mmengine_checkpoints,
-    explained_errors,
-    safe_load,
-)
+from .content import usable
+from .download import cached_file, fetch
+from .safe_pickle import printable, safe_load
 
 # MMEngine prints the names of these functions from the eleventh letter on: "by local backend".
 
 
-def load_from_local(filename: str, map_location: Any = None) -> Any:
+def read_checkpoint(file: str | BinaryIO, map_location: Any, name: str) -> dict:
+    """A checkpoint's content, checked and without anything that could be run.
+
+    Args:
+        file: Path or open file.
+        map_location: As in ``torch.load``.
+        name: How error messages call the file: its path or address.
+
+    Raises:
+        UnsafeCheckpointError: It contains code; none was run.
+        DamagedCheckpointError: It cannot be read, or lacks the form of a checkpoint.
+    """
+    return usable(safe_load(file, map_location, name), name)
+
+
+def load_from_local(filename: str, map_location: Any = None) -> dict:
     """A file on this machine; ``~`` is expanded.
 
     Raises:
@@ -40,47 +51,51 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     """
     path = osp.expanduser(filename)
     if not osp.isfile(path):
-        raise FileNotFoundError(f'There is no checkpoint file {path}.')
-    return safe_load(path, map_location, name=path)
+        raise FileNotFoundError(printable(f'There is no checkpoint file {path}.'))
+    return read_checkpoint(path, map_location, path)
 
 
 def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None,
-                   progress: bool | None = None) -> Any:
+                   progress: bool | None = None) -> dict:
     """An address; downloaded once by rank 0 into torch.hub's folder, then read by all.
 
     Raises:
         OSError: Where it cannot be fetched.
     """
     rank, world_size = get_dist_info()
-    checkpoint = None
+    folder = Path(model_dir or osp.join(torch.hub.get_dir(), 'checkpoints'))
+    shown = sys.stderr.isatty() if progress is None else progress
+    checkpoint = {}
     for turn in (True, False):  # rank 0 downloads, the others then find the file
         if turn == (rank == 0):
-            checkpoint = _fetch(filename, map_location, model_dir, progress)
+            path = cached_file(filename, folder)
+            if path is not None:
+                name = f'{filename} (cached as {path})'
+                checkpoint = read_checkpoint(str(path), map_location, name)
+            else:
+                checkpoint = fetch(
+                    filename, folder, lambda part: read_checkpoint(part, map_location, filename),
+                    shown)
         if turn and world_size > 1:
             torch.distributed.barrier()
     return checkpoint
 
 
-def _fetch(url: str, map_location: Any, model_dir: str | None, progress: bool | None) -> Any:
-    """torch.hub's download and cache, with our errors."""
-    shown = sys.stderr.isatty() if progress is None else progress
+def load_from_ceph(filename: str, map_location: Any = None, backend: str = 'petrel') -> dict:
+    """An object of an S3 store, through MMEngine's file backend.
+
+    Raises:
+        OSError: Where it cannot be fetched, e.g. because the store's client is not installed.
+    """
     try:
-        with explained_errors(url):
-            return torch.hub.load_state_dict_from_url(
-                url, model_dir=model_dir, map_location=map_location, progress=shown,
-                weights_only=True)
-    except URLError as error:
-        raise OSError(f'The checkpoint {url} cannot be fetched: {error}. Check the address and '
-                      'the network, or download it and give the path.') from error
+        store = get_file_backend(filename, backend_args={'backend': backend})
+        content = io.BytesIO(store.get(filename))
+    except Exception as error:  # each client has its own
+        raise OSError(f'The checkpoint {filename} cannot be fetched: {error}') from error
+    return read_checkpoint(content, map_location, filename)
 
 
-def load_from_ceph(filename: str, map_location: Any = None, backend: str = 'petrel') -> Any:
-    """An object of an S3 store, through MMEngine's file backend."""
-    store = get_file_backend(filename, backend_args={'backend': backend})
-    return safe_load(io.BytesIO(store.get(filename)), map_location, name=filename)
-
-
-def load_from_pavi(filename: str, map_location: Any = None) -> Any:
+def load_from_pavi(filename: str, map_location: Any = None) -> dict:
     """A model of the ``pavi`` service, whose client must be installed."""
     try:
         from pavi import modelcloud
@@ -90,10 +105,10 @@ def load_from_pavi(filename: str, map_location: Any = None) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = osp.join(folder, model.name)
         model.download(path)
-        return safe_load(path, map_location, name=filename)
+        return read_checkpoint(path, map_location, filename)
 
 
-def load_from_model_zoo(filename: str, map_location: Any = None) -> Any:
+def load_from_model_zoo(filename: str, map_location: Any = None) -> dict:
     """A model named in MMEngine's lists of public weights, e.g. ``torchvision://resnet18``.
 
     Raises:
@@ -132,8 +147,7 @@ LOADERS = {
 
 
 def install() -> None:
-    """Allow-lists MMEngine's own files and takes over its loading schemes."""
-    allow_mmengine_checkpoints()
+    """Takes over MMEngine's loading schemes."""
     for prefix, loader in LOADERS.items():
         CheckpointLoader.register_scheme(prefix, loader, force=True)
 
@@ -144,12 +158,8 @@ def load_checkpoint_file(path_or_url: str | Path, map_location: Any = 'cpu') -> 
     Raises:
         FileNotFoundError: The file does not exist.
         UnsafeCheckpointError: It contains code; none was run.
-        DamagedCheckpointError: It cannot be read, or is no dictionary.
+        DamagedCheckpointError: It cannot be read, or lacks the form of a checkpoint.
+        OSError: An address cannot be fetched.
     """
-    checkpoint = CheckpointLoader.load_checkpoint(
+    return CheckpointLoader.load_checkpoint(
         str(path_or_url), map_location=map_location, logger='current')
-    if not isinstance(checkpoint, dict):
-        raise DamagedCheckpointError(
-            f'The checkpoint {path_or_url} holds a {type(checkpoint).__name__}; expected a '
-            'dictionary of weights, or one with a state_dict.')
-    return checkpoint

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
 import mmkd
 from mmkd.datasets.shapes import shapes_fingerprint
-from mmkd.engine.atomic import write_atomically
+from mmkd.engine.records import read_record, write_record
 
 from .plan import Stage
 
@@ -33,7 +32,7 @@ class Marker:
         seconds: How long it took.
     """
 
-    parts: Mapping[str, str]
+    parts: dict[str, str]
     finished: bool = False
     seconds: float = 0.0
 
@@ -67,18 +66,17 @@ def code_version() -> str:
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a stage's folder, or None where there is none that can be read."""
-    try:
-        content: dict[str, Any] = json.loads((folder / MARKER).read_text())
-        return Marker(content['parts'], content['finished'], content['seconds'])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """The marker of a stage's folder, or None where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    return read_record(folder / MARKER, Marker)
 
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Writes the marker, whole or not at all."""
-    content = dict(parts=dict(marker.parts), finished=marker.finished, seconds=marker.seconds)
-    write_atomically(json.dumps(content, indent=2).encode(), folder / MARKER)
+    write_record(folder / MARKER, marker)
 
 
 def stale_reason(stage: Stage, parts: Mapping[str, str]) -> str | None:

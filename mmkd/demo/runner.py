@@ -95,7 +95,7 @@ def _start_ready(
 def _start(stage: Stage, parts: Mapping[str, str], script: Path) -> _Run:
     clear(stage)
     stage.work_dir.mkdir(parents=True)
-    write_marker(stage.work_dir, Marker(parts))
+    write_marker(stage.work_dir, Marker(dict(parts)))
     options = [f'{key}={value}' for key, value in stage.cfg_options.items()]
     command = [sys.executable, '-W', 'ignore', str(script), str(stage.config)]
     command += ['--work-dir', str(stage.work_dir), '--cfg-options', *options]
@@ -124,7 +124,7 @@ def _ended(run: _Run) -> bool:
     if status != 0:
         raise StageFailedError(_report(stage, f'failed with exit status {status}'))
     seconds = time.monotonic() - run.started
-    write_marker(stage.work_dir, Marker(run.parts, finished=True, seconds=seconds))
+    write_marker(stage.work_dir, Marker(dict(run.parts), finished=True, seconds=seconds))
     return True
 
 

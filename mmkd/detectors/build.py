@@ -56,6 +56,8 @@ def build_methods(
             method.setup(student, ensemble_info(teachers, method.teacher_fields))
         else:
             method.setup(student, teachers[method.teacher])
+        # A region says what it reads once it knows the detectors.
+        _check_offered(method, 'student', method.student_fields, student)
         # A method that never runs must not wait for gradients in DDP's buckets.
         method.requires_grad_(method.active)
         methods[method.name] = method

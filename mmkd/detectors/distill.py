@@ -5,17 +5,18 @@ from functools import partial
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
-from mmkd.fields import Field, all_fields, class_count, recording
+from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 
 from .batch import batch_of
 from .build import build_methods, read_teachers
 from .describe import ImageSize, describe
+from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .random_state import forked_rng
@@ -46,7 +47,8 @@ class DistillDetector(BaseDetector):
         teacher: The same; needs a checkpoint to train, none to test. Or a dict of named ones,
             ``dict(a=dict(config=..., checkpoint=...), b=...)``; each method then names the one that
             it reads, ``teacher='a'``, or ``'ensemble'``, all of them together. ``classes=[...]``
-            beside ``config`` says that it knows these of the student's classes alone.
+            beside ``config`` says that it knows these of the student's classes alone. None, for
+            prediction alone, leaves out the methods too.
         methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
@@ -58,6 +60,9 @@ class DistillDetector(BaseDetector):
         dry_run_size: Side, or (height, width), in pixels, of the image that channels and strides of
             both are read off; None: what a network names, else 256, or more where it needs more.
 
+        nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
+            made of such weights; see :class:`NanGuard`.
+
     Raises:
         FileNotFoundError: A config is missing.
         ValueError: Student, teacher and methods do not fit; names the setting that differs.
@@ -68,13 +73,14 @@ class DistillDetector(BaseDetector):
     def __init__(
         self,
         student: DetectorSpec,
-        teacher: DetectorSpec,
+        teacher: DetectorSpec | None,
         methods: Sequence[dict],
         student_scale: float = 1.0,
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
         dry_run_size: ImageSize | None = None,
+        nan_guard: bool = True,
     ) -> None:
         if init_cfg is not None:
             raise ValueError('init_cfg belongs into the student; DistillDetector takes none.')
@@ -87,14 +93,15 @@ class DistillDetector(BaseDetector):
             super().__init__(detector.data_preprocessor)
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
+        self.nan_guard = NanGuard(nan_guard)
         shrink = None if student_scale == 1 else Shrink(student_scale)
         self.shrink = shrink
         # The teachers and the adapters draw no number from the student's random stream.
         with forked_rng():
-            specs = resolve_teachers(teacher)
+            specs = {} if teacher is None else resolve_teachers(teacher)
             self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
             self.pairs = {
-                name: Pair(self.data_preprocessor, one, shrink)
+                name: Pair(self.data_preprocessor, one, shrink, self.nan_guard)
                 for name, one in self.teachers.items()
             }
             self._join(methods, pairing, dry_run_size)
@@ -113,13 +120,13 @@ class DistillDetector(BaseDetector):
         if self.shrink is not None:
             self.shrink.fit_padding(self.data_preprocessor, student)
             infos = {name: self.shrink.describe(one, pairing) for name, one in infos.items()}
-        self.distill = build_methods(configs, student, infos)
+        self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
             for field in sorted(reads):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
-            self._note_classes(name, self.reads_classes(name))
+            pair.note_classes(self.student, self._role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(self.reads(name) & set(student.fields) for name in self.teachers),
@@ -142,29 +149,16 @@ class DistillDetector(BaseDetector):
         known = all_fields()
         return any(known[field].of_classes for field in self.reads(teacher))
 
-    def _note_classes(self, name: str, compared: bool) -> None:
-        """Says in the log that a teacher of features alone has other classes."""
-        first, second = class_count(self.student), class_count(self.teachers[name].model)
-        declared = self.teachers[name].specialist
-        if declared is not None and len(declared) != second:
-            raise ValueError(
-                f'{self._role(name)}: classes has {len(declared)} names, its head {second} classes.'
-            )
-        if first != second and not compared:
-            MMLogger.get_current_instance().info(
-                f'{self._role(name)} has {second or "no"} classes, the student {first}: methods '
-                'compare features alone, which need no common list.'
-            )
-
     @property
     def teacher(self) -> Teacher:
         """The only teacher.
 
         Raises:
-            ValueError: There are several; ``teachers`` has them by name.
+            ValueError: There are several, or none; ``teachers`` has them by name.
         """
-        if len(self.teachers) > 1:
-            raise ValueError(f'there are several teachers, {list(self.teachers)}: name one.')
+        if len(self.teachers) != 1:
+            known = list(self.teachers)
+            raise ValueError(f'there is no single teacher but {known}: name one of teachers.')
         return next(iter(self.teachers.values()))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
@@ -176,13 +170,22 @@ class DistillDetector(BaseDetector):
 
         Returns:
             Named losses, and numbers to watch whose names lack ``loss``.
+
+        Raises:
+            ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
+                trained on other classes than those of the runner's data.
         """
-        if not any(method.active for method in self.distill.values()):
-            return self.student.loss(*self._own(batch_inputs, batch_data_samples))
-        task, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
-        for found in by_method.values():
-            task.update(found)
-        return task
+        self.nan_guard.check()
+        if any(method.active for method in self.distill.values()):
+            self._check_runners_classes()
+            losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
+            for found in by_method.values():
+                losses.update(found)
+        else:
+            losses = self.student.loss(*self._own(batch_inputs, batch_data_samples))
+        step = MessageHub.get_current_instance().get_info('iter', 0)
+        self.nan_guard.look_at_losses(losses, batch_data_samples, step)
+        return losses
 
     def compute_losses(
         self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
@@ -233,8 +236,28 @@ class DistillDetector(BaseDetector):
             for name, pair in self.pairs.items()
         }
         if len(teachers) > 1:
-            teachers[ENSEMBLE] = ensemble(teachers)
+            teachers[ENSEMBLE] = ensemble(dict(teachers))
         return Seen(losses, student, teachers, batch)
+
+    def check_classes(self, data: Sequence[str]) -> None:
+        """Refuses teachers of other classes than the data's, where methods compare classes.
+
+        Args:
+            data: Class names of the training data, by label.
+
+        Raises:
+            ValueError: Names or their order differ; shows both lists.
+        """
+        for name, teacher in self.teachers.items():
+            teacher.check_classes(data, compared=self.reads_classes(name))
+
+    def _check_runners_classes(self) -> None:
+        """Compares the teachers' classes with those that MMEngine's runner trains on."""
+        hub = MessageHub.get_current_instance()
+        if hub.get_info('loop_stage') == 'train':  # else it may remember an earlier run's data
+            classes = hub.get_info('dataset_meta', {}).get('classes')
+            if classes:
+                self.check_classes(classes)
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""
@@ -267,8 +290,11 @@ class DistillDetector(BaseDetector):
         """Initialises the student by its own config, then adapters; loads the teacher.
 
         Raises:
-            ValueError, FileNotFoundError: A checkpoint is missing or does not fit.
+            ValueError, FileNotFoundError: A checkpoint is missing or does not fit, or there is no
+                teacher.
         """
+        if not self.teachers:
+            raise ValueError('teacher=None is for prediction alone: set a teacher to train under.')
         self.student.init_weights()
         if self.student_checkpoint is not None:
             file = load_checkpoint_file(self.student_checkpoint, map_location='cpu')

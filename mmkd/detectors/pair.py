@@ -1,15 +1,17 @@
 """The student and one teacher: how images, boxes and answers of the two correspond."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
-from mmkd.fields import Query, all_fields, offered_fields
+from mmkd.fields import Query, all_fields, class_count, offered_fields
 from mmkd.observation import Batch, DetectorInfo, Observation
 
+from .nan_guard import NanGuard
 from .pixels import pixel_converter
 from .teacher import Teacher
 from .two_sizes import Shrink
@@ -25,14 +27,23 @@ class Pair:
         preprocessor: The student's data preprocessor, which makes the images.
         teacher: The teacher.
         shrink: How the student's images are made smaller; None where both see the same.
+        nan_guard: Looks at what the teacher says.
 
     Raises:
         ValueError: The student's images cannot be turned into the teacher's; names the setting.
     """
 
-    def __init__(self, preprocessor: nn.Module, teacher: Teacher, shrink: Shrink | None) -> None:
+    def __init__(
+        self,
+        preprocessor: nn.Module,
+        teacher: Teacher,
+        shrink: Shrink | None,
+        nan_guard: NanGuard,
+    ) -> None:
         self.teacher = teacher
+        self.nan_guard = nan_guard
         self.shrink = shrink
+        self.fields = offered_fields(teacher.model)
         expected = teacher.model.data_preprocessor
         self.converter = None if expected is None else pixel_converter(preprocessor, expected)
 
@@ -48,6 +59,29 @@ class Pair:
     def factor(self) -> int:
         """Side of the teacher's images over that of the student's."""
         return 1 if self.shrink is None else self.shrink.factor
+
+    def note_classes(self, student: nn.Module, role: str, compared: bool) -> None:
+        """Says in the log that a teacher has other classes than the student, where it may.
+
+        Args:
+            student: The student.
+            role: What messages call the teacher.
+            compared: Whether a method compares classes.
+
+        Raises:
+            ValueError: ``classes`` of the teacher has another number of names than its head.
+        """
+        first, second = class_count(student), class_count(self.teacher.model)
+        declared = self.teacher.specialist
+        if declared is not None and len(declared) != second:
+            raise ValueError(
+                f'{role}: classes has {len(declared)} names, its head {second} classes.'
+            )
+        if first != second and not compared:
+            MMLogger.get_current_instance().info(
+                f'{role} has {second or "no"} classes, the student {first}: methods compare '
+                'features alone, which need no common list.'
+            )
 
     def apply_to_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
         """Follows the student's ``.to()``, ``.cuda()`` or ``.half()``."""
@@ -96,24 +130,36 @@ class Pair:
         Raises:
             ValueError: When a field is read, or on a GPU with the next batch: it is not finite.
         """
-        guard = self.teacher.finite
-        guard.check()
         query = Query(
             model=self.teacher.model,
             pixels=lambda: self.pixels(inputs, metas),
             metas=metas,
             student=student,
             view=self,
-            watch=partial(guard.look, step=batch.step),
+            watch=partial(self._look, step=batch.step),
         )
         # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
         quietly = torch.no_grad()
         sources, lent = {}, {}
-        for name, field in offered_fields(self.teacher.model).items():
+        for name, field in self.fields.items():
             sources[name] = quietly(partial(_answer, field.teacher, query))
             if field.lend is not None:
                 lent[name] = partial(_answer, field.lend, query)
         return Observation(lent, **sources)
+
+    def _look(self, field: str, outputs: Iterable[Tensor], step: int) -> None:
+        """Has the guard look at one field of the observation."""
+        teacher = self.teacher
+
+        def explain(names: list[str]) -> str:
+            return (
+                f'teacher: {teacher.source} (checkpoint {teacher.checkpoint}) gave NaN or infinity '
+                f'in {", ".join(names)} at iteration {step + 1}. Its weights or its images are '
+                'broken: test the teacher alone on the same data; under AMP with float16 try '
+                'bfloat16 or no AMP.'
+            )
+
+        self.nan_guard.look(field, list(outputs), explain)
 
 
 def _answer(of: Callable, query: Query, observation: Observation, *args: Any, **kw: Any) -> Any:

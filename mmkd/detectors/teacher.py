@@ -1,12 +1,12 @@
 """A frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from mmengine.logging import MMLogger
 from torch import Tensor
 
-from mmkd.compat import load_checkpoint_file
+from mmkd.compat import class_difference, class_names, load_checkpoint_file
 
-from .finite import FiniteWatch
 from .spec import ResolvedSpec, build_detector
 from .weights import load_strictly, student_keys
 
@@ -35,7 +35,6 @@ class Teacher:
         self.checkpoint = spec.checkpoint
         self.specialist = spec.classes
         self.classes: tuple[str, ...] | None = spec.classes
-        self.finite = FiniteWatch(f'{spec.source} (checkpoint {spec.checkpoint})')
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -65,12 +64,39 @@ class Teacher:
         checkpoint = load_checkpoint_file(self.checkpoint, map_location='cpu')
         state = student_keys(checkpoint.get('state_dict', checkpoint))
         load_strictly(self.model, state, f'teacher checkpoint {self.checkpoint}', self.source)
-        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
-        if meta.get('classes'):
-            self.classes = tuple(meta['classes'])
-        if self.specialist is not None and self.classes != self.specialist:
+        names = class_names(checkpoint)
+        if names is None and self.specialist is None:
+            text = f'teacher checkpoint {self.checkpoint} names no classes: their order is'
+            MMLogger.get_current_instance().info(f'{text} not checked.')
+        if names is not None and self.specialist not in (None, names):
             raise ValueError(
                 f'teacher: classes={list(self.specialist)} differ from those that the checkpoint '
-                f'{self.checkpoint} was trained on, {list(self.classes or ())}: list these, in '
-                'their order.'
+                f'{self.checkpoint} was trained on, {list(names)}: list these, in their order.'
+            )
+        self.classes = names or self.specialist
+
+    def check_classes(self, data: Sequence[str], compared: bool = True) -> None:
+        """Refuses to teach under other labels; a teacher that names no classes is not checked.
+
+        Args:
+            data: Class names of the training data, by label.
+            compared: Whether a method compares classes; else others are no matter.
+
+        Raises:
+            ValueError: The names or their order differ; shows both lists. Of a specialist: the data
+                lacks one of its classes.
+        """
+        if self.specialist is not None:
+            unknown = [name for name in self.specialist if name not in data]
+            if unknown:
+                raise ValueError(
+                    f'teacher: classes={list(self.specialist)} has {unknown}, which the training '
+                    f'data lacks: it has {list(data)}.'
+                )
+            return
+        found = class_difference(self.classes, data) if self.classes and compared else None
+        if found is not None:
+            raise ValueError(
+                f'the teacher {self.checkpoint} {found.text}: give the data set the same '
+                'metainfo.classes in the same order, or train a teacher on this list.'
             )

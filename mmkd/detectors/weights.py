@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 ADAPTER_PREFIX = 'distill.'
@@ -21,7 +22,7 @@ def student_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, config: str) -> None:
-    """Loads weights that fit exactly.
+    """Loads weights that fit exactly; copies that MMDetection 2 made of them are left out.
 
     Args:
         model: The detector that takes them.
@@ -32,6 +33,13 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, conf
     Raises:
         ValueError: Lists missing, unexpected and differently shaped keys.
     """
+    copies = {'ema_' + key.replace('.', '_') for key in state} & set(state)
+    if copies:
+        MMLogger.get_current_instance().info(
+            f'{what} holds {len(copies)} ema_* copies, which the EMAHook of MMDetection 2 kept to '
+            'resume from: they are left out, the averaged weights have the plain names.'
+        )
+        state = {key: value for key, value in state.items() if key not in copies}
     report = misfit_report(model.state_dict(), state)
     if report:
         raise ValueError(
@@ -63,14 +71,19 @@ def _listed(name: str, keys: list[str]) -> str:
     return f'  {len(keys)} keys {name}:\n    ' + '\n    '.join(keys[:_SHOWN]) + more
 
 
-def to_checkpoint_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
-    """State dict hook of a detector that distils: the student's keys lose their prefix."""
+def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) -> None:
+    """State dict hook of a detector that distils: the student's keys lose their prefix.
+
+    Raises:
+        ValueError: A weight is NaN or infinite.
+    """
     for key in [key for key in state if key.startswith(prefix + STUDENT_PREFIX)]:
         state[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = state.pop(key)
     # Layer versions under both names: for the plain student, and for loading here again.
     versions = getattr(state, '_metadata', {})
     for key in [key for key in versions if key.startswith(prefix + STUDENT_PREFIX)]:
         versions[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = versions[key]
+    module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
 
 
 def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: Any) -> None:

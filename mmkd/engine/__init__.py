@@ -3,14 +3,19 @@
 from .hooks import (
     AdapterResumeHook,
     CheckpointHook,
+    ClassNamesHook,
+    NanGuardHook,
     PlainCheckpointHook,
     ReproducibleHook,
-    TeacherClassesHook,
 )
+
+TeacherClassesHook = ClassNamesHook  # its name while it looked at teachers alone
 
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'ClassNamesHook',
+    'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
     'TeacherClassesHook',

@@ -6,6 +6,7 @@ is read) and with Python's own error. Here signatures are compared first.
 
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmcv.transforms import Compose, KeyMapper, RandomApply, RandomChoice, TestTimeAug
@@ -38,19 +39,19 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
         splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
 
     Raises:
-        ValueError: A type is not registered, or a name is none of its class's: names the setting's
-            path in the config, the nearest name and all that are accepted.
+        ValueError: A type is not registered, a name is none of its class's (names the setting's
+            path in the config, the nearest name and all that are accepted), or the classes of a
+            data set are no list of names.
     """
     scope = cfg.get('default_scope') or 'mmdet'
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         if isinstance(loader, Mapping):
             _check_loader(loader, f'{split}_dataloader', scope)
-        for place, part in _entries(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
-            for path, metric, cls in _metrics(part, place, scope):
-                needed = getattr(cls, 'needed_meta_keys', lambda config: ())(metric)
-                dataset = (loader or {}).get('dataset')
-                _check_meta_keys(dataset, f'{split}_dataloader.dataset', needed, path)
+        for path, metric, cls in metrics_of(cfg, split):
+            needed = getattr(cls, 'needed_meta_keys', lambda config: ())(metric)
+            dataset = (loader or {}).get('dataset')
+            _check_meta_keys(dataset, f'{split}_dataloader.dataset', needed, path)
 
 
 def _check_loader(loader: Mapping, place: str, scope: str) -> None:
@@ -68,10 +69,37 @@ def _check_dataset(dataset: Any, place: str, scope: str) -> None:
         known = _FILTERS.get(getattr(cls, 'filter_data', None)) or getattr(cls, 'FILTER_KEYS', None)
         if known and isinstance(part.get('filter_cfg'), Mapping):
             _check_names(part['filter_cfg'], f'{path}.filter_cfg', 'filter_cfg', known, 'key')
+        _check_classes(part, path, cls)
         for key in ('dataset', 'datasets'):
             _check_dataset(part.get(key), f'{path}.{key}', scope)
         for step, transform in _entries(part.get('pipeline'), f'{path}.pipeline'):
             _check_transform(transform, step, scope)
+
+
+def _check_classes(dataset: Mapping, place: str, cls: Any) -> None:
+    """The classes are a list of names, each once, or the path of a file of names."""
+    metainfo = dataset.get('metainfo')
+    classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
+    setting = f'{place}.metainfo.classes'
+    if classes is None:
+        classes = getattr(cls, 'METAINFO', {}).get('classes') or ()
+        setting = f'{place}: {getattr(cls, "__name__", cls)}.METAINFO classes'
+    if isinstance(classes, str):
+        if '://' in classes or Path(classes).is_file():
+            return
+        names = tuple(name.strip() for name in classes.split(','))
+        raise ValueError(
+            f'{setting} is the text {classes!r}, whose letters would be the classes, and no such '
+            f'file exists: write {names}, or name a file with a class a line.'
+        )
+    if not isinstance(classes, (list, tuple)) or not all(isinstance(n, str) for n in classes):
+        raise ValueError(f"{setting} must be a list of names, e.g. ('cat',), got {classes!r}.")
+    twice = [name for name in classes if classes.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f'{setting} names {twice[0]!r} twice, which would be two labels of one class: take one '
+            'out.'
+        )
 
 
 def _check_transform(transform: Mapping, place: str, scope: str) -> None:
@@ -84,14 +112,17 @@ def _check_transform(transform: Mapping, place: str, scope: str) -> None:
             _check_transform(inner, path, scope)
 
 
-def _metrics(part: Mapping, place: str, scope: str) -> Iterator[tuple[str, Mapping, Any]]:
-    """(path, config, class) of the metrics of an evaluator, or of the metric itself; checked."""
-    if 'metrics' in part:
-        check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
-        for path, metric in _entries(part['metrics'], f'{place}.metrics'):
+def metrics_of(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, Any]]:
+    """(path, config, class) of the metrics of a split's evaluator, or evaluators; checked."""
+    scope = cfg.get('default_scope') or 'mmdet'
+    for place, part in _entries(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
+        if 'metrics' in part:
+            check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
+            entries = _entries(part['metrics'], f'{place}.metrics')
+        else:
+            entries = iter([(place, part)])
+        for path, metric in entries:
             yield path, metric, check_one(metric, path, METRICS, scope)
-    else:
-        yield place, part, check_one(part, place, METRICS, scope)
 
 
 def _check_meta_keys(dataset: Any, place: str, needed: Sequence[str], metric: str) -> None:

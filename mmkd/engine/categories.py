@@ -2,7 +2,8 @@
 
 MMDetection's ``CocoDataset`` numbers the categories that it finds by their order in the file and
 calls them by the config's list: a class that the file lacks moves the labels of those behind it,
-another order gives every box of it a wrong name. Neither says a word.
+another order gives every box of it a wrong name, a name that two categories have is two labels.
+``CocoMetric`` numbers its file alike. Neither says a word.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet.datasets import CocoDataset
+from mmdet.evaluation import CocoMetric, LVISMetric
 from mmdet.registry import DATASETS
 
 from mmkd.settings import nearest
@@ -30,8 +32,8 @@ def check_categories(dataset: Any, place: str) -> None:
         place: Its path in the config.
 
     Raises:
-        ValueError: A class is no category of the file, the order differs, or the file has no list
-            of categories; names the setting, the lists and the remedy.
+        ValueError: A class is no category of the file or the name of two, the order differs, or the
+            file has no list of categories; names the setting, the lists and the remedy.
     """
     if isinstance(dataset, (list, tuple)):
         for index, part in enumerate(dataset):
@@ -55,10 +57,48 @@ def check_categories(dataset: Any, place: str) -> None:
             f'{place}.ann_file: {os.path.normpath(path)} has no list of categories with names, as '
             "COCO's files have: tools/check_dataset.py says what is wrong with it."
         )
-    _compare(tuple(classes), names, f'{place}.metainfo.classes', os.path.normpath(path))
+    _check_named_once(tuple(classes), names, f'{place}.ann_file: {os.path.normpath(path)}')
+    _compare(tuple(classes), names, f'{place}.metainfo.classes', os.path.normpath(path), cls)
 
 
-def _compare(classes: tuple[str, ...], names: list[str], setting: str, path: str) -> None:
+def check_metric_categories(
+    metric: Mapping, place: str, cls: Any, classes: tuple[str, ...], setting: str
+) -> None:
+    """Compares the classes of the evaluated data with the categories of a metric's own file.
+
+    Args:
+        metric: Config of a metric.
+        place: Its path in the config.
+        cls: Its class.
+        classes: Names of the data set.
+        setting: Where they are set.
+
+    Raises:
+        ValueError: As of :func:`check_categories`.
+    """
+    path = Path(str(metric.get('ann_file') or ''))
+    names = category_names(path) if path.suffix == '.json' and path.is_file() else None
+    if names is None or metric.get('backend_args'):
+        return
+    _check_named_once(classes, names, f'{place}.ann_file: {os.path.normpath(path)}')
+    by_file = issubclass(cls, CocoMetric) and not issubclass(cls, LVISMetric)
+    if by_file and not metric.get('sort_categories'):
+        _compare(classes, names, setting, os.path.normpath(path), cls)
+
+
+def _check_named_once(classes: tuple[str, ...], names: list[str], file: str) -> None:
+    twice = next((name for name in classes if names.count(name) > 1), None)
+    if twice is not None:
+        both = ' and '.join(f'categories[{i}]' for i, name in enumerate(names) if name == twice)
+        raise ValueError(
+            f'{file}: {both} are both called {twice!r}, and each would have a label of its own: '
+            'rename or remove the one without boxes.'
+        )
+
+
+def _compare(
+    classes: tuple[str, ...], names: list[str], setting: str, path: str, reader: type
+) -> None:
     missing = [name for name in classes if name not in names]
     if missing:
         raise ValueError(
@@ -70,8 +110,8 @@ def _compare(classes: tuple[str, ...], names: list[str], setting: str, path: str
     if taken != classes:
         first = next(i for i, name in enumerate(taken) if (*classes, None)[i] != name)
         raise ValueError(
-            f'{setting} has another order than the categories of {path}: CocoDataset numbers by '
-            f'the file, so label {first}, called {classes[first]!r}, would be {taken[first]!r}. '
+            f'{setting} has another order than the categories of {path}: {reader.__name__} numbers '
+            f'by the file, so label {first}, called {classes[first]!r}, would be {taken[first]!r}. '
             f'Set classes={taken}.'
         )
 

@@ -5,21 +5,24 @@ import os
 import os.path as osp
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.config.utils import ConfigParsingError
-from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from .hooks import ClassNamesHook
+from .locks import only_training
 from .model_arguments import check_model
 from .preflight import (
     check_data,
     check_teacher_readable,
     check_training,
     is_distillation,
+    named_teachers,
 )
 from .readable_errors import run_readably
 from .tta import use_test_time_augmentation
@@ -44,15 +47,17 @@ def _train(args: argparse.Namespace) -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.teacher_checkpoint is not None:
-        set_teacher_checkpoint(cfg, args.teacher_checkpoint)
+        set_teacher_checkpoints(cfg, args.teacher_checkpoint)
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
+    guard_against_nan(cfg)
     check_training(cfg)
-    runner = build_runner(cfg)
-    check_teacher_readable(cfg)
-    runner.train()
+    with only_training(cfg.work_dir, cfg.launcher):
+        runner = build_runner(cfg)
+        check_teacher_readable(cfg)
+        runner.train()
     leave_process_group()
 
 
@@ -119,35 +124,53 @@ def config_of(path: str) -> Config:
         raise ValueError(f'{path} cannot be read: {error}') from error
 
 
-def set_teacher_checkpoint(cfg: Config, path: str) -> None:
-    """Puts a checkpoint in place of the configured teacher's.
+def set_teacher_checkpoints(cfg: Config, given: list[str]) -> None:
+    """Puts checkpoints in place of the configured teachers'.
+
+    Args:
+        cfg: The whole config.
+        given: ``[FILE]`` for the only teacher, or ``NAME=FILE`` for each of several.
 
     Raises:
-        ValueError: The config distils nothing.
+        ValueError: The config distils nothing, or has no such teacher.
     """
+    option = f'--teacher-checkpoint {" ".join(given)}'
     if not is_distillation(cfg):
         raise ValueError(
-            f'--teacher-checkpoint={path}: the config has no teacher, its model is '
-            f'{cfg.model.get("type")}. Give a config whose model is mmkd.DistillDetector.'
+            f'{option}: the config has no teacher, its model is {cfg.model.get("type")}. Give a '
+            'config whose model is mmkd.DistillDetector.'
         )
-    teacher = cfg.model.teacher
-    if not isinstance(teacher, dict) or 'type' in teacher:
-        cfg.model.teacher = dict(config=teacher)
-    cfg.model.teacher.checkpoint = path
+    teachers = named_teachers(cfg)
+    if teachers is None:
+        if len(given) > 1:
+            raise ValueError(f'{option}: the config has one teacher, so give one file.')
+        cfg.model.teacher = _with_checkpoint(cfg.model.teacher, given[0])
+        return
+    for entry in given:
+        name, _, path = entry.partition('=')
+        if name not in teachers or not path:
+            raise ValueError(
+                f'{option}: the config has the teachers {list(teachers)}, so write NAME=FILE.'
+            )
+        cfg.model.teacher[name] = _with_checkpoint(teachers[name], path)
+
+
+def _with_checkpoint(teacher: Any, path: str) -> dict:
+    whole = isinstance(teacher, dict) and 'type' not in teacher
+    return dict(teacher if whole else dict(config=teacher), checkpoint=path)
 
 
 def use_amp(cfg: Config) -> None:
-    """Switches to automatic mixed precision.
-
-    Raises:
-        ValueError: There is no device that MMEngine's wrapper supports.
-    """
-    if get_device() in ('cpu', 'mps'):
-        raise ValueError(
-            f'--amp needs a GPU, and this machine offers {get_device()}: leave it out.'
-        )
+    """Switches to automatic mixed precision."""
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def guard_against_nan(cfg: Config) -> None:
+    """Adds the hook that stops at NaN to a config that inherits none, such as MMDetection's."""
+    hooks = cfg.get('default_hooks') or {}
+    guard = {'type': 'mmkd.NanGuardHook', **hooks.get('nan_guard', {})}
+    cfg.default_hooks = dict(hooks, nan_guard=guard)
 
 
 def enable_auto_scale_lr(cfg: Config) -> None:
@@ -166,11 +189,14 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Builds the runner, and with it the model, but no data."""
+    """Builds the runner, and with it the model, but no data; it has our ClassNamesHook."""
     backend = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend')
     if cfg.launcher == 'pytorch' and backend == 'gloo' and not torch.cuda.is_available():
         _prepare_cpu_processes(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, ClassNamesHook) for hook in runner.hooks):
+        runner.register_hook(ClassNamesHook())
+    return runner
 
 
 def _prepare_cpu_processes(cfg: Config) -> None:
@@ -201,7 +227,11 @@ def _train_parser() -> argparse.ArgumentParser:
         help='continue from a checkpoint; without PATH from the last one in the work directory',
     )
     parser.add_argument(
-        '--teacher-checkpoint', metavar='PATH', help="file or URL of the teacher's weights"
+        '--teacher-checkpoint',
+        nargs='+',
+        metavar='FILE',
+        help="file or URL of the teacher's weights; NAME=FILE ... for several teachers",
+
     )
     _add_shared(parser)
     return parser

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from mmkd.compat import log_history
+
 _BUFFER, _ARRAY = '__mmkd_history_buffer__', '__mmkd_array__'
 _ATOMS = (str, bytes, bool, int, float, complex, type(None))
 
@@ -55,11 +57,15 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Inverts :func:`to_plain` for HistoryBuffers and arrays."""
+    """Inverts :func:`to_plain` for HistoryBuffers and arrays.
+
+    Raises:
+        TypeError, ValueError: A part has the marker of one and other content.
+    """
     if isinstance(value, Mapping):
         if set(value) == {_BUFFER}:
             logs, counts, max_length = value[_BUFFER]
-            return HistoryBuffer(_numpy(logs), _numpy(counts), max_length)
+            return log_history(_numpy(logs), _numpy(counts), max_length)
         if set(value) == {_ARRAY}:
             return _numpy(value[_ARRAY])
         items = ((key, from_plain(item)) for key, item in value.items())

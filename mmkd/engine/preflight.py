@@ -11,11 +11,14 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.optim import AmpOptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 
 from mmkd.compat import load_checkpoint_file
 
-from .arguments import check_arguments
-from .categories import check_categories
+from .arguments import check_arguments, metrics_of
+from .categories import check_categories, check_metric_categories
 from .class_count import check_class_count
 from .hooks.reproducible import PERSISTENT_WORKERS
 from .model_arguments import check_model
@@ -34,16 +37,19 @@ def check_training(cfg: Config) -> None:
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
         ValueError: The teacher has no checkpoint, a setting of the detector or of the data is
-            mistyped, train and val have other classes, a head has another number of them, or
-            settings exclude each other.
+            mistyped, train and val have other classes, a head has another number of them,
+            settings exclude each other, or mixed precision lacks its device.
     """
     check_checkpoint_settings(cfg)
+    _check_precision(cfg)
     check_model(cfg)
-    if is_distillation(cfg) and checkpoint_of(cfg, 'teacher') is None:
-        raise ValueError(
-            'model.teacher has no checkpoint, and an untrained teacher teaches noise: set '
-            'model.teacher=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint PATH.'
-        )
+    for place, teacher in teacher_settings(cfg).items():
+        if checkpoint_of(teacher) is None and not _is_feature_teacher(teacher):
+            option = 'PATH' if place == 'model.teacher' else f'{place.split(".")[-1]}=PATH'
+            raise ValueError(
+                f'{place} has no checkpoint, and an untrained teacher teaches noise: set '
+                f'{place}=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint {option}.'
+            )
     _check_workers(cfg)
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
     if cfg.get('val_cfg'):
@@ -70,13 +76,14 @@ def check_checkpoint_settings(cfg: Config) -> None:
         raise FileNotFoundError(f'{setting}: there is no file {load_from}: {remedy}.')
     if resume and not load_from:
         _check_last_checkpoint(Path(cfg.work_dir))
-    for role in ('teacher', 'student'):
-        path = checkpoint_of(cfg, role)
+    student = {'model.student': cfg.model.get('student')} if is_distillation(cfg) else {}
+    for place, detector in {**teacher_settings(cfg), **student}.items():
+        path = checkpoint_of(detector)
         if path and _is_absent(path):
             how = 'train it first, or name another file'
-            how += ' with --teacher-checkpoint' if role == 'teacher' else ''
+            how += ' with --teacher-checkpoint' if 'teacher' in place else ''
             raise FileNotFoundError(
-                f'model.{role}.checkpoint={os.path.normpath(path)!r} does not exist: {how}.'
+                f'{place}.checkpoint={os.path.normpath(path)!r} does not exist: {how}.'
             )
 
 
@@ -90,14 +97,37 @@ def _check_last_checkpoint(work_dir: Path) -> None:
         )
 
 
-def checkpoint_of(cfg: Config, role: str) -> str | None:
-    """The checkpoint set for ``'teacher'`` or ``'student'`` of a DistillDetector, else None."""
-    spec = cfg.model.get(role) if is_distillation(cfg) else None
-    while isinstance(spec, dict) and 'type' not in spec:
-        if spec.get('checkpoint'):
-            return str(spec['checkpoint'])
-        spec = spec.get('config')
+def checkpoint_of(detector: Any) -> str | None:
+    """The checkpoint that a setting of a student or teacher names, else None."""
+    while isinstance(detector, dict) and 'type' not in detector:
+        if detector.get('checkpoint'):
+            return str(detector['checkpoint'])
+        detector = detector.get('config')
     return None
+
+
+def named_teachers(cfg: Config) -> dict | None:
+    """The dict of named teachers of a distillation config; None where there is one, or none."""
+    teacher = cfg.model.get('teacher') if is_distillation(cfg) else None
+    named = isinstance(teacher, dict) and not {'config', 'type'} & set(teacher)
+    return teacher if named else None
+
+
+def teacher_settings(cfg: Config) -> dict[str, Any]:
+    """What is set for each teacher, by the place of the setting; empty without distillation."""
+    if not is_distillation(cfg):
+        return {}
+    named = named_teachers(cfg)
+    if named is None:
+        return {'model.teacher': cfg.model.get('teacher')}
+    return {f'model.teacher.{name}': teacher for name, teacher in named.items()}
+
+
+def _is_feature_teacher(teacher: Any) -> bool:
+    """Whether its weights may come from ``init_cfg``; that they do is seen when it is loaded."""
+    while isinstance(teacher, dict) and 'type' not in teacher:
+        teacher = teacher.get('config')
+    return isinstance(teacher, dict) and str(teacher['type']).endswith('FeatureTeacher')
 
 
 def is_distillation(cfg: Config) -> bool:
@@ -106,21 +136,34 @@ def is_distillation(cfg: Config) -> bool:
 
 
 def check_teacher_readable(cfg: Config) -> None:
-    """Reads the teacher's checkpoint as data, so that a bad file ends the run before data is read.
+    """Reads the teachers' checkpoints as data: a bad file ends the run before data is read.
 
     Rank 0 alone does it: a file at an address is downloaded once, and found by the others later.
 
     Raises:
         FileNotFoundError, ValueError: It is missing, damaged, or a pickle that would run code.
     """
-    path = checkpoint_of(cfg, 'teacher')
-    if path and os.environ.get('RANK', '0') == '0':
+    paths = [checkpoint_of(teacher) for teacher in teacher_settings(cfg).values()]
+    for path in filter(None, paths if os.environ.get('RANK', '0') == '0' else []):
         load_checkpoint_file(path, map_location='cpu')
 
 
 def _is_absent(path: str) -> bool:
     """Whether a path of this machine has no file; addresses (``https://``) are not looked up."""
     return '://' not in str(path) and not Path(path).expanduser().is_file()
+
+
+def _check_precision(cfg: Config) -> None:
+    """MMEngine's wrapper asserts a GPU, whatever the type; ``torch.autocast`` alone does not."""
+    kind = (cfg.get('optim_wrapper') or {}).get('type')
+    kind = OPTIM_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    device = get_device()
+    if isinstance(kind, type) and issubclass(kind, AmpOptimWrapper) and device in ('cpu', 'mps'):
+        raise ValueError(
+            f'automatic mixed precision (--amp, optim_wrapper.type={kind.__name__}) needs a GPU, '
+            f'and this machine offers {device}: leave --amp out, or set '
+            'optim_wrapper.type=OptimWrapper without dtype and loss_scale.'
+        )
 
 
 def _check_workers(cfg: Config) -> None:
@@ -203,6 +246,9 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         check_categories(dataset, f'{split}_dataloader.dataset')
+        for setting, classes in _class_lists(dataset, f'{split}_dataloader.dataset'):
+            for place, metric, cls in metrics_of(cfg, split):
+                check_metric_categories(metric, place, cls, classes, f'{setting}.metainfo.classes')
 
 
 def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from types import TracebackType
 
+from mmkd.compat import printable
+
 _RAISE = dis.opmap['RAISE_VARARGS']
 _KINDS = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
 USER_ERROR_STATUS = 2
@@ -25,7 +27,7 @@ def run_readably(main: Callable[[], None]) -> int:
     except _KINDS as error:
         if not _raised_by_mmkd(error.__traceback__):
             raise
-        print(f'error: {_text(error)}', file=sys.stderr, flush=True)
+        print(f'error: {printable(_text(error))}', file=sys.stderr, flush=True)
         return USER_ERROR_STATUS
     return 0
 

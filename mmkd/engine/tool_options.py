@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
-from .cli import read_config, set_teacher_checkpoint
+from .cli import read_config, set_teacher_checkpoints
 from .preflight import check_data
 
 
@@ -21,7 +21,8 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 def add_distillation_options(parser: argparse.ArgumentParser) -> None:
     """The distillation config to look at, its teacher's checkpoint, the device, and the above."""
     parser.add_argument('config', help='a distillation config')
-    parser.add_argument('--teacher-checkpoint', metavar='PATH', help="replaces the config's")
+    parser.add_argument('--teacher-checkpoint', nargs='+', metavar='FILE',
+                        help="replaces the config's; NAME=FILE ... for several teachers")
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add_config_options(parser)
 
@@ -41,7 +42,7 @@ def read_distillation(args: argparse.Namespace, splits: Sequence[str]) -> Config
     """
     config = read_config(args)
     if args.teacher_checkpoint is not None:
-        set_teacher_checkpoint(config, args.teacher_checkpoint)
+        set_teacher_checkpoints(config, args.teacher_checkpoint)
     check_data(config, tuple(splits))
     MMLogger.get_current_instance().setLevel('WARNING')
     return config

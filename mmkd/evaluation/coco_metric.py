@@ -91,11 +91,11 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         self.backend, self.max_dets = backend, tuple(max_dets)
 
     def check_classes(self, classes: tuple[str, ...]) -> None:
-        """Every class is a category of ``ann_file``, where one is given.
+        """Every class is one category of ``ann_file``, where one is given.
 
         Raises:
-            ValueError: One is not: MMDetection would leave it out and move the labels of those
-                behind it.
+            ValueError: One is none, or two: MMDetection would leave it out, or count both, and move
+                the labels of those behind it.
         """
         if self._coco_api is None:
             return
@@ -105,6 +105,12 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             raise ValueError(
                 f'classes has {unknown[:5]}, no categories of the annotation file: it has '
                 f'{names}. Correct metainfo.classes of the data set.'
+            )
+        twice = [name for name in classes if names.count(name) > 1]
+        if twice:
+            raise ValueError(
+                f'two categories of the annotation file are called {twice[0]!r}: rename or remove '
+                'the one without boxes.'
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:

@@ -1,8 +1,17 @@
-"""What two detectors can be compared on, one file a field."""
+"""What two detectors can be compared on, one file a field; importing them registers them."""
 
-from .backbone import Backbone
-from .dense import Dense, DenseInfo, DenseOutput
-from .features import Features
+from . import (
+    backbone,
+    coders,
+    dense,
+    features,
+    priors,
+    proposals,
+    roi_embedding,
+    roi_head,
+    roi_stages,
+    rpn,
+)
 from .field import (
     DryRun,
     Field,
@@ -14,39 +23,28 @@ from .field import (
     offered_fields,
     recording,
 )
-from .heads import Outputs, class_count, dense_head
-from .priors import PriorsField
-from .proposals import Proposals
-from .roi_embedding import EmbeddingInfo, RoIEmbedding
-from .roi_head import RoIBoxCoder, RoIHead
-from .roi_stages import RoIStages
-from .rpn import RPN, RPNBoxCoder
+from .heads import class_count, dense_head
 
 __all__ = [
-    'RPN',
-    'Backbone',
-    'Dense',
-    'DenseInfo',
-    'DenseOutput',
     'DryRun',
-    'EmbeddingInfo',
-    'Features',
     'Field',
-    'Outputs',
-    'PriorsField',
-    'Proposals',
     'Query',
-    'RPNBoxCoder',
     'Recorder',
-    'RoIBoxCoder',
-    'RoIEmbedding',
-    'RoIHead',
-    'RoIStages',
     'View',
     'all_fields',
     'as_tuple',
+    'backbone',
     'class_count',
+    'coders',
+    'dense',
     'dense_head',
+    'features',
     'offered_fields',
+    'priors',
+    'proposals',
     'recording',
+    'roi_embedding',
+    'roi_head',
+    'roi_stages',
+    'rpn',
 ]

@@ -1,9 +1,16 @@
-"""Whether the box coders of two heads can be brought into each other."""
+"""The fields ``bbox_coder`` and ``rpn_bbox_coder``: how heads encode boxes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
 from mmengine.logging import MMLogger
+
+from mmkd.observation import Observation
+from mmkd.registry import FIELDS
+
+from .field import Field, Query, Recorder
+from .heads import plain_roi_head
 
 _SCALES = {'means': 'target_means', 'stds': 'target_stds'}
 _SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
@@ -58,3 +65,67 @@ def check_coders(place: str, student: Any, teacher: Any) -> None:
         MMLogger.get_current_instance().warning(
             f"{differs}; the teacher's deltas are converted to the student's encoding."
         )
+
+
+class BoxCoder(Field):
+    """The coder that encodes the deltas of a head."""
+
+    place: str
+    """Setting of the head, for messages."""
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The head; None for a detector without it."""
+        raise NotImplementedError
+
+    def offered(self, detector: Any) -> bool:
+        """Detectors with the head."""
+        return self.head(detector) is not None
+
+    def record(self, detector: Any, recorder: Recorder) -> None:
+        """Nothing: it is a part of the detector."""
+
+    def student(self, detector: Any, seen: dict[str, Any]) -> Any:
+        """The student's."""
+        return self.head(detector).bbox_coder
+
+    def teacher(self, observation: Observation, query: Query) -> Any:
+        """The teacher's."""
+        return self.head(query.model).bbox_coder
+
+    def check(self, student: Any, teacher: Any, factor: int) -> None:
+        """Encodings can be brought into each other."""
+        first, second = (self.head(side).bbox_coder for side in (student, teacher))
+        check_coders(self.place, first, second)
+
+    def combine(self, values: Sequence[Any], names: Sequence[str]) -> tuple:
+        """All of them."""
+        return tuple(values)
+
+
+@FIELDS.register_module()
+class RPNBoxCoder(BoxCoder):
+    """The coder that encodes the deltas of ``rpn``."""
+
+    name = 'rpn_bbox_coder'
+    words = "coder of the RPN's boxes"
+    place = 'rpn_head'
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The RPN."""
+        return getattr(detector, 'rpn_head', None)
+
+
+@FIELDS.register_module()
+class RoIBoxCoder(BoxCoder):
+    """The coder that encodes the deltas of ``roi_head``."""
+
+    name = 'bbox_coder'
+    words = "coder of the RoI head's boxes"
+    place = 'roi_head.bbox_head'
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The box head."""
+        return getattr(plain_roi_head(detector), 'bbox_head', None)

@@ -1,4 +1,4 @@
-"""The fields ``roi_head`` and ``bbox_coder``: the second stage, on the RoIs the student sampled."""
+"""The field ``roi_head``: the second stage, on the RoIs that the student sampled."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,6 @@ from torch import Tensor
 from mmkd.observation import HeadInfo, Members, Observation, RoIOutput
 from mmkd.registry import FIELDS
 
-from .coders import check_coders
 from .field import DryRun, Field, Query, Recorder
 from .heads import check_activation, check_classes, head_info, plain_roi_head
 
@@ -90,35 +89,3 @@ class RoIHead(Field):
     def combine(self, values: Sequence[Any], names: Sequence[str]) -> Members:
         """All of them, side by side."""
         return Members(values, self.name)
-
-
-@FIELDS.register_module()
-class RoIBoxCoder(Field):
-    """The coder that encodes the deltas of ``roi_head``."""
-
-    name = 'bbox_coder'
-    words = "coder of the RoI head's boxes"
-
-    def offered(self, detector: Any) -> bool:
-        """Two-stage detectors with one box head."""
-        return plain_roi_head(detector) is not None
-
-    def record(self, detector: Any, recorder: Recorder) -> None:
-        """Nothing: it is a part of the detector."""
-
-    def student(self, detector: Any, seen: dict[str, Any]) -> Any:
-        """The student's."""
-        return detector.roi_head.bbox_head.bbox_coder
-
-    def teacher(self, observation: Observation, query: Query) -> Any:
-        """The teacher's."""
-        return query.model.roi_head.bbox_head.bbox_coder
-
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
-        """Encodings can be brought into each other."""
-        heads = (side.roi_head.bbox_head for side in (student, teacher))
-        check_coders(PLACE, *(head.bbox_coder for head in heads))
-
-    def combine(self, values: Sequence[Any], names: Sequence[str]) -> tuple:
-        """All of them."""
-        return tuple(values)

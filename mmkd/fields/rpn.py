@@ -1,4 +1,4 @@
-"""The fields ``rpn`` and ``rpn_bbox_coder``: the region proposal network."""
+"""The field ``rpn``: the region proposal network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from mmkd.observation import HeadInfo, Members, Observation, RPNOutput
 from mmkd.registry import FIELDS
 
-from .coders import check_coders
 from .field import DryRun, Field, Query, Recorder
 from .heads import (
     Outputs,
@@ -61,34 +60,3 @@ class RPN(Field):
     def combine(self, values: Sequence[Any], names: Sequence[str]) -> Members:
         """All of them, side by side."""
         return Members(values, self.name)
-
-
-@FIELDS.register_module()
-class RPNBoxCoder(Field):
-    """The coder that encodes the deltas of ``rpn``."""
-
-    name = 'rpn_bbox_coder'
-    words = "coder of the RPN's boxes"
-
-    def offered(self, detector: Any) -> bool:
-        """Two-stage detectors."""
-        return getattr(detector, 'rpn_head', None) is not None
-
-    def record(self, detector: Any, recorder: Recorder) -> None:
-        """Nothing: it is a part of the detector."""
-
-    def student(self, detector: Any, seen: dict[str, Any]) -> Any:
-        """The student's."""
-        return detector.rpn_head.bbox_coder
-
-    def teacher(self, observation: Observation, query: Query) -> Any:
-        """The teacher's."""
-        return query.model.rpn_head.bbox_coder
-
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
-        """Encodings can be brought into each other."""
-        check_coders('rpn_head', student.rpn_head.bbox_coder, teacher.rpn_head.bbox_coder)
-
-    def combine(self, values: Sequence[Any], names: Sequence[str]) -> tuple:
-        """All of them."""
-        return tuple(values)

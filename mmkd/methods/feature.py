@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmkd.modules import FeatureAligner
+from mmkd.modules import FeatureAligner, constructor, named_class
 from mmkd.observation import Batch, DetectorInfo, Observation
-from mmkd.registry import MODELS
 
 from .base import DistillMethod
 from .schedule import ScheduleSetting
@@ -35,8 +34,11 @@ class FeatureMethod(DistillMethod):
             region.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: An argument is out of range, or a part does not fit its place.
     """
+
+    loss_takes: tuple[str, ...] = ('student', 'teacher')
+    """What the formula is called with, besides the ``mask`` of a region."""
 
     aligner: FeatureAligner
 
@@ -55,10 +57,13 @@ class FeatureMethod(DistillMethod):
             raise ValueError(f'stage must be one of {STAGES}, got {stage!r}.')
         self.stage = stage
         self.student_fields = self.teacher_fields = frozenset({stage})
-        self.aligner = MODELS.build(part(aligner, type='mmkd.FeatureAligner'))
-        self.region: Any = None if region is None else MODELS.build(region)
+        aligner = part('aligner', aligner, type='mmkd.FeatureAligner')
+        self.aligner = constructor('aligner', aligner, pair=(), build=())()
+        self.region: Any = None if region is None else constructor('region', region, setup=())()
         self.has_masks = region is not None
-        self.loss = MODELS.build({'loss_weight': self.loss_weight, **loss})
+        loss = {'loss_weight': self.loss_weight, **loss}
+        takes = (*self.loss_takes, 'mask') if self.has_masks else self.loss_takes
+        self.loss = constructor('loss', loss, forward=takes)()
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Pairs the levels and builds one adaptation layer a pair."""
@@ -111,10 +116,11 @@ class FeatureMethod(DistillMethod):
         }
 
 
-def part(setting: dict | None, **default: Any) -> dict:
+def part(name: str, setting: dict | None, **default: Any) -> dict:
     """The config of a part: its default, changed by what a user sets, or another type.
 
     Args:
+        name: Of the setting.
         setting: What the user sets; None: nothing.
         default: Of the method, with ``type``.
 
@@ -125,7 +131,8 @@ def part(setting: dict | None, **default: Any) -> dict:
         return default
     if not isinstance(setting, Mapping):
         raise ValueError(
-            f'a part must be a dict, e.g. dict(type={default["type"]!r}, ...), got {setting!r}.'
+            f'{name} must be a dict, e.g. dict(type={default["type"]!r}, ...), got {setting!r}.'
         )
-    other = setting.get('type', default['type']) != default['type']
+    kind = named_class(default['type'])
+    other = named_class(setting.get('type', kind)) is not kind
     return dict(setting) if other else {**default, **setting}

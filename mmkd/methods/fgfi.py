@@ -62,15 +62,18 @@ class FGFI(FeatureMethod):
         super().__init__(
             _delayed(loss_weight, warmup_iters),
             name,
-            aligner=part(aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels),
+            aligner=part(
+                'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
+            ),
             region=part(
+                'region',
                 region,
                 type='mmkd.ImitationRegion',
                 psi=psi,
                 max_over=max_over,
                 anchor_generator=anchor_generator,
             ),
-            loss=part(loss, type='mmkd.ImitationLoss'),
+            loss=part('loss', loss, type='mmkd.ImitationLoss'),
         )
 
 

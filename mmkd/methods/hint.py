@@ -48,6 +48,6 @@ class Hint(FeatureMethod):
             loss_weight,
             name,
             stage=stage,
-            aligner=part(aligner, type='mmkd.FeatureAligner', levels=levels),
-            loss=part(loss, type='mmkd.HintLoss', norm=norm, reduction=reduction),
+            aligner=part('aligner', aligner, type='mmkd.FeatureAligner', levels=levels),
+            loss=part('loss', loss, type='mmkd.HintLoss', norm=norm, reduction=reduction),
         )

@@ -50,6 +50,8 @@ class ProposalMimic(FeatureMethod):
         ValueError: An argument is out of range.
     """
 
+    loss_takes = ('errors', 'kept')
+
     def __init__(
         self,
         loss_weight: ScheduleSetting = 1.0,
@@ -77,12 +79,13 @@ class ProposalMimic(FeatureMethod):
             loss_weight,
             name,
             aligner=part(
+                'aligner',
                 aligner,
                 type='mmkd.FeatureAligner',
                 adapter=dict(type=UPSAMPLE[upsample]),
                 levels=levels,
             ),
-            loss=part(loss, type='mmkd.ProposalMimicLoss', normalize=normalize),
+            loss=part('loss', loss, type='mmkd.ProposalMimicLoss', normalize=normalize),
         )
         self.chosen = ProposalRegion(
             max_per_image, duplicate_iou, positive_fraction, positive_iou

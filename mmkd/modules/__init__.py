@@ -4,6 +4,7 @@ from .adapters import ConvAdapter, DeconvAdapter
 from .aligner import FeatureAligner
 from .cutting import REGIONS, RegionCut
 from .pairing import pair_levels, resize_like
+from .parts import constructor, named_class
 from .proposals import ProposalRegion, Proposals
 from .ps_roi import PSRoIExtractor
 from .quantizer import Quantizer
@@ -20,7 +21,9 @@ __all__ = [
     'Proposals',
     'Quantizer',
     'RegionCut',
+    'constructor',
     'move_priors',
+    'named_class',
     'pair_levels',
     'resize_like',
 ]

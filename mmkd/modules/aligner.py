@@ -10,6 +10,7 @@ from mmkd.observation import MapsInfo
 from mmkd.registry import MODELS
 
 from .pairing import LevelPairs, pair_levels, resize_like
+from .parts import constructor
 
 
 @MODELS.register_module()
@@ -26,7 +27,7 @@ class FeatureAligner:
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
 
     Raises:
-        ValueError: ``adapter`` is not a dict with ``type``.
+        ValueError: ``adapter`` is not a dict with the ``type`` of a layer and its arguments.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class FeatureAligner:
                 "adapter must be a dict with type, e.g. dict(type='mmkd.ConvAdapter', "
                 f'kernel_size=3), got {adapter!r}.'
             )
-        self.adapter = dict(adapter)
+        self.adapter = constructor(
+            'adapter', adapter, forward=(), __init__=('in_channels', 'out_channels')
+        )
         self.levels = levels
 
     def pair(
@@ -67,27 +70,25 @@ class FeatureAligner:
         return nn.ModuleList(self._layer(student, teacher, i, j) for i, j in pairs)
 
     def _layer(self, student: MapsInfo, teacher: MapsInfo, i: int, j: int) -> Any:
-        config = dict(
-            self.adapter, in_channels=student.channels[i], out_channels=teacher.channels[j]
+        settings: dict[str, Any] = {}
+        if self.adapter.keywords.get('relu', False) is None:
+            settings['relu'] = teacher.rectified[j]
+        if getattr(self.adapter.func, 'enlarges', False):
+            settings['octaves'] = self._octaves(student.strides[i], teacher.strides[j])
+        return self.adapter(
+            in_channels=student.channels[i], out_channels=teacher.channels[j], **settings
         )
-        if 'relu' in config and config['relu'] is None:
-            config['relu'] = teacher.rectified[j]
-        if self._enlarges:
-            octaves = math.log2(student.strides[i] / teacher.strides[j])
-            if octaves < 1 or octaves != round(octaves):
-                raise ValueError(
-                    f'{config["type"]} doubles the student\'s map, but its stride '
-                    f'{student.strides[i]} is compared with {teacher.strides[j]} of the teacher '
-                    "(in the student's pixels): set student_scale and pairing='upsample' of the "
-                    'DistillDetector, or compare by bilinear interpolation.'
-                )
-            config['octaves'] = round(octaves)
-        return MODELS.build(config)
 
-    @property
-    def _enlarges(self) -> bool:
-        kind = self.adapter['type']
-        return getattr(kind if isinstance(kind, type) else MODELS.get(kind), 'enlarges', False)
+    def _octaves(self, student: int, teacher: int) -> int:
+        octaves = math.log2(student / teacher)
+        if octaves < 1 or octaves != round(octaves):
+            raise ValueError(
+                f"{self.adapter.func.__name__} doubles the student's map, but its stride {student} "
+                f"is compared with {teacher} of the teacher (in the student's pixels): set "
+                "student_scale and pairing='upsample' of the DistillDetector, or compare by "
+                'bilinear interpolation.'
+            )
+        return round(octaves)
 
     def __call__(
         self,
@@ -110,7 +111,8 @@ class FeatureAligner:
         targets = [teacher[j] for _, j in pairs]
         adapted = []
         for adapter, (i, _), target in zip(adapters, pairs, targets, strict=True):
-            if self._enlarges:  # and then only an odd cell of padding is left to mend
+            if getattr(adapter, 'enlarges', False):
+                # Only an odd cell of padding is left to mend.
                 adapted.append(resize_like(adapter(student[i]), target))
             else:
                 adapted.append(adapter(resize_like(student[i], target)))

@@ -100,12 +100,19 @@ def _test_files(work_dir: Path) -> list[Path]:
 
 def _test_metrics(work_dir: Path) -> dict[str, float]:
     files = _test_files(work_dir)
-    found = json.loads(files[-1].read_text()) if files else {}
-    return {
-        name: float(value)
-        for name, value in found.items()
-        if name not in _NO_METRIC and isinstance(value, (int, float))
-    }
+    if not files:
+        return {}
+    try:
+        return {
+            name: float(value)
+            for name, value in json.loads(files[-1].read_bytes()).items()
+            if name not in _NO_METRIC and isinstance(value, (int, float))
+        }
+    except (AttributeError, OverflowError, RecursionError, ValueError) as error:
+        raise ValueError(
+            f'{files[-1]} does not hold the metrics of a test ({error}): delete it to have it '
+            'made anew.'
+        ) from error
 
 
 def find_metric(wanted: str, metrics: dict[str, float]) -> str:

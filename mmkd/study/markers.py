@@ -2,18 +2,15 @@
 
 import difflib
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from pprint import pformat
 from typing import Any
 
-from mmengine.config import Config
-
-from mmkd.engine.atomic import write_atomically
+from mmkd.compat import read_config_text, write_config_text
+from mmkd.engine.records import read_record, write_record
 
 from .jobs import Job
 
@@ -59,27 +56,28 @@ def fingerprint(job: Job) -> dict[str, str]:
 
 def config_text(job: Job) -> str:
     """The config, without the place of the teacher's checkpoint: its content counts."""
-    text = _python(job.config)
+    text = write_config_text(job.config.to_dict())
     return text.replace(repr(job.teacher), repr('TEACHER')) if job.teacher else text
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a run's folder, or None where there is none that can be read."""
-    try:
-        return Marker(**json.loads((folder / MARKER).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    """The marker of a run's folder, or None where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    return read_record(folder / MARKER, Marker)
 
 
 def write_config(job: Job) -> None:
     """Writes the config that the run reads, and the text that its fingerprint is of."""
-    (job.work_dir / CONFIG).write_text(_python(job.config))
+    (job.work_dir / CONFIG).write_text(write_config_text(job.config.to_dict()))
     (job.work_dir / _TEXT).write_text(config_text(job))
 
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Writes the marker, whole or not at all."""
-    write_atomically(json.dumps(asdict(marker), indent=2).encode(), folder / MARKER)
+    write_record(folder / MARKER, marker)
 
 
 def stale_reason(job: Job, parts: Mapping[str, str]) -> str | None:
@@ -118,25 +116,16 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _python(config: Config) -> str:
-    """The config as Python; ``Config.pretty_text`` takes seconds, most of them for line breaks."""
-    items = config.to_dict().items()
-    return ''.join(
-        f'{key} = {pformat(value, width=100, sort_dicts=False)}\n' for key, value in items
-    )
-
-
 def _means_the_same(job: Job) -> bool:
     """Whether the run's config was only written differently, by other code or with other breaks."""
     try:
-        old = Config.fromstring((job.work_dir / _TEXT).read_text(), '.py')
-    except (OSError, SyntaxError, ValueError):
+        return read_config_text(_earlier_text(job)) == read_config_text(config_text(job))
+    except ValueError:
         return False
-    return old.to_dict() == Config.fromstring(config_text(job), '.py').to_dict()
 
 
 def _difference(job: Job) -> str:
-    old = (job.work_dir / _TEXT).read_text() if (job.work_dir / _TEXT).is_file() else ''
+    old = _earlier_text(job)
     lines = [
         f'{line[0]} {line[1:].strip()}'
         for line in difflib.unified_diff(
@@ -146,6 +135,12 @@ def _difference(job: Job) -> str:
     ]
     more = f', and {len(lines) - _SHOWN} more' if len(lines) > _SHOWN else ''
     return '; '.join(lines[:_SHOWN]) + more
+
+
+def _earlier_text(job: Job) -> str:
+    """The text of the config that the job's folder is of, or nothing; it is data, never run."""
+    path = job.work_dir / _TEXT
+    return path.read_text(errors='replace') if path.is_file() else ''
 
 
 def _file_hash(path: str) -> str:

@@ -80,6 +80,7 @@ class Runner:
             finally:
                 for run in self.running:
                     end_process(run.process)
+                for run in self.running:
                     self._note(run)
         return self.failed
 

@@ -293,3 +293,29 @@ def tiny_ssd_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> Con
         test_cfg=_one_stage_test_cfg(),
     )
     return ConfigDict({**cfg, **kw})
+
+
+def tiny_cascade_rcnn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+    """Cascade R-CNN with FPN and two stages."""
+    cfg = tiny_faster_rcnn_cfg(num_classes, base_channels)
+    head = cfg.roi_head
+    stages = [
+        dict(head.bbox_head, reg_class_agnostic=True, bbox_coder=_delta_coder(stds))
+        for stds in ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1))
+    ]
+    cfg.type = 'mmdet.CascadeRCNN'
+    cfg.roi_head = dict(
+        type='mmdet.CascadeRoIHead',
+        num_stages=2,
+        stage_loss_weights=[1.0, 0.5],
+        bbox_roi_extractor=head.bbox_roi_extractor,
+        bbox_head=stages,
+    )
+    cfg.train_cfg.rcnn = [
+        dict(
+            cfg.train_cfg.rcnn,
+            assigner=_assigner(iou, iou, iou, False),
+        )
+        for iou in (0.5, 0.6)
+    ]
+    return ConfigDict({**cfg, **kw})

@@ -119,7 +119,7 @@ def observe_heads(
     """What a method is called with, on a scene of :func:`head_scene`."""
 
     def observe(side: dict[str, Any], box_coder: Any, targets: bool) -> Observation:
-        rois = RoIOutput(
+        pooled = RoIOutput(
             scene['rois'],
             side['cls_score'],
             side['cls_score'],
@@ -133,7 +133,7 @@ def observe_heads(
             scene['rpn_targets'] if targets else None,
         )
         return Observation(
-            rois=lambda _: rois,
+            roi_head=lambda _: pooled,
             rpn=lambda _: rpn,
             bbox_coder=lambda _: box_coder or coder(),
             rpn_bbox_coder=lambda _: box_coder or coder((1.0,) * 4),

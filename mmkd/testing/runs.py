@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,15 +31,15 @@ _PIPELINE = (
 
 @HOOKS.register_module()
 class KillHook(Hook):
-    """Ends the process with SIGKILL before iteration ``at_iter`` (0-based) is run."""
+    """Sends the process a signal before iteration ``at_iter`` (0-based) is run."""
 
-    def __init__(self, at_iter: int) -> None:
-        self.at_iter = at_iter
+    def __init__(self, at_iter: int, sign: int = signal.SIGKILL) -> None:
+        self.at_iter, self.sign = at_iter, sign
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Kills, when it is time."""
         if runner.iter == self.at_iter:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.sign)
 
 
 def _loader(data_root: Path, pipeline: tuple, num_workers: int, shuffle: bool, **kw: Any) -> dict:
@@ -160,6 +162,40 @@ def in_process(function: Callable, *args: Any, log: str | Path | None = None) ->
     process.start()
     process.join()
     return process.exitcode or 0
+
+
+def in_two_processes(function: Callable, *args: Any, log: str | Path) -> list[int]:
+    """Calls a module's function in two processes that torchrun seems to have started.
+
+    Args:
+        function: See :func:`in_process`.
+        args: Its arguments.
+        log: File for what they print; ``_0`` and ``_1`` are added to its name.
+
+    Returns:
+        Both exit statuses.
+    """
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        meeting = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(probe.getsockname()[1]))
+    with ThreadPoolExecutor(2) as pool:
+        started = [
+            pool.submit(
+                in_process,
+                _with_environment,
+                dict(meeting, WORLD_SIZE='2', RANK=str(rank), LOCAL_RANK=str(rank)),
+                function,
+                *args,
+                log=f'{log}_{rank}',
+            )
+            for rank in range(2)
+        ]
+        return [process.result() for process in started]
+
+
+def _with_environment(environment: dict[str, str], function: Callable, *args: Any) -> Any:
+    os.environ.update(environment)
+    return function(*args)
 
 
 def _redirected(log: str, function: Callable, *args: Any) -> None:

@@ -51,16 +51,17 @@ def read_run(work_dir: str | Path) -> RunScalars:
     log = path if path.is_file() else find_scalars(path)
     if log is None:
         raise FileNotFoundError(f'no */{_SCALARS} below {path}: has the run started?')
-    lines = log.read_text().splitlines()
+    lines = log.read_text(errors='replace').splitlines()
     run = RunScalars()
     for number, line in enumerate(lines, 1):
         try:
-            entry = json.loads(line)
+            _sort_in(run, json.loads(line))
         except ValueError as error:
             if number == len(lines):  # being written at this moment
                 break
             raise ValueError(f'{log}, line {number} is no JSON: {error}.') from error
-        _sort_in(run, entry)
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
+            raise ValueError(f'{log}, line {number} is not as MMEngine writes it.') from error
     return run
 
 

@@ -47,6 +47,16 @@ class TestWithTimm:
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
         assert norms and model.training and not any(m.training for m in norms)
 
+    @pytest.mark.parametrize('arguments, size', [
+        (dict(model_name='vit_tiny_patch16_224', depth=3), (224, 224)),
+        (dict(model_name='vit_tiny_patch16_224', depth=3, img_size=(64, 96)), (64, 96)),
+        (THIN, None),
+    ])  # fmt: skip
+    def test_a_network_of_one_image_size_names_it(self, arguments, size):
+        model = TimmBackbone(**arguments)
+        assert model.img_size == size
+        model(torch.rand(1, 3, *(size or (32, 64))))
+
     @pytest.mark.parametrize('arguments, complaint', [
         (dict(model_name='inception_v9'), r"no such network; close names are \['inception_"),
         (dict(model_name='inceptionnext'), r"close names are \['inception_next"),

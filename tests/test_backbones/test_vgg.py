@@ -5,6 +5,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import nn
 
 from mmkd.backbones import VGG
+from mmkd.compat import checkpoints
 from mmkd.registry import MODELS
 
 
@@ -45,7 +46,7 @@ def test_the_name_in_torchvisions_zoo_loads_as_a_pretrained_checkpoint(
     torchvision_file, monkeypatch
 ):
     network, path = torchvision_file('vgg16')
-    monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', lambda url, **_: torch.load(path))
+    monkeypatch.setattr(checkpoints, 'load_from_http', lambda url, *_: torch.load(path))
     cfg = dict(
         type='mmkd.VGG', depth=16, init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16')
     )

@@ -11,12 +11,11 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import mmkd.compat.checkpoints as checkpoints  # isort: skip  first
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.model import BaseModel, BaseModule
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader
 
 from mmkd.compat import DamagedCheckpointError, UnsafeCheckpointError, load_checkpoint_file
 
@@ -41,20 +40,9 @@ class Getattr:
         return getattr, self.reference
 
 
-class Toy(BaseModel):
-    """y = w x, trained towards 0."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(2, 1, bias=False)
-
-    def forward(self, inputs, mode):
-        return dict(loss=self.linear(torch.stack(inputs)).square().mean())
-
-
 @pytest.fixture
 def malicious(tmp_path):
-    """A checkpoint of Toy that also wants to run a command, and the mark that it would leave."""
+    """A checkpoint of the toy that wants to run a command too, and the mark that it would leave."""
     mark = tmp_path / 'it_ran'
     path = tmp_path / 'malicious.pth'
     state = {'linear.weight': torch.ones(1, 2)}
@@ -62,26 +50,6 @@ def malicious(tmp_path):
     with pytest.raises(FileNotFoundError):
         mark.stat()
     return path, mark
-
-
-@pytest.fixture
-def make_runner(tmp_path):
-    """Runners of MMEngine's own with its default hooks; each is a new experiment."""
-    count = iter(range(10))
-
-    def make(epochs=1, **kwargs):
-        index = next(count)
-        return Runner(
-            model=Toy(), work_dir=str(tmp_path / f'run{index}'),
-            train_dataloader=dict(
-                dataset=[dict(inputs=torch.ones(2))] * 4, batch_size=2, num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False)),
-            train_cfg=dict(by_epoch=True, max_epochs=epochs),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-            param_scheduler=dict(type='StepLR', step_size=1),
-            default_scope='mmengine', experiment_name=f'{tmp_path.name}_{index}', **kwargs)
-
-    return make
 
 
 @pytest.fixture
@@ -244,9 +212,9 @@ class TestStockCheckpoints:
         assert isinstance(MessageHub.get_current_instance().get_scalar('train/loss'),
                           HistoryBuffer)
 
-    def test_it_initialises_a_model(self, stock):
+    def test_it_initialises_a_model(self, stock, toy):
         path, runner = stock
-        model = Toy()
+        model = toy()
         model.init_cfg = dict(type='Pretrained', checkpoint=path)
         model.init_weights()
         torch.testing.assert_close(model.linear.weight, runner.model.linear.weight)

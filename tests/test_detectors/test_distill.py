@@ -20,7 +20,7 @@ from mmkd.testing import (
     tiny_retinanet_cfg,
     tiny_rfcn_cfg,
 )
-from mmkd.testing.distill import build_distill, build_plain, loss_of
+from mmkd.testing.distill import build_distill, build_plain, distill_cfg, loss_of
 
 OPTIMIZER = dict(
     type='OptimWrapper',
@@ -82,6 +82,17 @@ class TestTheStudentIsTheProduct:
         torch.save({'state_dict': plain.state_dict()}, tmp_path / 'plain.pth')
         load_checkpoint(model, str(tmp_path / 'plain.pth'), map_location='cpu')
         assert_same_state(model.student.state_dict(), plain.state_dict())
+
+    @pytest.mark.parametrize('scale', [1, 0.5])
+    def test_it_predicts_without_a_teacher_and_does_not_train(self, tmp_path, scale):
+        trained = build_distill(tmp_path, student_scale=scale)
+        alone = distill_cfg(tmp_path, student_scale=scale)
+        alone.teacher = None
+        alone = MODELS.build(alone)
+        alone.load_state_dict(trained.student.state_dict())
+        assert_same_detections(detections(alone), detections(trained))
+        with pytest.raises(ValueError, match='teacher=None is for prediction alone'):
+            alone.init_weights()
 
     def test_missing_student_keys_are_an_error_that_names_them(self, tmp_path):
         model = build_distill(tmp_path)

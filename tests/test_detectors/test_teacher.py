@@ -1,6 +1,7 @@
 import logging
 import os
 import pickle
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -79,6 +80,32 @@ def test_the_classes_of_the_checkpoint_are_known(tmp_path):
     )
     model.init_weights()
     assert model.teacher.classes == classes
+
+
+@pytest.mark.parametrize('role', ['teacher', 'student'])
+def test_copies_for_the_moving_average_of_mmdetection_2_are_left_out(tmp_path, role):
+    cfg = tiny_faster_rcnn_cfg()
+    file = save_teacher(cfg, tmp_path / 'a.pth')
+    state = torch.load(file, weights_only=True)['state_dict']
+    copies = {'ema_' + key.replace('.', '_'): torch.zeros_like(v) for key, v in state.items()}
+    torch.save({'state_dict': {f'module.{k}': v for k, v in {**state, **copies}.items()}}, file)
+    model = build_distill(tmp_path, student=dict(config=cfg, checkpoint=file), teacher=cfg)
+    model.teacher.checkpoint = file
+    with patch.object(MMLogger.get_current_instance(), 'info') as info:
+        model.teacher.load() if role == 'teacher' else model.init_weights()
+    text = next(call.args[0] for call in info.call_args_list if 'ema_*' in call.args[0])
+    assert text.startswith(f'{role} checkpoint {file} holds {len(state)} ema_* copies, which the')
+    kept = (model.teacher.model if role == 'teacher' else model.student).state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in kept.items())
+
+
+def test_keys_that_only_begin_like_copies_are_unexpected(tmp_path):
+    model = build_distill(tmp_path)
+    content = torch.load(model.teacher.checkpoint, weights_only=True)
+    content['state_dict']['ema_other_weight'] = torch.zeros(1)
+    torch.save(content, model.teacher.checkpoint)
+    with pytest.raises(ValueError, match='1 keys unexpected:\n    ema_other_weight'):
+        model.teacher.load()
 
 
 @pytest.mark.parametrize('kwargs, message', [

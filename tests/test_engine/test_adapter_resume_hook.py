@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmkd.engine.export import export_student
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_retinanet_cfg, tiny_run_cfg, train, write_tiny_coco
 
@@ -53,6 +54,13 @@ def test_resuming_with_adapters_of_another_shape_is_refused(data_root, tmp_path)
     runner(data_root, tmp_path, epochs=1).train()
     with pytest.raises(ValueError, match=r'distill.weight \(3, 4\): \(3, 2\) there'):
         runner(data_root, tmp_path, width=4, epochs=2, resume=True).train()
+
+
+def test_resuming_from_weights_alone_says_what_is_missing(data_root, plain_checkpoint, tmp_path):
+    export_student(plain_checkpoint, tmp_path / 'student.pth')
+    run = runner(data_root, tmp_path, load_from=str(tmp_path / 'student.pth'), resume=True)
+    with pytest.raises(ValueError, match='student.pth: it has no message_hub.log_scalars, .*load_'):
+        run.train()
 
 
 def test_load_from_needs_no_adapters(data_root, plain_checkpoint, tmp_path):

@@ -1,11 +1,20 @@
 """A mistyped name in a data set, pipeline, loader or metric is refused with its path."""
 
+import re
+
 import pytest
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
 from mmkd.engine.arguments import check_arguments
 from mmkd.registry import DATASETS, TRANSFORMS
+
+
+@DATASETS.register_module()
+class OfOneClass(CocoDataset):
+    """A data set of a user who left a comma out."""
+
+    METAINFO = dict(classes=('cat'))
 
 
 @DATASETS.register_module()
@@ -114,3 +123,47 @@ def test_what_a_metric_reads_of_a_sample_must_be_packed(type_, kw, needed):
 
 def test_splits_that_a_run_does_not_read_are_not_looked_at():
     check_arguments(loader(coco(rot='x')), ('test',))
+
+
+def voc(classes: object) -> dict:
+    return dict(type='mmkd.VOCFolderDataset', data_root='.', metainfo=dict(classes=classes))
+
+
+WRAPPERS = {
+    '': lambda inner: inner,
+    '.dataset': lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+    '.datasets.1': lambda inner: dict(type='ConcatDataset', datasets=[coco(), inner]),
+    '.dataset.dataset': lambda inner: dict(
+        type='ClassBalancedDataset', oversample_thr=0.1,
+        dataset=dict(type='RepeatDataset', times=2, dataset=inner)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('where', WRAPPERS)
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize('classes, text', [
+    ('cat', r"is the text 'cat', .*: write \('cat',\), or name a file"),
+    ('cat, dog', r"is the text 'cat, dog', .*: write \('cat', 'dog'\), or"),
+    ('names.txt', "is the text 'names.txt', .* no such file exists"),
+    (('cat', 1), r"must be a list of names, e.g. \('cat',\), got \('cat', 1\)"),
+    (2, 'must be a list of names'), (dict(cat=0), 'must be a list of names'),
+    (('cat', 'dog', 'cat'), "names 'cat' twice"),
+])  # fmt: skip
+def test_classes_that_are_no_list_of_names_are_refused(where, split, classes, text):
+    for inner in (voc(classes), coco(metainfo=dict(classes=classes))):
+        cfg = Config({f'{split}_dataloader': dict(dataset=WRAPPERS[where](inner))})
+        path = re.escape(f'{split}_dataloader.dataset{where}.metainfo.classes')
+        with pytest.raises(ValueError, match=f'^{path} {text}'):
+            check_arguments(cfg, (split,))
+
+
+def test_classes_of_a_class_of_data_sets_are_looked_at():
+    with pytest.raises(ValueError, match=f"^{D}: OfOneClass.METAINFO classes is the text 'cat'"):
+        check_arguments(loader(dict(type='mmkd.OfOneClass')), ('train',))
+
+
+def test_a_file_of_classes_and_classes_that_are_not_set_pass(tmp_path):
+    (tmp_path / 'names.txt').write_text('cat')
+    for metainfo in (dict(classes=str(tmp_path / 'names.txt')), dict(palette=[(1, 2, 3)]), None,
+                     dict(classes='s3://bucket/names.txt'), dict(classes=['cat'])):  # fmt: skip
+        check_arguments(loader(coco(metainfo=metainfo)), ('train',))

@@ -84,6 +84,13 @@ class TestTeacherNotBetter:
         (check,) = findings(cfg, Options(num=3, student_checkpoint=path)).values()
         assert f'the student of {path} 1.000' in check.text and 'larger one' in check.remedy
 
+    def test_a_trained_student_of_another_class_order_is_no_target(self, cfg, tmp_path):
+        content = torch.load(cfg.model.teacher.checkpoint, weights_only=True)
+        content['meta'] = dict(CLASSES=CLASSES[::-1])
+        torch.save(content, tmp_path / 'other.pth')
+        with pytest.raises(ValueError, match='--student-checkpoint=.*in another order: label 0 is'):
+            diagnose(cfg, Options(num=3, student_checkpoint=str(tmp_path / 'other.pth')))
+
     def test_than_the_student_as_it_starts(self, cfg):
         cfg.model.teacher.config.type = 'mmdet.FasterRCNN'  # untrained: it finds nothing
         found = findings(cfg)

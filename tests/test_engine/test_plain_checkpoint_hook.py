@@ -87,6 +87,14 @@ def test_an_object_in_the_message_hub_is_left_out_with_one_warning(tmp_path):
     assert len(warnings) == 1 and 'message_hub.runtime_info.odd is left out' in warnings[0]
 
 
+@pytest.mark.parametrize('stored', [3, [1], [torch.ones(2), torch.ones(1), 5]])
+def test_a_damaged_history_names_the_checkpoint(stored):
+    runner = SimpleNamespace(_load_from='run/epoch_1.pth')
+    checkpoint = dict(message_hub=dict(log_scalars=dict(a={'__mmkd_history_buffer__': stored})))
+    with pytest.raises(ValueError, match='run/epoch_1.pth: its message_hub is damaged'):
+        PlainCheckpointHook().after_load_checkpoint(runner, checkpoint)
+
+
 def test_a_checkpoint_of_the_host_passes_through_loading_unchanged():
     buffer = HistoryBuffer([1], [1])
     checkpoint = dict(message_hub=dict(log_scalars=dict(a=buffer)), meta=dict(epoch=1))

@@ -5,7 +5,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmkd.engine.preflight import check_data, check_training, checkpoint_of
+from mmkd.engine.preflight import check_data, check_training, checkpoint_of, teacher_settings
 from mmkd.testing import tiny_retinanet_cfg, tiny_run_cfg, write_tiny_coco
 
 
@@ -102,6 +102,7 @@ def test_a_run_that_works_passes(tmp_path):
 )
 def test_the_teachers_checkpoint_is_found_in_every_form(teacher, expected):
     cfg = Config(dict(model=dict(type='mmkd.DistillDetector', student='s.py', teacher=teacher)))
-    assert checkpoint_of(cfg, 'teacher') == expected
+    assert checkpoint_of(cfg.model.teacher) == expected
+    assert list(teacher_settings(cfg)) == ['model.teacher']
     cfg.model.type = 'RetinaNet'
-    assert checkpoint_of(cfg, 'teacher') is None
+    assert teacher_settings(cfg) == {}

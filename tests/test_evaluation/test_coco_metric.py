@@ -225,9 +225,12 @@ class TestOptions:
 
     def test_a_class_that_is_no_category_is_refused_before_training(self, tmp_path):
         path = tmp_path / 'truth.json'
-        truth = dict(images=[], annotations=[], categories=[dict(id=1, name='cat')])
+        categories = [dict(id=1, name='cat'), dict(id=2, name='dog'), dict(id=3, name='dog')]
+        truth = dict(images=[], annotations=[], categories=categories)
         path.write_text(json.dumps(truth))
         metric = CocoMetric(ann_file=str(path))
+        with pytest.raises(ValueError, match="two categories .* are called 'dog': rename or"):
+            metric.dataset_meta = dict(classes=('cat', 'dog'))
         with pytest.raises(ValueError, match=r"classes has \['cta'\]"):
             metric.dataset_meta = dict(classes=('cta',))  # as the validation loop sets it
         metric.dataset_meta = dict(classes=('cat',))

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from mmkd.methods import BoundedRegression
-from mmkd.methods.head_samples import BoxRows, in_students_encoding
+from mmkd.methods.head_samples import in_students_encoding
+from mmkd.observation import HeadInfo
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads
 from mmkd.testing.observations import info_of
 from mmkd.testing.references.chen2017 import bounded_loss, decode, encode
@@ -13,8 +14,9 @@ STDS = (0.1, 0.1, 0.2, 0.2)
 
 def build(decoded=(), **kwargs):
     method = BoundedRegression(**{'loss_weight': 1.0, **kwargs})
-    layout = info_of([], (), decoded=frozenset(decoded), num_classes=CLASSES)
-    method.setup(layout, layout)
+    heads = {field: HeadInfo(sigmoid=False, decoded=True) for field in decoded}
+    info = info_of([], (), heads=heads, num_classes=CLASSES)
+    method.setup(info, info)
     return method
 
 
@@ -84,7 +86,7 @@ def test_a_teacher_with_other_stds_is_brought_into_the_students_encoding():
     expected = expected_on_rois(scene, teacher=encode(boxes, teacher, STDS))
     assert expected != pytest.approx(expected_on_rois(scene))
     seen = observe_heads(scene, coder(STDS), coder(other))
-    loss = build(on='rcn')(*seen)['loss_bounded_reg_rcn']
+    loss = build(on='roi_head')(*seen)['loss_bounded_reg_rcn']
     assert loss.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -94,22 +96,20 @@ def test_large_deltas_are_converted_by_formula_and_not_clamped(dtype):
     student, teacher = coder((0.1, 0.1, 0.2, 0.2)), coder((0.2, 0.4, 1.0, 2.0))
     student.means, teacher.means = (0.1, 0.0, 0.0, 0.5), [0.0, 0.2, -1.0, 0.0]
     deltas = torch.tensor([[1.0, -2, 6, 5], [300, 0, -8, 0.5]], dtype=dtype)
-    priors = torch.tensor([[0.0, 0, 10, 10], [5, 5, 6, 9]])
-    rows = BoxRows(priors, deltas, deltas, deltas, 2.0)
     # (1 * 0.2 + 0 - 0.1) / 0.1, (-2 * 0.4 + 0.2 - 0) / 0.1, (6 - 1) / 0.2, (5 * 2 - 0.5) / 0.2.
     expected = [[1.0, -6, 25, 47.5], [599, 2, -45, 2.5]]
     wide = torch.promote_types(dtype, torch.float32)
-    found = in_students_encoding(rows, student, teacher)
+    found = in_students_encoding(deltas, student, teacher)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=wide))
-    assert in_students_encoding(rows, student, student) is deltas
+    assert in_students_encoding(deltas, student, student) is deltas
 
 
-@pytest.mark.parametrize('head, field', [('rcn', 'rois'), ('rpn', 'rpn')])
-def test_decoded_targets_are_encoded_with_the_students_coder(head, field):
+@pytest.mark.parametrize('head', ['roi_head', 'rpn'])
+def test_decoded_targets_are_encoded_with_the_students_coder(head):
     encoded = head_scene()
     plain = build(on=head)(*observe_heads(encoded, coder(), coder()))
     decoded = head_scene()
-    if head == 'rcn':
+    if head == 'roi_head':
         labels, weights, targets, box_weights = decoded['roi_targets']
         boxes = coder().decode(decoded['rois'][:, 1:], targets, wh_ratio_clip=1e-9)
         decoded['roi_targets'] = labels, weights, boxes, box_weights
@@ -122,7 +122,7 @@ def test_decoded_targets_are_encoded_with_the_students_coder(head, field):
             for level, anchors in zip(targets, decoded['anchors'][0], strict=True)
         ]  # fmt: skip
         decoded['rpn_targets'] = labels, weights, boxes, box_weights, avg_factor
-    losses = build((field,), on=head)(*observe_heads(decoded, coder(), coder()))
+    losses = build((head,), on=head)(*observe_heads(decoded, coder(), coder()))
     torch.testing.assert_close(losses, plain, rtol=1e-6, atol=1e-6)
 
 
@@ -170,7 +170,7 @@ def test_without_a_positive_row_it_is_a_zero_with_a_graph(kwargs):
 @pytest.mark.parametrize('kwargs, message', [
     ({'loss_weight': -1}, 'loss_weight must be >= 0, got -1'),
     ({'margin': -1}, 'margin must be >= 0, got -1'),
-    ({'on': ('rcn', 'rcn')}, 'on must name'),
+    ({'on': ('roi_head', 'roi_head')}, 'on must name'),
 ])  # fmt: skip
 def test_bad_constants_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):

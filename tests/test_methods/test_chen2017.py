@@ -53,9 +53,10 @@ def test_each_term_can_be_left_out(tmp_path, off, gone):
 
 
 def test_the_paper_ablates_by_what_is_read():
-    assert Chen2017(nu=0, gamma=0).teacher_fields == {'rois', 'rpn'}
+    assert Chen2017(nu=0, gamma=0).teacher_fields == {'roi_head', 'rpn'}
     assert Chen2017(mu=1, nu=0).teacher_fields == {'features'}
-    assert Chen2017(mu=1, gamma=0, on='rcn').teacher_fields == {'rois', 'bbox_coder'}
+    boxes = Chen2017(mu=1, gamma=0, on='roi_head')
+    assert boxes.teacher_fields == {'roi_head', 'bbox_coder'}
 
 
 def test_with_nothing_left_it_is_plain_training(tmp_path):
@@ -67,7 +68,7 @@ def test_the_defaults_are_those_of_the_parts():
     whole = {part.name.split('_')[-1]: part for part in Chen2017()._active}
     soft, bounded, hint = SoftClassification(), BoundedRegression(), Hint()
     assert whole['soft'].mu(batch_of([], (1, 1))) == soft.mu(batch_of([], (1, 1))) == 0.5
-    assert whole['soft'].losses['rcn'].background_weight == 1.5
+    assert whole['soft'].losses['roi_head'].background_weight == 1.5
     assert soft.losses['rpn'].background_weight == 1.5
     assert whole['bounded'].loss_weight == bounded.loss_weight == 0.5
     assert whole['bounded'].loss.margin == bounded.loss.margin == 0

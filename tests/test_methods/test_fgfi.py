@@ -137,10 +137,9 @@ def test_levels_paired_by_hand_compare_on_the_teachers_grid(scene):
 def test_heads_with_points_get_one_square_of_eight_strides_a_cell(scene):
     student, teacher, _ = scene
     method = FGFI()
-    method.setup(
-        info_of(student, STRIDES, fields=frozenset({'features'})), info_of(teacher, STRIDES)
-    )
-    anchors = method.generator.grid_priors([(1, 1), (1, 1)], device='cpu')
+    method.setup(info_of(student, STRIDES, priors=False), info_of(teacher, STRIDES))
+    assert 'priors' not in method.student_fields
+    anchors = method.region.generator.grid_priors([(1, 1), (1, 1)], device='cpu')
     assert anchors[0].tolist() == [[-32, -32, 32, 32]]
     assert anchors[1].tolist() == [[-64, -64, 64, 64]]
 
@@ -148,9 +147,7 @@ def test_heads_with_points_get_one_square_of_eight_strides_a_cell(scene):
 def test_a_generator_of_other_levels_is_refused(scene):
     student, teacher, _ = scene
     method = FGFI(anchor_generator=dict(strides=[8], ratios=[1.0], scales=[8]))
-    with pytest.raises(
-        ValueError, match=r'anchor_generator of fgfi has 1 levels.*strides=\[8, 16\]'
-    ):
+    with pytest.raises(ValueError, match=r'anchor_generator has 1 levels.*strides=\[8, 16\]'):
         method.setup(info_of(student, STRIDES), info_of(teacher, STRIDES))
 
 

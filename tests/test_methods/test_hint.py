@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmkd.methods import Hint
-from mmkd.observation import Observation
+from mmkd.observation import DetectorInfo, Observation
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.observations import batch_of, info_of, observe_maps
 from mmkd.testing.references.hint import conv1x1, hint_loss
@@ -91,12 +91,7 @@ def test_a_backbone_stage_instead_of_the_neck(maps):
     student, teacher = maps(3), maps(5)
     method = Hint(loss_weight=1.0, stage='backbone', levels=[[1, 1]])
     sides = [
-        info_of(
-            [],
-            (),
-            backbone_strides=STRIDES,
-            backbone_channels=tuple(level.shape[1] for level in side),
-        )
+        DetectorInfo({'features': None, 'backbone': info_of(side, STRIDES).backbone})
         for side in (student, teacher)
     ]
     method.setup(*sides)

@@ -100,8 +100,7 @@ def test_methods_do_not_see_the_teacher_away_from_the_boxes(make):
     maps = [[draw(1, 3, SHAPE[0] // s, SHAPE[1] // s, seed=n) for s in STRIDES] for n in (0, 1)]
     broken = outside(maps[1], rois, torch.tensor([0, 0, 1]), math.nan)
     method = make()
-    layouts = [info_of(side, STRIDES, finest_scale=14.0) for side in maps]
-    method.setup(*layouts)
+    method.setup(*(info_of(side, STRIDES, finest_scale=14.0) for side in maps))
     method.double()
     priors = square_priors([level.shape[-2:] for level in broken], STRIDES, 1)
     found = []

@@ -60,16 +60,10 @@ def loss_of(make, strides=STRIDES, levels=None):
     for by_stride in (STUDENT, TEACHER):
         levels_of = [by_stride[s] for s in strides]
         priors = square_priors([level.shape[-2:] for level in levels_of], strides, len(BOXES))
-        layout = info_of(
-            levels_of,
-            strides,
-            finest_scale=FINEST,
-            backbone_strides=strides,
-            backbone_channels=tuple(level.shape[1] for level in levels_of),
-        )
-        sides.append((layout, levels_of, priors))
+        info = info_of(levels_of, strides, finest_scale=FINEST)
+        sides.append((info, levels_of, priors))
     method = make(levels)
-    method.setup(*(layout for layout, *_ in sides))
+    method.setup(*(info for info, *_ in sides))
     method.double()
     for parameter in method.parameters():
         generator = torch.Generator().manual_seed(parameter.shape.numel())
@@ -123,8 +117,7 @@ def test_names_and_order_of_the_adapters_in_a_checkpoint(name, prefix, pairs):
     # The order of the config, but that proposal mimic has had the finest level first from the
     # start. A file that was saved loads, each adapter in the place of its levels.
     method = METHODS[name]([[2, 2], [0, 0], [1, 1]])
-    layouts = [info_of(list(side.values()), STRIDES) for side in (STUDENT, TEACHER)]
-    method.setup(*layouts)
+    method.setup(*(info_of(list(side.values()), STRIDES) for side in (STUDENT, TEACHER)))
     kernel = 3 if name.startswith('fgfi') else 1
     saved = {}
     for place, level in enumerate(pairs):

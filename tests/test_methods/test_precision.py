@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mmkd.methods import DistillMethod
-from mmkd.observation import Observation, gradient_norm, total_loss
+from mmkd.observation import HeadInfo, Observation, gradient_norm, total_loss
 from mmkd.registry import MODELS
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads, random_rois
@@ -92,16 +92,9 @@ def losses_of(name, settings, dtype):
     ]
     method = MODELS.get(name)(**settings)
     maps = heads['student']['maps']
-    layout = info_of(
-        maps,
-        STRIDES,
-        sigmoid=frozenset({'rpn'}),
-        num_classes=CLASSES,
-        backbone_strides=STRIDES,
-        backbone_channels=(3, 3),
-        roi_channels=3,
-    )
-    method.setup(layout, layout)
+    heads = {'roi_head': HeadInfo(sigmoid=False, decoded=False, channels=3)}
+    info = info_of(maps, STRIDES, num_classes=CLASSES, heads=heads)
+    method.setup(info, info)
     for part in method.modules():
         if isinstance(part, nn.Conv2d):  # exact in any precision
             nn.init.dirac_(part.weight)
@@ -110,14 +103,14 @@ def losses_of(name, settings, dtype):
 
 
 def _with_maps(view, outputs):
-    rois = dataclasses.replace(view.rois, bbox_feats=outputs['bbox_feats'])
+    pooled = dataclasses.replace(view.roi_head, bbox_feats=outputs['bbox_feats'])
     sizes = [tuple(level.shape[-2:]) for level in outputs['maps']]
     priors = square_priors(sizes, STRIDES, 2)
     priors = dataclasses.replace(priors, anchors=[level.float() for level in priors.anchors])
     return Observation(
         **{
             **view._sources,
-            'rois': lambda _: rois,
+            'roi_head': lambda _: pooled,
             'features': lambda _: outputs['maps'],
             'backbone': lambda _: outputs['maps'],
             'proposals': lambda _: outputs['proposals'],

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmkd.methods import ProposalMimic
-from mmkd.observation import Observation
+from mmkd.observation import HeadInfo, Observation
 from mmkd.testing.detectors import (
     tiny_c4_faster_rcnn_cfg,
     tiny_faster_rcnn_cfg,
@@ -50,14 +50,19 @@ def scene():
     return draw(3, 0), draw(5, 1), own, theirs, batch_of(boxes(2, 2, 1), SHAPE)
 
 
-def build(student, teacher, strides=STRIDES, teacher_strides=STRIDES, layout=(), **kwargs):
+def build(student, teacher, strides=STRIDES, teacher_strides=STRIDES, info=(), **kwargs):
     torch.manual_seed(1)
     method = ProposalMimic(**kwargs)
     method.setup(
-        info_of(student, strides, finest_scale=FINEST, **dict(layout)),
-        info_of(teacher, teacher_strides, **dict(layout)),
+        info_of(student, strides, finest_scale=FINEST, **dict(info)),
+        info_of(teacher, teacher_strides, **dict(info)),
     )
     return method.double()
+
+
+def pooled_from(levels):
+    """Arguments of the description of a detector whose RoI extractor reads so many levels."""
+    return dict(heads={'roi_head': HeadInfo(sigmoid=False, decoded=False, levels=levels)})
 
 
 def run(method, scene):
@@ -190,17 +195,17 @@ def test_levels_are_those_of_the_roi_extractor_and_of_one_stride_the_last():
     pairs = build(maps[:2] + maps[:1], maps[:2] + maps[:1], (8, 16, 32), (8, 16, 32)).pairs
     assert pairs == [(0, 0), (1, 1), (2, 2)]
     pyramid = build(
-        maps[:3], maps[:3], (8, 16, 32), (8, 16, 32), dict(roi_levels=2), region='crop'
+        maps[:3], maps[:3], (8, 16, 32), (8, 16, 32), pooled_from(2), region='crop'
     )  # fmt: skip
     assert pyramid.pairs == [(0, 0), (1, 1)]
-    rfcn = build(maps[:2], maps[:2], (16, 16), (16, 16), dict(roi_levels=1))
+    rfcn = build(maps[:2], maps[:2], (16, 16), (16, 16), pooled_from(1))
     assert rfcn.pairs == [(1, 1)]
 
 
 def test_levels_by_hand_are_sorted_and_a_stride_twice_is_refused():
     maps = draw(2, 0)
     assert build(maps, maps, levels=[[1, 1], [0, 0]]).pairs == [(0, 0), (1, 1)]
-    with pytest.raises(ValueError, match=r'levels=.*strides \[8, 8\].*no stride may stand there'):
+    with pytest.raises(ValueError, match=r'levels=.*strides \[8, 8\].*stride may be named once'):
         build(maps, maps, levels=[[0, 0], [0, 1]])
 
 
@@ -219,7 +224,8 @@ def test_bad_settings_are_refused(kwargs, message):
 
 
 def test_a_deconvolution_without_a_larger_teacher_is_refused(scene):
-    with pytest.raises(ValueError, match=r"upsample='deconv'.*\[8, 16\].*pairing='upsample'"):
+    message = r"DeconvAdapter .* stride 8 .* with 8 .*pairing='upsample'"
+    with pytest.raises(ValueError, match=message):
         build(scene[0], scene[1], upsample='deconv')
 
 
@@ -262,7 +268,7 @@ def test_the_teachers_proposals_are_those_of_its_own_head(tmp_path, make):
         teacher=make(base_channels=16),
         methods=[dict(type='mmkd.ProposalMimic')],
     ).eval()
-    data, (_, _, teacher, batch) = observed(model)
+    data, seen = observed(model)
     alone = model.teacher.model
     with torch.no_grad():
         maps = alone.extract_feat(data['inputs'])
@@ -270,16 +276,16 @@ def test_the_teachers_proposals_are_those_of_its_own_head(tmp_path, make):
         settings = copy.deepcopy(head.test_cfg)
         if 'score_thr' in settings:
             settings.update(score_thr=0.0, max_per_img=1000)
-        expected = head.predict_by_feat(*head(maps), batch_img_metas=batch.metas, cfg=settings)
-    for ours, theirs in zip(teacher.proposals, expected, strict=True):
+        expected = head.predict_by_feat(*head(maps), batch_img_metas=seen.batch.metas, cfg=settings)
+    for ours, theirs in zip(seen.teachers['teacher'].proposals, expected, strict=True):
         assert torch.equal(ours, theirs.bboxes) and len(ours) > 0 and not ours.requires_grad
         assert (theirs.scores.diff() <= 0).all()
 
 
 def test_the_students_proposals_are_its_rpns_without_ground_truth(tmp_path):
     model = build_distill(tmp_path, methods=[dict(type='mmkd.ProposalMimic')]).eval()
-    _, (_, student, _, batch) = observed(model)
-    for boxes_of_image, gt in zip(student.proposals, batch.gt_bboxes, strict=True):
+    _, seen = observed(model)
+    for boxes_of_image, gt in zip(seen.student.proposals, seen.batch.gt_bboxes, strict=True):
         assert 0 < len(boxes_of_image) <= 64 and not boxes_of_image.requires_grad
         assert not (boxes_of_image[:, None] == gt).all(dim=2).any()
 
@@ -297,7 +303,8 @@ def test_mimic_over_scales(tmp_path, make, scale, upsample):
         student_scale=scale,
         pairing='upsample',
     ).eval()
-    data, (_, student, teacher, batch) = observed(model, sizes=((128, 256), (256, 128)))
+    data, seen = observed(model, sizes=((128, 256), (256, 128)))
+    student, teacher, batch = seen.by('teacher')
     mimic = model.distill['proposal_mimic']
     assert mimic.strides == [round(stride / scale) for stride in mimic.target_strides]
     # The teacher's boxes lie in the student's smaller images.
@@ -322,8 +329,8 @@ def test_mimic_over_scales_cuts_with_the_teachers_stride(scene):
     # The student's cell of 16 pixels is the teacher's of 8, seen twice as large.
     _, teacher, own, _, batch = scene
     student = [torch.nn.functional.avg_pool2d(level, 2) for level in teacher]
-    layout = dict(pairing='upsample')
-    method = build(student, teacher, (16, 32), (8, 16), layout, region='crop')
+    info = dict(pairing='upsample')
+    method = build(student, teacher, (16, 32), (8, 16), info, region='crop')
     found = run(method, (student, teacher, own, own, batch))['loss_proposal_mimic'].item()
     bigger = [
         torch.nn.functional.interpolate(level, scale_factor=2, mode='bilinear').numpy()

@@ -5,15 +5,21 @@ import pytest
 import torch
 
 from mmkd.methods import Chen2017, SoftClassification
+from mmkd.observation import HeadInfo
 from mmkd.testing.heads import CLASSES, head_scene, observe_heads
 from mmkd.testing.observations import batch_of, info_of
 from mmkd.testing.references.chen2017 import soft_loss
 
 
+def info_with(sigmoid):
+    heads = {field: HeadInfo(field in sigmoid, decoded=False) for field in ('rpn', 'roi_head')}
+    return info_of([], (), heads=heads, num_classes=CLASSES)
+
+
 def build(sigmoid=('rpn',), **kwargs):
     method = SoftClassification(**kwargs)
-    layout = info_of([], (), sigmoid=frozenset(sigmoid), num_classes=CLASSES)
-    method.setup(layout, layout)
+    info = info_with(sigmoid)
+    method.setup(info, info)
     return method
 
 
@@ -58,7 +64,7 @@ def test_equals_the_formula_in_loops(temperature, rpn_columns):
 
 def test_a_sigmoid_roi_head_is_compared_column_by_column():
     scene = head_scene(columns=CLASSES)
-    method = build(('rpn', 'rois'), mu=0.0, on='rcn')
+    method = build(('rpn', 'roi_head'), mu=0.0, on='roi_head')
     expected = soft_loss(
         scene['student']['cls_score'].numpy(),
         scene['teacher']['cls_score'].numpy(),
@@ -71,9 +77,9 @@ def test_a_sigmoid_roi_head_is_compared_column_by_column():
 
 
 @pytest.mark.parametrize('on, keys', [
-    ('rcn', ['loss_soft_cls_rcn']),
+    ('roi_head', ['loss_soft_cls_rcn']),
     (['rpn'], ['loss_soft_cls_rpn']),
-    (('rcn', 'rpn'), ['loss_soft_cls_rcn', 'loss_soft_cls_rpn']),
+    (('roi_head', 'rpn'), ['loss_soft_cls_rcn', 'loss_soft_cls_rpn']),
 ])  # fmt: skip
 def test_each_head_alone_and_both(on, keys):
     method = build(on=on)
@@ -82,7 +88,7 @@ def test_each_head_alone_and_both(on, keys):
 
 
 def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
-    method, batch = build(mu=0.3, on='rcn'), batch_of([], (1, 1))
+    method, batch = build(mu=0.3, on='roi_head'), batch_of([], (1, 1))
     scales = [
         method.task_loss_scale(name, batch) for name in ('loss_cls', 'loss_rpn_cls', 'loss_bbox')
     ]
@@ -98,7 +104,7 @@ def test_mu_scales_the_hard_losses_of_the_chosen_heads_alone():
 def test_hard_and_soft_loss_are_a_convex_combination_while_the_weight_rises(make, weight):
     # Five steps from 0 to the whole weight; mu 0.3.
     method = make(dict(type='warmup', value=weight, end=5, by_epoch=False), 0.3)
-    method.setup(*[info_of([], (), sigmoid=frozenset({'rpn'}), num_classes=CLASSES)] * 2)
+    method.setup(*[info_with({'rpn'})] * 2)
     student, teacher, batch = observe_heads(head_scene())
     soft = []
     for step, share in enumerate([0, 0.25, 0.5, 0.75, 1, 1]):
@@ -176,7 +182,7 @@ def test_all_background_and_no_row_at_all_are_finite_with_a_graph(scene):
 @pytest.mark.parametrize('kwargs, message', [
     ({'mu': 1.2}, r'mu must lie in \[0, 1\], got 1.2'),
     ({'mu': -0.1}, 'mu must be >= 0, got -0.1'),
-    ({'on': 'roi'}, r"on must name one or both of \['rcn', 'rpn'\], got 'roi'"),
+    ({'on': 'roi'}, r"on must name one or both of \['roi_head', 'rpn'\], got 'roi'"),
     ({'on': []}, 'on must name'),
     ({'class_weights': [1, 1, 1]}, 'class_weights has 3 entries, but the head needs 4'),
 ])  # fmt: skip

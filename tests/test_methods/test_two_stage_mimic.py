@@ -116,20 +116,21 @@ def test_the_pooled_features_are_those_of_the_sampled_rois(tmp_path):
         methods=[dict(type='mmkd.TwoStageMimic', cls_weight=0, bbox_weight=0)],
     ).eval()
     data = model.data_preprocessor(demo_batch(), True)
-    _, student, teacher, batch = model.observe(data['inputs'], data['data_samples'])
+    seen = model.observe(data['inputs'], data['data_samples'])
+    student, teacher, batch = seen.by('teacher')
     method = model.distill['two_stage_mimic']
     loss = method(student, teacher, batch)['loss_two_stage_mimic_feats']
     with torch.no_grad():
-        ours = method.adapter(student.rois.bbox_feats).numpy()
-    expected = mimic_loss(list(ours), list(teacher.rois.bbox_feats.numpy()), 'elements')
+        ours = method.adapter(student.roi_head.bbox_feats).numpy()
+    expected = mimic_loss(list(ours), list(teacher.roi_head.bbox_feats.numpy()), 'elements')
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_only_what_is_asked_for_is_read():
     both = TwoStageMimic()
-    assert both.student_fields == {'features', 'proposals', 'rois', 'bbox_coder'}
-    assert both.teacher_fields == {'features', 'rois', 'bbox_coder'}
-    assert TwoStageMimic(bbox_weight=0, mimic=dict(loss_weight=0)).teacher_fields == {'rois'}
+    assert both.student_fields == {'features', 'proposals', 'roi_head', 'bbox_coder'}
+    assert both.teacher_fields == {'features', 'roi_head', 'bbox_coder'}
+    assert TwoStageMimic(bbox_weight=0, mimic=dict(loss_weight=0)).teacher_fields == {'roi_head'}
     alone = TwoStageMimic(feats_weight=0, cls_weight=0, bbox_weight=0)
     assert alone.teacher_fields == ProposalMimic().teacher_fields
 

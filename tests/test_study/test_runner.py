@@ -131,6 +131,14 @@ def test_a_config_that_is_only_written_differently_is_the_same(tools, tmp_path):
     assert 'arm1, seed 0: its config changed (- lr = 0.2; + lr = 0.1)' in run(jobs)[1]
 
 
+def test_the_text_of_a_config_in_a_study_folder_is_data(tools, tmp_path):
+    run(make(tmp_path, lr=0.1))
+    jobs, mark = make(tmp_path, lr=0.2), tmp_path / 'it_ran'
+    for job, text in zip(jobs, [f'x = open({str(mark)!r}, "w")', 'no python', '\xff']):
+        (job.work_dir / 'fingerprint.txt').write_bytes(text.encode('latin1'))
+    assert run(jobs)[1].count('its config changed') == 3 and not mark.exists()
+
+
 def test_another_teacher_trains_its_students_again(tools, tmp_path):
     jobs = make(tmp_path)
     run(jobs)
@@ -144,6 +152,16 @@ def test_a_lost_checkpoint_is_trained_again(tools, tmp_path):
     run(jobs)
     jobs[2].checkpoint.unlink()
     assert 'arm2, seed 0: epoch_2.pth is gone; it is run again.' in run(jobs)[1]
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{"fingerprint": {}, "seconds": "1"}'])
+def test_a_damaged_marker_is_named_and_its_run_kept(tools, tmp_path, text):
+    job = make(tmp_path, 1)[0]
+    run([job])
+    (job.work_dir / 'run.json').write_text(text)
+    with pytest.raises(ValueError, match=r'run0/run.json is not as mmkd wrote it \(.*restore it'):
+        run([job])
+    assert job.checkpoint.read_text() == 'weights'
 
 
 def test_a_failure_is_told_and_the_others_go_on(tools, tmp_path):

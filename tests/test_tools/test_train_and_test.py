@@ -102,6 +102,32 @@ def test_a_bare_resume_goes_on(trained, tmp_path):
     assert torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 6
 
 
+@pytest.fixture
+def reordered(trained, tmp_path):
+    """A checkpoint as of MMDetection 2, of a detector that learned the classes in another order."""
+    content = torch.load(trained / 'run/epoch_1.pth', weights_only=True)
+    content['meta'] = dict(CLASSES=('class1', 'class0', 'class2'))
+    torch.save(content, tmp_path / 'reordered.pth')
+    return tmp_path / 'reordered.pth'
+
+
+def test_another_class_order_is_a_warning_above_and_below_the_result(trained, reordered, tmp_path):
+    args = [trained / 'student.py', reordered, '--work-dir', tmp_path]
+    lines = call(run_test, tmp_path / 'log', *args, '--cfg-options', 'log_level=INFO').splitlines()
+    warned = [i for i, line in enumerate(lines) if 'in another order: label 0' in line]
+    (result,) = (i for i, line in enumerate(lines) if 'bbox_mAP_50:' in line)
+    assert len(warned) == 2 and warned[0] < result < warned[1]
+    assert 'The test above: ' in lines[warned[1]]
+
+
+def test_another_class_order_is_no_start_of_a_training(trained, reordered, tmp_path):
+    args = [trained / 'student.py', '--work-dir', tmp_path, '--cfg-options']
+    argv = [str(arg) for arg in (*args, f'load_from={reordered}')]
+    assert in_process(train_main, argv, log=tmp_path / 'log') == 2
+    text = (tmp_path / 'log').read_text()
+    assert f'error: load_from: {reordered} was trained on' in text and 'Traceback' not in text
+
+
 @pytest.mark.parametrize(
     'args, message',
     [

@@ -86,8 +86,23 @@ def test_an_option_that_cannot_work_is_named(folder, tmp_path, args, parts):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
-def test_mixed_precision_without_a_gpu_is_refused(folder, tmp_path):
-    assert '--amp needs a GPU' in said(tmp_path / 'log', folder / 'plain.py', '--amp')
+@pytest.mark.parametrize('args', [
+    ['--amp'],
+    ['--cfg-options', 'optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.dtype=bfloat16'],
+    ['--cfg-options', 'optim_wrapper.type=mmengine.AmpOptimWrapper'],
+])  # fmt: skip
+def test_mixed_precision_without_a_gpu_is_refused(folder, tmp_path, args):
+    text = said(tmp_path / 'log', folder / 'config.py', *args)
+    assert 'optim_wrapper.type=AmpOptimWrapper) needs a GPU' in text
+    assert text.strip().count('\n') == 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
+def test_so_it_is_where_the_config_asks_for_it(folder, tmp_path):
+    cfg = Config.fromfile(folder / 'config.py')
+    cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype='bfloat16', loss_scale='dynamic')
+    cfg.dump(tmp_path / 'config.py')
+    assert 'needs a GPU' in said(tmp_path / 'log', tmp_path / 'config.py')
 
 
 def test_a_teacher_with_other_classes_is_refused_before_data_is_read(folder, tmp_path):

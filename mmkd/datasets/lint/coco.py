@@ -91,12 +91,18 @@ def _entries(key: str, entries: list, split: Split) -> Iterator[tuple[str, dict]
 
 def _categories(entries: list, split: Split) -> Iterator[tuple[Any, str]]:
     """Id and name of each; one without a name is called by its id."""
+    first: dict[str, str] = {}
     for place, entry in _entries('categories', entries, split):
         lacking = [key for key, fits in _CATEGORY.items() if not fits(entry.get(key))]
         if lacking:
             split.faults.append((_BROKEN, f'{place} {_lack(lacking, entry)}'))
         if 'id' not in lacking:
             called = f'category {entry["id"]}' if 'name' in lacking else entry['name']
+            if first.setdefault(called, place) != place:
+                # CocoDataset gives each a label of its own.
+                remedy = 'rename or remove the one without boxes'
+                detail = f'{place} is called {called!r}, as {first[called]} is: {remedy}'
+                split.faults.append(('class-order', detail))
             yield entry['id'], called
 
 

@@ -65,7 +65,8 @@ def diagnose(
         progress: Told the name of each stage as it begins.
 
     Raises:
-        ValueError: The config distils nothing.
+        ValueError: The config distils nothing, or ``options.student_checkpoint`` was trained on
+            other classes.
         FileNotFoundError: ``options.student_checkpoint`` does not exist.
     """
     if not is_distillation(cfg):

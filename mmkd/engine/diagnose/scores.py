@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from mmkd.compat import load_checkpoint_file
+from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.distiller import Distiller, PairLike
 
 from .check import Check, State
@@ -85,7 +85,8 @@ def check_scores(
         what, target = 'the target (--target)', options.target
     elif options.student_checkpoint is not None:
         what = f'the student of {options.student_checkpoint}'
-        target = score(model, _trained(model, options.student_checkpoint), sample).value
+        trained = _trained(model, options.student_checkpoint, sample.classes)
+        target = score(model, trained, sample).value
     text = (
         f'{teacher.metric} on {len(sample)} images: {role.removeprefix("the ")} '
         f'{teacher.value:.3f}, {what} {target:.3f}, student as it starts {student.value:.3f}'
@@ -99,9 +100,15 @@ def check_scores(
     )  # fmt: skip
 
 
-def _trained(model: Distiller, checkpoint: str) -> Any:
+def _trained(model: Distiller, checkpoint: str, classes: Sequence[str]) -> Any:
     """A student with the weights of a file; adapters in it are not read."""
     file = load_checkpoint_file(checkpoint, map_location='cpu')
+    found = class_difference(class_names(file) or classes, classes, 'the validation data')
+    if found is not None:
+        raise ValueError(
+            f'--student-checkpoint={checkpoint} {found.text}: its score would say nothing. Give a '
+            'student that was trained on this list.'
+        )
     twin: Any = copy.deepcopy(model)
     state = file.get('state_dict', file)
     twin.load_state_dict({key.removeprefix('module.'): t for key, t in state.items()}, strict=False)

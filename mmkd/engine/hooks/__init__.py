@@ -2,14 +2,16 @@
 
 from .adapter_resume import AdapterResumeHook
 from .checkpoint import CheckpointHook
+from .class_names import ClassNamesHook
+from .nan_guard import NanGuardHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
-from .teacher_classes import TeacherClassesHook
 
 __all__ = [
     'AdapterResumeHook',
     'CheckpointHook',
+    'ClassNamesHook',
+    'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
-    'TeacherClassesHook',
 ]

@@ -6,28 +6,34 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmkd.registry import HOOKS
 
+_HUB = ('log_scalars', 'runtime_info', 'resumed_keys')
+
 
 @HOOKS.register_module()
 class AdapterResumeHook(Hook):
-    """Refuses to resume from a checkpoint that lacks adapters of the model.
+    """Refuses to resume from a checkpoint that lacks the run's state or adapters of the model.
 
     MMEngine loads without strictness and would go on with freshly drawn adapters beside an
     optimizer state that belongs to others. The model says by ``adapter_prefix`` (``'distill.'``)
-    which of its keys are adapters; a model without that attribute is not checked, and neither is
-    ``load_from``, which may start from a plain student.
+    which of its keys are adapters; a model without that attribute has none. ``load_from`` is not
+    checked, as it may start from a plain student.
 
     Raises:
-        ValueError: On resuming, an adapter's key is missing from the checkpoint or has another
-            shape there; the message names the keys, the file, and ``load_from`` as the remedy.
+        ValueError: On resuming, the checkpoint does not say how far its run was, or an adapter's
+            key is missing from it or has another shape there; the message names the keys, the
+            file, and ``load_from`` as the remedy.
     """
 
     priority = 'HIGH'  # before EMAHook trades entries of the state dict
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compares the adapters' keys and shapes with the checkpoint's."""
+        """Looks for the run's state, and compares the adapters' keys and shapes."""
+        if not runner._resume:
+            return
+        _check_state(runner, checkpoint)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         prefix = getattr(model, 'adapter_prefix', None)
-        if not prefix or not runner._resume:
+        if not prefix:
             return
         stored = {
             key.removeprefix('module.'): tuple(value.shape)
@@ -41,10 +47,32 @@ class AdapterResumeHook(Hook):
             if key.startswith(prefix) and stored.get(key) != tuple(value.shape)
         ]
         if wrong:
-            file = runner._load_from or find_latest_checkpoint(runner.work_dir)
             raise ValueError(
-                f'cannot resume from {file}: {len(wrong)} keys of the adapters do not fit: '
-                f'{"; ".join(wrong[:10])}{"; ..." if len(wrong) > 10 else ""}. Resume with the '
-                'methods that the run was started with, or start a new run from these student '
-                'weights: load_from instead of resume (--cfg-options load_from=PATH).'
+                f'cannot resume from {checkpoint_of(runner)}: {len(wrong)} keys of the adapters do '
+                f'not fit: {"; ".join(wrong[:10])}{"; ..." if len(wrong) > 10 else ""}. Resume '
+                'with the methods that the run was started with, or start a new run from these '
+                'student weights: load_from instead of resume (--cfg-options load_from=PATH).'
             )
+
+
+def _check_state(runner: Runner, checkpoint: dict) -> None:
+    """Refuses a file of weights alone, which MMEngine fails on key by key."""
+    needed = {'meta': ('epoch', 'iter'), 'message_hub': _HUB}
+    lacking = [
+        f'{entry}.{key}'
+        for entry, keys in needed.items()
+        for key in keys
+        if (checkpoint.get(entry) or {}).get(key) is None
+    ]
+    if lacking:
+        raise ValueError(
+            f'cannot resume from {checkpoint_of(runner)}: it has no {", ".join(lacking)}, as a '
+            'file of weights alone. Resume from a checkpoint that training wrote (epoch_N.pth), or '
+            'start a new run from these weights: load_from instead of resume (--cfg-options '
+            'load_from=PATH).'
+        )
+
+
+def checkpoint_of(runner: Runner) -> str:
+    """The file that a runner loads, for messages."""
+    return str(runner._load_from or find_latest_checkpoint(runner.work_dir))

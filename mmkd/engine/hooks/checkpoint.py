@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mmengine.dist import is_main_process
+import torch
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as HostCheckpointHook
 from mmengine.runner import Runner
@@ -39,7 +40,8 @@ class CheckpointHook(HostCheckpointHook):
     in the same folder, flushes, moves, points ``last_checkpoint`` at the result in the same way,
     and only then deletes what ``max_keep_ckpts`` and ``save_best`` no longer want. The folder needs
     room for one checkpoint more than ``max_keep_ckpts``. A write error ends the run, names the
-    file, and leaves every earlier checkpoint as it was.
+    file, and leaves every earlier checkpoint as it was; so do weights that a hook refuses to save
+    (see :class:`NanGuardHook`). The other processes of the run end with the one that saves.
 
     Arguments are the host's. Storage other than a local folder (``s3://``) is written by its own
     backend; there only the order, write before delete, is ours.
@@ -61,19 +63,22 @@ class CheckpointHook(HostCheckpointHook):
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        runner.save_checkpoint(
-            self.out_dir,
-            name,
-            self.file_client_args,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
-        )
+        with _all_or_none():
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args,
+            )
+            if is_main_process():
+                last = osp.join(runner.work_dir, 'last_checkpoint')
+                write_atomically(self.last_ckpt.encode(), last)
         if is_main_process():
-            write_atomically(self.last_ckpt.encode(), osp.join(runner.work_dir, 'last_checkpoint'))
             self._remove(self.file_backend.join_path(self.out_dir, name) for name in outdated)
 
     def _keep_step(self, runner: Runner, step: int) -> list[str]:
@@ -91,7 +96,7 @@ class CheckpointHook(HostCheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """The host's, with the best one so far deleted only once the new one is written."""
-        with self._removals_last():
+        with _all_or_none(), self._removals_last():
             super()._save_best_checkpoint(runner, metrics)
 
     @contextmanager
@@ -112,3 +117,23 @@ class CheckpointHook(HostCheckpointHook):
                 self.file_backend.remove(path)
             elif self.file_backend.isdir(path):  # DeepSpeed's checkpoints are folders
                 self.file_backend.rmtree(path)
+
+
+@contextmanager
+def _all_or_none() -> Iterator[None]:
+    """Ends every process where one cannot save, so that no other waits for it in the next step.
+
+    Raises:
+        OSError: In the other processes.
+    """
+    error = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    failed = torch.tensor(float(error is not None))
+    all_reduce(failed, 'max')
+    if error is not None:
+        raise error
+    if failed:
+        raise OSError('Another process could not save the checkpoint and says why; all stop.')

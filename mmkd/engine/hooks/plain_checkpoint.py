@@ -6,6 +6,8 @@ from mmengine.runner import Runner
 from mmkd.engine.plain import NotPlainError, from_plain, to_plain
 from mmkd.registry import HOOKS
 
+from .adapter_resume import checkpoint_of
+
 # Tensors by name, whoever wrote them; the first carries module versions in an attribute.
 _TENSORS = ('state_dict', 'ema_state_dict')
 _INFORMATION = ('meta', 'message_hub')
@@ -44,9 +46,19 @@ class PlainCheckpointHook(Hook):
                     self._warn(runner, f'{key} is stored as it is, not plain: {error}.')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Builds HistoryBuffers and arrays anew, in place."""
+        """Builds HistoryBuffers and arrays anew, in place.
+
+        Raises:
+            ValueError: An entry is damaged.
+        """
         for key in [key for key in checkpoint if key not in _TENSORS]:
-            checkpoint[key] = from_plain(checkpoint[key])
+            try:
+                checkpoint[key] = from_plain(checkpoint[key])
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f'{checkpoint_of(runner)}: its {key} is damaged ({error}). Take another '
+                    'checkpoint of the run.'
+                ) from error
 
     def _plain_parts(self, runner: Runner, name: str, value: dict) -> dict:
         """The parts of ``value`` that have a plain form."""
