@@ -159,6 +159,16 @@ class TestChecking:
             fetch(item(server), tmp_path)
         assert path.read_bytes() == b'mine' and not server.asked
 
+    @pytest.mark.parametrize('name', ['a.bin.part', 'a.bin.part.etag'])
+    def test_a_planted_link_is_not_written_through(self, server, tmp_path, name):
+        victim = tmp_path / 'victim'
+        victim.write_bytes(b'precious')
+        (tmp_path / 'set').mkdir()
+        (tmp_path / 'set' / name).symlink_to(victim)
+        with pytest.raises(ValueError, match=f'{name} is a link to .*victim.*: remove the link'):
+            fetch(item(server), tmp_path)
+        assert victim.read_bytes() == b'precious'
+
     def test_a_zip_without_published_checksum_is_checked_by_its_own(self, server, tmp_path):
         server.files['/a.zip'] = zipped(a=b'one' * 999)
         damaged = bytearray(server.files['/a.zip'])
@@ -247,6 +257,73 @@ class TestUnpacking:
         archive.write_bytes(spoil(archive.read_bytes()))
         with pytest.raises(ValueError, match=rf'{archive.name} is damaged .*: move it away and'):
             unpack(archive, tmp_path / 'out')
+
+    @pytest.mark.parametrize('kind', ['SYMTYPE', 'LNKTYPE', 'FIFOTYPE', 'CHRTYPE'])
+    def test_what_is_no_file_in_a_tar_is_refused_by_name(self, tmp_path, kind):
+        path = tmp_path / 'a.tar'
+        with tarfile.open(path, 'w') as tar:
+            first = tarfile.TarInfo('set/a.txt')
+            tar.addfile(first, io.BytesIO(b''))
+            entry = tarfile.TarInfo('set/odd')
+            entry.type, entry.linkname = getattr(tarfile, kind), 'set/a.txt'
+            tar.addfile(entry)
+        with pytest.raises(ValueError, match=r"a.tar holds 'set/odd', which is a link or a device"):
+            unpack(path, tmp_path / 'out')
+        assert not (tmp_path / 'out').exists()
+
+    @pytest.mark.parametrize('field, value, message', [
+        ('external_attr', 0o120777 << 16, 'is a link or a device'),
+        ('flag_bits', 1, 'is encrypted'),
+        ('compress_type', 99, 'is compressed in an unknown way'),
+    ])  # fmt: skip
+    def test_so_is_what_a_zip_holds(self, tmp_path, monkeypatch, field, value, message):
+        path = tmp_path / 'a.zip'
+        path.write_bytes(zipped(a=b'one', odd=b'two'))
+        infolist = zipfile.ZipFile.infolist
+
+        def changed(self):
+            found = infolist(self)
+            setattr(found[1], field, value)
+            return found
+
+        monkeypatch.setattr(zipfile.ZipFile, 'infolist', changed)
+        with pytest.raises(ValueError, match=rf"a.zip holds 'odd', which {message}"):
+            unpack(path, tmp_path / 'out')
+        assert not (tmp_path / 'out').exists()
+
+    @pytest.mark.parametrize('first, second', [
+        ('set/a.txt', 'set/A.TXT'),
+        ('set/a', 'set/a.'),
+        ('set/a', './set/a'),
+        ('set/a', 'set/a/b'),
+        ('set/a/b', 'set/a'),
+        ('caf\u00e9', 'cafe\u0301'),
+    ])  # fmt: skip
+    def test_names_that_are_one_place_somewhere_are_refused(self, tmp_path, first, second):
+        path = tmp_path / 'a.tar'
+        with tarfile.open(path, 'w') as tar:
+            for name in (first, second):
+                tar.addfile(tarfile.TarInfo(name), io.BytesIO(b''))
+        with pytest.raises(ValueError, match='a.tar holds .* and .*, which are one place'):
+            unpack(path, tmp_path / 'out')
+        assert not (tmp_path / 'out').exists()
+
+    def test_a_planted_part_is_not_followed(self, archive, tmp_path):
+        victim, out = tmp_path / 'victim', tmp_path / 'out/set'
+        victim.write_text('precious')
+        out.mkdir(parents=True)
+        (out / 'a.txt.part').symlink_to(victim)
+        assert unpack(archive, tmp_path / 'out') == (2, 0)
+        assert victim.read_text() == 'precious' and (out / 'a.txt').read_text() == 'one'
+
+    def test_a_member_that_breaks_leaves_nothing_half_written(self, tmp_path):
+        path = tmp_path / 'a.zip'
+        content = bytearray(zipped(a=b'one' * 99))
+        content[60] ^= 1
+        path.write_bytes(bytes(content))
+        with pytest.raises(ValueError, match='a.zip is damaged'):
+            unpack(path, tmp_path / 'out')
+        assert list((tmp_path / 'out').iterdir()) == []
 
     def test_another_kind_of_file_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match='a.rar is none of'):

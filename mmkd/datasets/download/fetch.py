@@ -1,5 +1,6 @@
 """One file from its address, resumed where it was cut off, checked, and never over another."""
 
+import os
 import shutil
 import time
 import urllib.error
@@ -54,7 +55,8 @@ def fetch(
     Raises:
         FileExistsError: Another file has its name.
         ConnectionError: The server cannot be reached, has no such file, or keeps failing.
-        ValueError: What came is not what should have come, or ``retries`` is negative.
+        ValueError: What came is not what should have come, ``retries`` is negative, or a link
+            stands where the part is written.
         OSError: The disk has no room.
     """
     if retries < 0:
@@ -70,6 +72,12 @@ def fetch(
         return path, False
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.part')
+    for file in (part, _tag(part)):
+        if file.is_symlink():
+            raise ValueError(
+                f'{file} is a link to {os.readlink(file)}, which the download would write over: '
+                'remove the link.'
+            )
     for attempt in range(retries + 1):
         try:
             _transfer(item.url, part, timeout, on_bytes)
@@ -146,19 +154,19 @@ def _compare(response: HTTPResponse, part: Path, length: int) -> None:
     """The server sent the file from its beginning: what is there must be the same."""
     with open(part, 'rb') as file:
         while length:
-            mine = file.read(min(_CHUNK, length))
-            theirs = b''
-            while len(theirs) < len(mine):
-                more = _read(response, len(mine) - len(theirs))
+            local = file.read(min(_CHUNK, length))
+            remote = b''
+            while len(remote) < len(local):
+                more = _read(response, len(local) - len(remote))
                 if not more:
                     break
-                theirs += more
-            if mine != theirs:
+                remote += more
+            if local != remote:
                 raise ValueError(
                     f'{part} is not the beginning of what the server has now: move it away and '
                     'call again.'
                 )
-            length -= len(mine)
+            length -= len(local)
 
 
 def _read(response: HTTPResponse, size: int) -> bytes:

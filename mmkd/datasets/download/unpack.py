@@ -3,7 +3,10 @@
 import gzip
 import os
 import shutil
+import stat
 import tarfile
+import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
@@ -36,7 +40,9 @@ def unpack(
 
     Raises:
         FileExistsError: A file of another length has a member's name.
-        ValueError: It is no archive, a damaged one, or a member would leave the folder.
+        ValueError: It is no archive, a damaged one, or it has a member that would leave the folder,
+            is neither file nor folder (a link, a device), is encrypted, is compressed in an unknown
+            way, or clashes with another on some file systems. Nothing was written then.
     """
     try:
         return _unpack(Path(archive), Path(folder), on_file)
@@ -48,6 +54,7 @@ def unpack(
 
 
 def _unpack(archive: Path, folder: Path, on_file: Callable[[], None]) -> tuple[int, int]:
+    _check_names(archive, folder)
     written = there = 0
     for member in _members(archive):
         target = _inside(folder, member.name, archive)
@@ -59,20 +66,65 @@ def _unpack(archive: Path, folder: Path, on_file: Callable[[], None]) -> tuple[i
             there += 1
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f'{target.name}.part')
-            with member.open() as source, open(part, 'wb') as file:
-                shutil.copyfileobj(source, file, 1 << 20)
-            os.replace(part, target)
+            _write(member, target)
             written += 1
         on_file()
     return written, there
 
 
+def _write(member: _Member, target: Path) -> None:
+    """Writes under a name that nobody can have planted; the file gets its own once it is whole."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix='.part', delete=False) as file:
+        part = Path(file.name)
+        try:
+            with member.open() as source:
+                shutil.copyfileobj(source, file, 1 << 20)
+            part.chmod(0o644)
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _check_names(archive: Path, folder: Path) -> None:
+    """Looks at every member before the first is written."""
+    files: dict[tuple[str, ...], str] = {}
+    folders: dict[tuple[str, ...], str] = {}
+    for member in _members(archive):
+        _inside(folder, member.name, archive)
+        parts = [part for part in member.name.split('/') if part not in ('', '.')]
+        # As file systems that ignore case, or drop dots and spaces at the end, see it.
+        key = tuple(
+            unicodedata.normalize('NFC', part).rstrip('. ').casefold() for part in parts
+        )
+        above = {key[:depth]: member.name for depth in range(1, len(key))}
+        clash = files.get(key) or folders.get(key)
+        clash = clash or next((files[outer] for outer in above if outer in files), None)
+        if clash is not None:
+            raise ValueError(
+                f'{archive} holds {clash!r} and {member.name!r}, which are one place on some file '
+                'systems: not unpacked. Fetch it again, or unpack it by hand.'
+            )
+        files[key] = member.name
+        folders.update(above)
+
+
 def _members(archive: Path) -> Iterator[_Member]:
-    """Regular files, in the order of the archive."""
+    """Regular files, in the order of the archive; folders are made for them.
+
+    Raises:
+        ValueError: A member is something else.
+    """
     if archive.name.endswith('.zip'):
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
+                kind = stat.S_IFMT(info.external_attr >> 16)
+                if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                    raise _foreign(archive, info.filename, 'is a link or a device')
+                if info.flag_bits & 1:
+                    raise _foreign(archive, info.filename, 'is encrypted')
+                if info.compress_type not in _COMPRESSIONS:
+                    raise _foreign(archive, info.filename, 'is compressed in an unknown way')
                 if not info.is_dir():
                     yield _Member(info.filename, info.file_size, partial(opened.open, info))
     elif archive.name.endswith(ARCHIVES):
@@ -80,8 +132,17 @@ def _members(archive: Path) -> Iterator[_Member]:
             for entry in tar:
                 if entry.isfile():
                     yield _Member(entry.name, entry.size, partial(_stream, tar, entry))
+                elif not entry.isdir():
+                    raise _foreign(archive, entry.name, 'is a link or a device')
     else:
         raise ValueError(f'{archive} is none of {ARCHIVES}.')
+
+
+def _foreign(archive: Path, name: str, what: str) -> ValueError:
+    return ValueError(
+        f'{archive} holds {name!r}, which {what}: not unpacked. Fetch it again, or unpack it by '
+        'hand.'
+    )
 
 
 def _stream(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
