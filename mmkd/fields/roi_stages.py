@@ -23,6 +23,7 @@ class RoIStages(Field):
     name = 'roi_stages'
     words = 'stages of a cascade'
     of_classes = True
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
         """Detectors with a plain cascade: each stage reads features and RoIs and nothing else."""

@@ -24,6 +24,7 @@ class RPN(Field):
 
     name = 'rpn'
     words = 'region proposal network'
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
         """Two-stage detectors whose RPN has anchors and targets on them."""

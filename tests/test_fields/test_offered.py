@@ -3,12 +3,19 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmdet.registry import MODELS
 from torch import nn
 
 from mmkd.fields import all_fields
-from mmkd.testing.detectors import tiny_cascade_rcnn_cfg, tiny_faster_rcnn_cfg
-from mmkd.testing.distill import build_plain
+from mmkd.fields.features import Features
+from mmkd.methods import DistillMethod
+from mmkd.testing.detectors import (
+    tiny_cascade_rcnn_cfg,
+    tiny_faster_rcnn_cfg,
+    tiny_retinanet_cfg,
+)
+from mmkd.testing.distill import build_distill, build_plain, loss_of
 
 
 def offered(**parts):
@@ -57,3 +64,48 @@ def test_a_plain_detector_offers_them_all():
     detector = build_plain(tiny_faster_rcnn_cfg())
     found = offered(rpn_head=detector.rpn_head, roi_head=detector.roi_head)
     assert found == set(all_fields()) - {'dense', 'roi_stages'}
+
+
+def reader(own, others):
+    class Reader(DistillMethod):
+        student_fields, teacher_fields = frozenset(own), frozenset(others)
+
+        def forward(self, student, teacher, batch):
+            values = [getattr(teacher, field) for field in sorted(self.teacher_fields)]
+            return {'loss_reader': student.features[0].mean() * len(values)}
+
+    return [dict(type=Reader)]
+
+
+def test_a_teachers_field_that_answers_on_the_students_needs_them(tmp_path):
+    student = tiny_retinanet_cfg()
+    for field, need in (('roi_head', 'roi_head'), ('rpn', 'rpn'), ('roi_embedding', 'roi_head')):
+        with pytest.raises(ValueError, match=f"reader reads '{need}' .* of the student"):
+            build_distill(tmp_path, student=student, methods=reader({'features'}, {field}))
+
+
+def test_a_teachers_field_that_stands_alone_needs_no_like_of_the_student(tmp_path):
+    methods = reader({'features'}, {'bbox_coder', 'proposals', 'outputs'})
+    assert loss_of(build_distill(tmp_path, student=tiny_retinanet_cfg(), methods=methods))
+
+
+def test_what_the_teacher_needs_of_the_student_is_kept(tmp_path):
+    for field in ('roi_embedding', 'rpn', 'priors'):
+        losses = loss_of(build_distill(tmp_path, methods=reader({'features'}, {field})))
+        assert losses['loss_reader'].isfinite()
+
+
+def test_a_value_that_the_teacher_reads_first_keeps_its_gradient(tmp_path, monkeypatch):
+    def means(field, detector, seen):
+        return [level.mean() for level in seen['features']]
+
+    monkeypatch.setattr(Features, 'student', means)
+    monkeypatch.setattr(Features, 'teacher', lambda self, seen, query: query.student.features)
+
+    class Same(DistillMethod):
+        def forward(self, student, teacher, batch):
+            assert teacher.features is student.features
+            return {'loss_same': torch.stack(student.features).sum()}
+
+    model = build_distill(tmp_path, methods=[dict(type=Same)])
+    assert loss_of(model)['loss_same'].requires_grad
