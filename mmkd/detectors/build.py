@@ -31,7 +31,7 @@ def build_methods(
     """
     if not configs:
         raise ValueError("methods is empty: name at least one, e.g. [dict(type='mmkd.FGFI')].")
-    methods = nn.ModuleDict()
+    methods, known = nn.ModuleDict(), all_fields()
     if not isinstance(configs, Sequence) or not all(isinstance(one, Mapping) for one in configs):
         raise ValueError(
             f"methods must be a list of dicts, e.g. [dict(type='mmkd.FGFI')], got {configs!r}."
@@ -48,7 +48,8 @@ def build_methods(
                 f'methods has two entries named {method.name!r}: give one a name of its own, '
                 f"e.g. dict(type={config['type']!r}, name='{method.name}_2')."
             )
-        _check_offered(method, 'student', method.student_fields, student)
+        needed = (known[name].needs for name in method.teacher_fields if name in known)
+        _check_offered(method, 'student', method.student_fields.union(*needed), student)
         for read in read_teachers(method, teachers):
             role = 'teacher' if len(teachers) == 1 else f'teacher {read!r}'
             _check_offered(method, role, method.teacher_fields, teachers[read])

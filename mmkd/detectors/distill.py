@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from mmdet.models.detectors import BaseDetector
 from mmengine.logging import MessageHub
 from torch import Tensor, nn
@@ -124,14 +125,13 @@ class DistillDetector(BaseDetector):
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
-            for field in sorted(reads):
+            for field in sorted(reads & set(student.fields)):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
             pair.note_classes(self.student, self._role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
-            *(self.reads(name) & set(student.fields) for name in self.teachers),
+            *(known[field].needs for name in self.teachers for field in self.reads(name)),
         )
-        every |= frozenset().union(*(known[name].needs for name in every))
         self._recorded = {name: known[name] for name in sorted(every)}
 
     def _role(self, name: str) -> str:
@@ -334,6 +334,7 @@ class DistillDetector(BaseDetector):
         return super()._apply(fn, *args, **kwargs)
 
 
+@torch.enable_grad()  # what reads it first may run without gradient, as teachers do
 def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> Any:
     return field.student(student, seen)
 

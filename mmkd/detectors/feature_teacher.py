@@ -8,6 +8,8 @@ from torch import Tensor
 from mmkd.compat import load_checkpoint_file
 from mmkd.registry import MODELS
 
+from .weights import misfit_report
+
 
 @MODELS.register_module()
 class FeatureTeacher(BaseModule):
@@ -15,7 +17,7 @@ class FeatureTeacher(BaseModule):
 
     ``teacher=dict(type='mmkd.FeatureTeacher', backbone=...)``; its weights come from a checkpoint,
     ``teacher=dict(config=dict(type='mmkd.FeatureTeacher', ...), checkpoint=...)``, or from the
-    ``init_cfg`` of the backbone.
+    ``init_cfg`` of the backbone. One with a neck needs the checkpoint.
 
     Args:
         backbone: Config of the backbone; several maps come from its ``out_indices``.
@@ -48,7 +50,8 @@ class FeatureTeacher(BaseModule):
     @property
     def pretrained(self) -> bool:
         """Whether its own settings give it weights that were trained."""
-        return getattr(self.backbone, 'pretrained', False) or self._file is not None
+        given = getattr(self.backbone, 'pretrained', False) or self._file is not None
+        return bool(given) and not self.with_neck  # those of a neck come from a checkpoint alone
 
     @property
     def _file(self) -> Any:
@@ -56,7 +59,7 @@ class FeatureTeacher(BaseModule):
         return found.get('checkpoint') if isinstance(found, dict) else None
 
     def init_weights(self) -> None:
-        """MMEngine's, but pretrained weights that lack a part of the backbone are an error.
+        """MMEngine's, but pretrained weights that lack or do not fit a part are an error.
 
         Raises:
             ValueError: Names the keys.
@@ -67,13 +70,13 @@ class FeatureTeacher(BaseModule):
         state = load_checkpoint_file(self._file)
         prefix = self.backbone.init_cfg.get('prefix', '')
         prefix += '.' * bool(prefix and not prefix.endswith('.'))
-        given = {key.removeprefix(prefix) for key in state.get('state_dict', state)}
         own = self.backbone.state_dict()
-        missing = [k for k in own if k not in given and not k.endswith('num_batches_tracked')]
-        if missing:
+        given = {k.removeprefix(prefix): v for k, v in state.get('state_dict', state).items()}
+        report = misfit_report(own, {key: given[key] for key in own if key in given})
+        if report:
             raise ValueError(
-                f'teacher: {self._file} lacks {len(missing)} weights of the backbone: '
-                f'{", ".join(missing[:8])}. Give the file of this backbone, or its prefix.'
+                f'teacher: {self._file} does not fit the backbone:\n{report}\n'
+                'Give the file of this backbone, or its prefix.'
             )
 
     def extract_feat(self, inputs: Tensor) -> Any:

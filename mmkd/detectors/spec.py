@@ -36,6 +36,9 @@ class ResolvedSpec:
 ONLY = 'teacher'
 """Name of a teacher that is the only one."""
 
+_NO_NAMES = ('ensemble', 'student', 'checkpoint', 'cfg_options', 'classes')
+"""What a teacher cannot be called: it is said of others, or is a setting of one."""
+
 
 def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
     """Reads the configs of one teacher, or of a dict of named ones.
@@ -66,11 +69,12 @@ def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
                     'dict of named ones with _delete_=True.'
                 )
         return {ONLY: resolve_spec(setting, 'teacher', declares=True)}
-    wrong = [name for name in setting if not str(name).isidentifier() or name == 'ensemble']
+    wrong = [name for name in setting if not str(name).isidentifier() or name in _NO_NAMES]
     if wrong or not setting:
         raise ValueError(
             f'teacher has the keys {sorted(setting)}: it needs "config" (or "type") of one '
-            'teacher, or names of several, identifiers other than "ensemble".'
+            'teacher, or names of several, identifiers other than '
+            f'{", ".join(map(repr, _NO_NAMES))}.'
         )
     return {name: resolve_spec(one, f'teacher.{name}', True) for name, one in setting.items()}
 

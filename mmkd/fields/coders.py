@@ -79,8 +79,8 @@ class BoxCoder(Field):
         raise NotImplementedError
 
     def offered(self, detector: Any) -> bool:
-        """Detectors with the head."""
-        return self.head(detector) is not None
+        """Detectors whose head has one."""
+        return hasattr(self.head(detector), 'bbox_coder')
 
     def record(self, detector: Any, recorder: Recorder) -> None:
         """Nothing: it is a part of the detector."""

@@ -96,6 +96,7 @@ class Dense(Field):
     name = 'dense'
     words = 'dense head'
     of_classes = True
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
         """One-stage detectors with such a head, whose towers are convolutions with activations."""

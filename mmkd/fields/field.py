@@ -24,7 +24,8 @@ class Field:
         name: Name of the field, an identifier.
         words: What messages call it.
         of_classes: Whether its values are of classes, so that two sides need one class list.
-        needs: Other fields of the student that the teacher's value is computed from.
+        needs: Fields of the student that the teacher's value is computed from; its own where the
+            teacher answers on the student's anchors or RoIs.
     """
 
     name: str

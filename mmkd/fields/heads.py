@@ -54,12 +54,12 @@ class Outputs(Field):
     words = 'outputs of a head on every cell'
 
     def offered(self, detector: Any) -> bool:
-        """Detectors whose dense head has priors."""
+        """Detectors whose RPN is one network, or whose one-stage head has priors."""
         head = dense_head(detector)
-        return head is not None and (
-            getattr(head, 'prior_generator', None) is not None
-            or getattr(detector, 'rpn_head', None) is not None
-        )
+        if getattr(detector, 'rpn_head', None) is not None:
+            # A cascade of RPNs, or boxes that are learned, have no forward pass of their own.
+            return type(head).forward is not nn.Module.forward
+        return getattr(head, 'prior_generator', None) is not None
 
     def record(self, detector: Any, recorder: Recorder) -> None:
         """Keeps what the head returns first."""

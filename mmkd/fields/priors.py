@@ -20,6 +20,7 @@ class PriorsField(Field):
 
     name = 'priors'
     words = 'anchors'
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
         """Detectors whose dense head has anchors, not points."""

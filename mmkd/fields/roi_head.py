@@ -46,6 +46,7 @@ class RoIHead(Field):
     name = 'roi_head'
     words = 'RoI head'
     of_classes = True
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
         """Two-stage detectors with one box head."""

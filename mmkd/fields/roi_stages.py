@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import nn
+from mmdet.models.roi_heads import CascadeRoIHead
 
 from mmkd.observation import HeadInfo, Observation, RoIOutput
 from mmkd.registry import FIELDS
@@ -23,13 +23,12 @@ class RoIStages(Field):
     name = 'roi_stages'
     words = 'stages of a cascade'
     of_classes = True
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
-        """Detectors whose RoI head is a plain cascade: a box head and an extractor a stage."""
-        head = getattr(detector, 'roi_head', None)
-        parts = (getattr(head, name, None) for name in ('bbox_head', 'bbox_roi_extractor'))
-        lists = [part for part in parts if isinstance(part, nn.ModuleList)]
-        return len(lists) == 2 and all(hasattr(one, 'bbox_coder') for one in lists[0])
+        """Detectors with a plain cascade: each stage reads features and RoIs and nothing else."""
+        run = getattr(type(getattr(detector, 'roi_head', None)), '_bbox_forward', None)
+        return run is CascadeRoIHead._bbox_forward
 
     def describe(self, detector: Any, run: DryRun) -> list[HeadInfo]:
         """What kind of head each stage is, and what it reads."""

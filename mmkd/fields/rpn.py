@@ -24,10 +24,13 @@ class RPN(Field):
 
     name = 'rpn'
     words = 'region proposal network'
+    needs = frozenset({name})
 
     def offered(self, detector: Any) -> bool:
-        """Two-stage detectors."""
-        return getattr(detector, 'rpn_head', None) is not None
+        """Two-stage detectors whose RPN has anchors and targets on them."""
+        head = getattr(detector, 'rpn_head', None)
+        needed = ('prior_generator', 'get_anchors', 'get_targets')
+        return all(hasattr(head, name) for name in needed)
 
     def describe(self, detector: Any, run: DryRun) -> HeadInfo:
         """What kind of head it is."""

@@ -17,19 +17,19 @@ def _renamed_fields(fields: Iterable[str]) -> frozenset[str]:
     return frozenset(renamed_field(field) for field in fields)
 
 
-def _former_name(role: str) -> property:
-    """``student_reads`` or ``teacher_reads`` of an instance, until 0.2."""
-    name = f'{role}_fields'
+class _FormerName:
+    """``student_reads`` or ``teacher_reads`` of a method or its class, until 0.2."""
 
-    def read(self: 'DistillMethod') -> frozenset[str]:
-        warn_renamed(f'{role}_reads of a method', name)
-        return getattr(self, name)
+    def __init__(self, role: str) -> None:
+        self.former, self.name = f'{role}_reads of a method', f'{role}_fields'
 
-    def write(self: 'DistillMethod', fields: Iterable[str]) -> None:
-        warn_renamed(f'{role}_reads of a method', name)
-        setattr(self, name, _renamed_fields(fields))
+    def __get__(self, method: Any, kind: type) -> frozenset[str]:
+        warn_renamed(self.former, self.name)
+        return getattr(kind if method is None else method, self.name)
 
-    return property(read, write)
+    def __set__(self, method: Any, fields: Iterable[str]) -> None:
+        warn_renamed(self.former, self.name)
+        setattr(method, self.name, _renamed_fields(fields))
 
 
 class DistillMethod(nn.Module):
@@ -120,8 +120,9 @@ class DistillMethod(nn.Module):
         return self.loss_weight > 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Takes over the former names of :attr:`student_fields` and :attr:`teacher_fields`."""
+        """Takes over former names of class attributes; one that defines ``masks`` has them."""
         super().__init_subclass__(**kwargs)
+        cls.has_masks = cls.has_masks or 'masks' in vars(cls)
         for role in ('student', 'teacher'):
             former = f'{role}_reads'
             if isinstance(vars(cls).get(former), (frozenset, set)):
@@ -129,8 +130,8 @@ class DistillMethod(nn.Module):
                 setattr(cls, f'{role}_fields', _renamed_fields(vars(cls)[former]))
                 delattr(cls, former)
 
-    student_reads = _former_name('student')
-    teacher_reads = _former_name('teacher')
+    student_reads = _FormerName('student')
+    teacher_reads = _FormerName('teacher')
 
     def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
         """Where it compares: per level pair (B, H, W) bool on the teacher's grid; none if all."""

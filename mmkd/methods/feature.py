@@ -60,9 +60,9 @@ class FeatureMethod(DistillMethod):
         aligner = part('aligner', aligner, type='mmkd.FeatureAligner')
         self.aligner = constructor('aligner', aligner, pair=(), build=())()
         self.region: Any = None if region is None else constructor('region', region, setup=())()
-        self.has_masks = region is not None
+        self.has_masks = region is not None or type(self).masks is not FeatureMethod.masks
         loss = {'loss_weight': self.loss_weight, **loss}
-        takes = (*self.loss_takes, 'mask') if self.has_masks else self.loss_takes
+        takes = (*self.loss_takes, 'mask') if region is not None else self.loss_takes
         self.loss = constructor('loss', loss, forward=takes)()
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:

@@ -98,7 +98,7 @@ class TestTwoTeachers:
 
     def test_there_is_no_only_teacher(self, tmp_path):
         model = build(tmp_path, self.methods, a=WIDE, b=WIDER)
-        with pytest.raises(ValueError, match=r"several teachers, \['a', 'b'\]"):
+        with pytest.raises(ValueError, match=r"no single teacher but \['a', 'b'\]"):
             _ = model.teacher
 
 
@@ -175,9 +175,9 @@ class TestSettings:
         with pytest.raises(ValueError, match='_delete_=True'):
             resolve_teachers(dict(WIDE, a=dict(config=WIDE)))
 
-    @pytest.mark.parametrize('name', ['ensemble', 'a b'])
+    @pytest.mark.parametrize('name', ['ensemble', 'a b', 'student', 'checkpoint', 'classes'])
     def test_a_name_that_cannot_be_read_is_refused(self, name):
-        with pytest.raises(ValueError, match='identifiers other than "ensemble"'):
+        with pytest.raises(ValueError, match="identifiers other than 'ensemble'"):
             resolve_teachers({name: dict(config=WIDE)})
 
     def test_one_teacher_is_called_teacher(self):
@@ -246,7 +246,22 @@ class TestFeatureTeacher:
         model = self.build(
             dict(type='mmkd.FeatureTeacher', backbone=dict(self.backbone, init_cfg=pretrained))
         )
-        with pytest.raises(ValueError, match='lacks 3 weights of the backbone'):
+        with pytest.raises(ValueError, match='does not fit the backbone:\n  3 keys missing'):
+            model.init_weights()
+
+    def test_so_is_one_of_a_wider_backbone(self, tmp_path):
+        pretrained = dict(type='Pretrained', checkpoint=self.saved(tmp_path / 'b.pth'))
+        narrow = dict(self.backbone, base_channels=8, init_cfg=pretrained)
+        model = self.build(dict(type='mmkd.FeatureTeacher', backbone=narrow))
+        with pytest.raises(ValueError, match='keys of another shape'):
+            model.init_weights()
+
+    def test_a_neck_has_no_weights_of_the_backbones_file(self, tmp_path):
+        pretrained = dict(type='Pretrained', checkpoint=self.saved(tmp_path / 'b.pth'))
+        neck = dict(type='mmdet.FPN', in_channels=[32, 64, 128], out_channels=16, num_outs=3)
+        backbone = dict(self.backbone, init_cfg=pretrained)
+        model = self.build(dict(type='mmkd.FeatureTeacher', backbone=backbone, neck=neck))
+        with pytest.raises(ValueError, match='comes without weights'):
             model.init_weights()
 
     def test_without_weights_it_is_refused(self):

@@ -5,7 +5,14 @@ import warnings
 import pytest
 
 from mmkd.losses.functional import count_over_ranks
-from mmkd.methods import BoundedRegression, Chen2017, DistillMethod, SoftClassification
+from mmkd.methods import (
+    FGFI,
+    BoundedRegression,
+    Chen2017,
+    DistillMethod,
+    Hint,
+    SoftClassification,
+)
 from mmkd.observation import DetectorInfo, HeadInfo, MapsInfo, total_loss
 from mmkd.registry import MODELS
 from mmkd.testing.distill import build_distill, loss_of
@@ -106,6 +113,23 @@ def test_a_subclass_of_one_in_the_old_names_needs_no_more(warned):
 
     assert Child().student_fields == Child().teacher_fields == {'roi_head'}
     assert Other().student_fields == {'features'} and Other().teacher_fields == {'roi_head'}
+
+
+def test_the_fields_of_a_class_can_be_added_to(warned):
+    class More(FGFI):
+        student_reads = FGFI.student_reads | {'rois'}
+
+    assert More.student_fields == {'features', 'roi_head'} == FGFI.student_fields | {'roi_head'}
+    assert warned() == sorted([STUDENT_FIELDS, ROI_HEAD])
+
+
+def test_a_method_that_defines_masks_has_them():
+    def masks(self, student, teacher, batch):
+        return [batch.gt_bboxes]
+
+    kinds = [type('Masked', (base,), {'masks': masks}) for base in (DistillMethod, Hint)]
+    assert all(kind().has_masks for kind in kinds)
+    assert not DistillMethod().has_masks and not Hint().has_masks and FGFI().has_masks
 
 
 @pytest.mark.parametrize('on', ['rcn', ['rcn'], ('rcn', 'rpn'), ('rpn', 'rcn')])

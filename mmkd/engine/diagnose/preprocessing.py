@@ -25,7 +25,7 @@ def check_conversion(model: Distiller, role: str, pair: PairLike) -> Check:
     )
 
 
-def check_record(role: str, teacher: TeacherLike) -> Check:
+def check_record(model: Distiller, role: str, teacher: TeacherLike) -> Check:
     """A teacher's config against what its checkpoint says it was trained with."""
     name = f'preprocessing of {role}'
     if teacher.checkpoint is None:
@@ -34,7 +34,8 @@ def check_record(role: str, teacher: TeacherLike) -> Check:
     recorded = recorded_preprocessing(str(meta.get('cfg') or meta.get('config') or ''))
     if recorded is None:
         return Check(name, State.INFO, 'its checkpoint does not record how it was trained')
-    configured = _of_module(teacher.model.data_preprocessor)
+    # A backbone alone may have no preprocessor: it sees the student's images as they are.
+    configured = _of_module(teacher.model.data_preprocessor or model.data_preprocessor)
     differing = [key for key in recorded if recorded[key] != configured.get(key)]
     if not differing:
         return Check(name, State.OK, f'as its checkpoint records: {_described(configured)}')

@@ -87,7 +87,7 @@ def diagnose(
     checks += [check_conversion(model, role, model.pairs[name]) for name, role in names.items()]
     if loaded.state is State.FINDING:
         return [*checks, *_skipped('the teacher has no weights')]
-    checks += [check_record(role, model.teachers[name]) for name, role in names.items()]
+    checks += [check_record(model, role, model.teachers[name]) for name, role in names.items()]
     model.to(options.device)
     return [*checks, *_on_images(cfg, options, model, progress)]
 
