@@ -44,33 +44,33 @@ def describe(detector: Any, role: str, dry_run_size: ImageSize | None = None) ->
     try:
         for height, width in _sizes(detector, dry_run_size):
             try:
-                return _describe(detector, height, width)
+                run = _dry_run(detector, height, width)
+                break
             except Exception as error:  # networks of every origin raise what they like
                 tried.append(f'{height} x {width}')
                 reason = error
+        else:
+            raise ValueError(
+                f'{role}: the dry run failed on images of {", ".join(tried)} pixels, so its '
+                f'feature levels are unknown ({reason}). Give the DistillDetector a dry_run_size '
+                'that the network reads: a side, or (height, width).'
+            ) from reason
+        fields = offered_fields(detector)
+        described = {name: field.describe(detector, run) for name, field in fields.items()}
+        return DetectorInfo(described, class_count(detector))
     finally:
         for module, mode in training.items():
             module.training = mode
-    raise ValueError(
-        f'{role}: the dry run failed on images of {", ".join(tried)} pixels, so its feature levels '
-        f'are unknown ({reason}). Give the DistillDetector a dry_run_size that the network reads: '
-        'a side, or (height, width).'
-    ) from reason
 
 
-def _describe(detector: Any, height: int, width: int) -> DetectorInfo:
+def _dry_run(detector: Any, height: int, width: int) -> DryRun:
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     with recording() as recorder:
         recorder.on_forward(
             detector.backbone, lambda args, out: recorder.first('stages', as_tuple(out))
         )
         maps = as_tuple(detector.extract_feat(noise.to(next(detector.parameters()))))
-    run = DryRun(width, recorder.seen['stages'], maps)
-    fields = offered_fields(detector)
-    return DetectorInfo(
-        {name: field.describe(detector, run) for name, field in fields.items()},
-        class_count(detector),
-    )
+    return DryRun(width, recorder.seen['stages'], maps)
 
 
 def _sizes(detector: Any, dry_run_size: ImageSize | None) -> dict[tuple[int, int], None]:

@@ -60,7 +60,6 @@ class DistillDetector(BaseDetector):
         init_cfg: Refused: the student's config initialises the student.
         dry_run_size: Side, or (height, width), in pixels, of the image that channels and strides of
             both are read off; None: what a network names, else 256, or more where it needs more.
-
         nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
             made of such weights; see :class:`NanGuard`.
 

@@ -161,11 +161,13 @@ def set_teacher_checkpoints(cfg: Config, given: list[str]) -> None:
             raise ValueError(f'{option}: the config has one teacher, so give one file.')
         cfg.model.teacher = _with_checkpoint(cfg.model.teacher, given[0])
         return
+    names = [entry.partition('=')[0] for entry in given]
     for entry in given:
         name, _, path = entry.partition('=')
-        if name not in teachers or not path:
+        if name not in teachers or not path or names.count(name) > 1:
             raise ValueError(
-                f'{option}: the config has the teachers {list(teachers)}, so write NAME=FILE.'
+                f'{option}: the config has the teachers {list(teachers)}, so write NAME=FILE, once '
+                'for each.'
             )
         cfg.model.teacher[name] = _with_checkpoint(teachers[name], path)
 
@@ -246,7 +248,6 @@ def _train_parser() -> argparse.ArgumentParser:
         nargs='+',
         metavar='FILE',
         help="file or URL of the teacher's weights; NAME=FILE ... for several teachers",
-
     )
     _add_shared(parser)
     return parser

@@ -1,6 +1,7 @@
 """What methods on feature maps share."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -73,7 +74,14 @@ class FeatureMethod(DistillMethod):
         self.target_strides = [second.strides[j] for _, j in self.pairs]
         self.adapters = self.aligner.build(first, second, self.pairs)
         if self.region is not None:
-            self.student_fields |= self.region.setup(student, self.strides, self.target_strides)
+            # Anchors lie on the grids of `features`: a stage takes those of the nearest stride.
+            known = student.features.strides
+            self.region_levels = [
+                i if self.stage == 'features' else _nearest(known, stride)
+                for (i, _), stride in zip(self.pairs, self.strides, strict=True)
+            ]
+            strides = [known[level] for level in self.region_levels]
+            self.student_fields |= self.region.setup(student, strides, self.target_strides)
 
     def pair_levels(
         self, student: DetectorInfo, teacher: DetectorInfo
@@ -99,7 +107,7 @@ class FeatureMethod(DistillMethod):
             return []
         maps = getattr(teacher, self.stage)
         sizes = [tuple(maps[j].shape[-2:]) for _, j in self.pairs]
-        return self.region(student, batch, [i for i, _ in self.pairs], sizes)
+        return self.region(student, batch, self.region_levels, sizes)
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
@@ -114,6 +122,11 @@ class FeatureMethod(DistillMethod):
             f'loss_{self.name}': self.loss(student=adapted, teacher=targets, mask=masks),
             f'{self.name}_cells': kept / sum(mask.numel() for mask in masks),
         }
+
+
+def _nearest(strides: Sequence[int], stride: int) -> int:
+    """Index of the stride that is nearest, octaves counting."""
+    return min(range(len(strides)), key=lambda level: abs(math.log(strides[level] / stride)))
 
 
 def part(name: str, setting: dict | None, **default: Any) -> dict:

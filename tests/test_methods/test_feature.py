@@ -5,10 +5,12 @@ import torch
 from torch import nn
 
 from mmkd.losses import HintLoss
-from mmkd.methods import FGFI, Hint, ProposalMimic, QuantizationMimic
+from mmkd.methods import FGFI, FeatureMethod, Hint, ProposalMimic, QuantizationMimic
 from mmkd.modules import DeconvAdapter, FeatureAligner, ImitationRegion
 from mmkd.observation import total_loss
 from mmkd.registry import MODELS
+from mmkd.testing.batches import demo_batch
+from mmkd.testing.detectors import tiny_retinanet_cfg
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.observations import batch_of, info_of, observe_maps
 
@@ -242,3 +244,22 @@ def test_hint_through_deconvolutions_where_the_teacher_sees_larger_images(tmp_pa
 def test_a_part_that_does_not_fit_its_place_is_refused(kind, parts, message):
     with pytest.raises(ValueError, match=message):
         kind(**parts)
+
+
+def test_a_stage_of_the_backbone_takes_the_anchors_of_the_nearest_stride(tmp_path):
+    class Stages(FeatureMethod):
+        def __init__(self, name='stages'):
+            region = dict(type='mmkd.ImitationRegion', max_over='level')
+            loss = dict(type='mmkd.ImitationLoss')
+            super().__init__(name=name, stage='backbone', region=region, loss=loss)
+
+    methods = [dict(type=Stages), dict(type='mmkd.FGFI', max_over='level')]
+    pair = [tiny_retinanet_cfg(base_channels=width) for width in (8, 16)]
+    model = build_distill(tmp_path, student=pair[0], teacher=pair[1], methods=methods)
+    data = model.data_preprocessor(demo_batch(), True)
+    seen = model.observe(data['inputs'], data['data_samples']).by('teacher')
+    stages, levels = (model.distill[name].masks(*seen) for name in ('stages', 'fgfi'))
+    # Stages of strides 4, 8, 16, 32; levels of strides 8, 16, 32, 64, 128.
+    assert [mask.shape for mask in stages[1:]] == [mask.shape for mask in levels[:3]]
+    assert all(torch.equal(a, b) for a, b in zip(stages[1:], levels[:3], strict=True))
+    assert stages[0].any() and stages[0].shape[1] == 2 * stages[1].shape[1]
