@@ -57,7 +57,7 @@ RULES = {
     'evaluation': Rule(
         {'evaluation.functional', 'registry', 'compat'},
         NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
-    'engine': Rule({'registry', 'compat'}, NUMERIC | HOST | {'rich'}, _PARTS),
+    'engine': Rule({'datasets', 'registry', 'compat'}, NUMERIC | HOST | {'rich'}, _PARTS),
     'visualization': Rule(
         {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),

@@ -13,6 +13,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmkd.compat import load_checkpoint_file
+from mmkd.datasets.lint import check_coco_files
 
 from .arguments import check_arguments
 from .categories import check_categories
@@ -178,8 +179,9 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
 
     Raises:
-        ValueError: A setting is mistyped, see :func:`check_arguments`, or a COCO file has other
-            categories than the classes, see :func:`check_categories`.
+        ValueError: A setting is mistyped, see :func:`check_arguments`, a COCO file has other
+            categories than the classes, see :func:`check_categories`, or holds what no training can
+            use, see :func:`check_coco_files`.
         FileNotFoundError: Lists every setting whose path does not exist.
     """
     check_arguments(cfg, splits)
@@ -203,6 +205,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         check_categories(dataset, f'{split}_dataloader.dataset')
+    if os.environ.get('RANK', '0') == '0':  # the others would read the same
+        check_coco_files(cfg, splits)
 
 
 def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:
