@@ -62,7 +62,8 @@ RULES = {
         {'evaluation.functional', 'registry', 'compat'},
         NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
     'engine': Rule(
-        {'detectors', 'distiller', 'fields', 'observation', 'registry', 'compat', 'utils'},
+        {'datasets', 'detectors', 'distiller', 'fields', 'observation', 'registry', 'compat',
+         'utils'},
         NUMERIC | HOST | {'rich', 'filelock'}, _PARTS),
     'visualization': Rule(
         {'distiller', 'registry', 'compat'},

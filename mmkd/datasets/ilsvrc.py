@@ -5,7 +5,6 @@ before :class:`mmkd.datasets.VOCFolderDataset` reads them, so records are 0-base
 """
 
 import os
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from mmengine.logging import print_log
 
 from ..registry import DATASETS
 from .ilsvrc_classes import ILSVRC_CLASSES
-from .voc_checks import CORNERS
+from .voc_annotation import VOCAnnotation, parse_voc
 from .voc_folder import VOCFolderDataset
 
 
@@ -92,22 +91,18 @@ class ILSVRCDETDataset(VOCFolderDataset):
         """The record of a line's image; the number behind its name is not read."""
         name = image_id.split()[0]
         path = os.path.join(self.sub_data_root, self.ann_subdir, f'{name}.xml')
-        if self.unannotated == 'skip' and not self._exists(path):
+        if self.unannotated == 'skip' and not self._there(path):
             self._skipped += 1
             return None
         return super()._load_image(name)
 
-    def _parse_instance_info(self, raw_ann_info: ET.ElementTree, minus_one: bool = True) -> list:
+    def _annotation(self, content: bytes) -> VOCAnnotation:
         """Name the classes and count from 1, as VOC does."""
-        for entry in raw_ann_info.iterfind('object'):
-            name = entry.find('name')
-            if name is not None:
-                name.text = ILSVRC_CLASSES.get(name.text or '', name.text)
-            for corner in CORNERS:
-                value = entry.find(f'bndbox/{corner}')
-                if value is not None and value.text:
-                    value.text = str(float(value.text) + 1)
-        return super()._parse_instance_info(raw_ann_info, minus_one=minus_one)
+        annotation = parse_voc(content, ignore=self.ignore_classes, names=ILSVRC_CLASSES)
+        for index, one in enumerate(annotation.objects):
+            x1, y1, x2, y2 = one.box
+            annotation.objects[index] = one._replace(box=(x1 + 1, y1 + 1, x2 + 1, y2 + 1))
+        return annotation
 
 
 def _check_classes(classes: Sequence[str]) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet.datasets import BaseDetDataset
-from mmengine.fileio import exists, get_local_path, get_text, list_from_file
-from PIL import Image, UnidentifiedImageError
+from mmengine.fileio import get_local_path, isfile
 
 from ..registry import DATASETS
 from ..settings import check_keys
+from .findings import Findings
+from .images import read_header, without_pixel_limit
 from .kitti_labels import KITTI_NEIGHBOURS, KITTI_TYPES, KITTIObject, parse_kitti_labels
-from .voc_checks import Findings
+from .reading import read_lines, read_text
 
 DONT_CARE = 'DontCare'
 
@@ -91,14 +92,14 @@ class KITTIDataset(BaseDetDataset):
             FileNotFoundError: The split file does not exist.
             ValueError: Files are missing or wrong.
         """
-        if not exists(self.ann_file, backend_args=self.backend_args):
+        if not isfile(self.ann_file, backend_args=self.backend_args):
             raise FileNotFoundError(
                 f'ann_file={self.ann_file!r} does not exist: write the frames of the split into '
                 'it, one a line (docs/datasets.md says where the usual splits are).'
             )
-        lines = list_from_file(self.ann_file, backend_args=self.backend_args)
-        findings = Findings(self.ann_file)
-        records = [self._load_frame(frame, findings) for frame in map(str.strip, lines) if frame]
+        frames, findings = read_lines(self.ann_file, self.backend_args), Findings(self.ann_file)
+        with without_pixel_limit():
+            records = [self._load_frame(frame, findings) for frame in frames]
         findings.raise_problems()
         return [record for record in records if record is not None]
 
@@ -132,17 +133,16 @@ class KITTIDataset(BaseDetDataset):
         image = os.path.join(self.data_prefix['img'], frame + self.img_suffix)
         labels = os.path.join(self.data_prefix['label'], f'{frame}.txt')
         needed = [image, labels] if self.with_labels else [image]
-        missing = [path for path in needed if not exists(path, backend_args=self.backend_args)]
+        missing = [path for path in needed if not isfile(path, backend_args=self.backend_args)]
         for path in missing:
             findings.problem(path, 'no such file', 'add it or take its frame off the split')
         if missing:
             return None
         try:
             with get_local_path(image, backend_args=self.backend_args) as local:
-                with Image.open(local) as opened:  # reads the header alone
-                    width, height = opened.size
-        except (UnidentifiedImageError, OSError) as error:
-            findings.problem(image, f'not an image ({error})', 'copy it anew')
+                width, height = read_header(local).size
+        except ValueError as error:
+            findings.problem(image, str(error), 'copy it anew')
             return None
         instances = self._instances(labels, findings) if self.with_labels else []
         return dict(
@@ -151,7 +151,7 @@ class KITTIDataset(BaseDetDataset):
 
     def _instances(self, path: str, findings: Findings) -> list[dict]:
         try:
-            text = get_text(path, backend_args=self.backend_args)
+            text = read_text(path, self.backend_args)
             objects = [thing for thing in parse_kitti_labels(text) if thing.type in self._roles]
         except ValueError as error:
             findings.problem(path, str(error), 'write the file anew')

@@ -1,8 +1,9 @@
 """Label files of the KITTI object benchmark: one object a line, fifteen columns."""
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from .reading import read_number, read_whole
 
 KITTI_TYPES = (
     'Car', 'Van', 'Truck', 'Pedestrian', 'Person_sitting', 'Cyclist', 'Tram', 'Misc', 'DontCare',
@@ -56,11 +57,7 @@ def _parse(columns: list[str], place: str) -> KITTIObject:
         raise ValueError(f'{place} has {len(columns)} columns, a label has {_COLUMNS}{kind}')
     if columns[0] not in KITTI_TYPES:
         raise ValueError(f'{place}: type {columns[0]!r} is none of {KITTI_TYPES}')
-    try:
-        truncation, occlusion = float(columns[1]), int(columns[2])
-        x1, y1, x2, y2 = map(float, columns[4:8])
-    except ValueError as error:
-        raise ValueError(f'{place}: {error}') from None
-    if not all(map(math.isfinite, (truncation, x1, y1, x2, y2))):
-        raise ValueError(f'{place}: a number is not finite')
+    truncation = read_number(columns[1], f'{place}: truncation')
+    occlusion = read_whole(columns[2], f'{place}: occlusion')
+    x1, y1, x2, y2 = (read_number(text, f'{place}: the box') for text in columns[4:8])
     return KITTIObject(columns[0], truncation, occlusion, (x1, y1, x2, y2))

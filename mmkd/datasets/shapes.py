@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .reading import read_json
 from .shapes_drawing import GLYPHS, background, object_mask, paint
 
 SHAPES_CLASSES = tuple(GLYPHS)
@@ -193,7 +194,8 @@ def check_drawing(folder: str | Path) -> None:
     manifest = Path(folder) / MANIFEST
     if not manifest.is_file():
         return
-    version = json.loads(manifest.read_text()).get('version')
+    content = read_json(manifest)
+    version = content.get('version') if isinstance(content, dict) else None
     if version != _VERSION:
         raise ValueError(
             f'{folder} holds shapes of drawing {version}, this mmkd draws {_VERSION}: draw them '

@@ -8,19 +8,21 @@ becomes ``[0, 9]``); :class:`mmkd.evaluation.VOCFolderMetric` measures them as s
 """
 
 import os
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import Any
 
-import mmcv
 from mmdet.datasets import XMLDataset
-from mmengine.fileio import exists, get, list_from_file
+from mmengine.fileio import exists, get_local_path, isfile
 from mmengine.logging import print_log
 
 from ..registry import DATASETS
 from ..settings import check_keys
+from .findings import Findings
+from .images import read_header, without_pixel_limit
+from .reading import read_bytes, read_lines
 from .shapes import check_drawing
-from .voc_checks import Findings, check_objects
+from .voc_annotation import VOCAnnotation, VOCObject, parse_voc
+from .voc_checks import check_objects
 
 
 @DATASETS.register_module()
@@ -108,19 +110,32 @@ class VOCFolderDataset(XMLDataset):
 
         Raises:
             FileNotFoundError: The folder or the split file does not exist.
-            ValueError: Files break a rule.
+            ValueError: Files break a rule, or ``bad_boxes`` took every box out.
         """
-        self._require(self.data_root, 'data_root', 'correct the path or create the set there')
+        if not exists(self.data_root, backend_args=self.backend_args):
+            raise FileNotFoundError(
+                f'data_root={self.data_root!r} does not exist: correct the path or create the set '
+                'there.'
+            )
         check_drawing(self.data_root)
-        self._require(self.ann_file, 'ann_file', 'correct the name or write the split')
+        if not self._there(self.ann_file):
+            raise FileNotFoundError(
+                f'ann_file={self.ann_file!r} does not exist: correct the name or write the split.'
+            )
         self.cat2label = {name: label for label, name in enumerate(self.metainfo['classes'])}
-        lines = list_from_file(self.ann_file, backend_args=self.backend_args)
-        self._findings = Findings(self.ann_file)
-        records = [self._load_image(image_id) for image_id in map(str.strip, lines) if image_id]
-        self._findings.raise_problems()
-        if self._findings.dropped:
-            print_log(self._findings.dropped_summary(), logger='current', level=30)
-        return [record for record in records if record is not None]
+        self._findings = findings = Findings(self.ann_file)
+        with without_pixel_limit():
+            images = map(self._load_image, read_lines(self.ann_file, self.backend_args))
+            records = [record for record in images if record is not None]
+        findings.raise_problems()
+        if findings.dropped and not any(record['instances'] for record in records):
+            raise ValueError(
+                f'{findings.dropped_summary()}. No box of the split is left: correct the files, '
+                f"bad_boxes={self.bad_boxes!r} is for the few bad ones of a good set."
+            )
+        if findings.dropped:
+            print_log(findings.dropped_summary(), logger='current', level=30)
+        return records
 
     def filter_data(self) -> list[dict]:
         """Apply ``filter_cfg``; no image left is an error, not an empty epoch."""
@@ -134,61 +149,68 @@ class VOCFolderDataset(XMLDataset):
 
     def _load_image(self, image_id: str) -> dict | None:
         """The record of one image, or None where a missing or broken file was noted."""
-        info = dict(
-            img_id=image_id,
-            file_name=os.path.join(self.img_subdir, image_id + self.img_suffix),
-            xml_path=os.path.join(self.sub_data_root, self.ann_subdir, f'{image_id}.xml'),
-        )
-        image_path = os.path.join(self.sub_data_root, info['file_name'])
-        missing = [p for p in (image_path, info['xml_path']) if not self._exists(p)]
+        root = self.sub_data_root
+        image = os.path.join(root, self.img_subdir, image_id + self.img_suffix)
+        annotation = os.path.join(root, self.ann_subdir, f'{image_id}.xml')
+        missing = [path for path in (image, annotation) if not self._there(path)]
         for path in missing:
             self._findings.problem(path, 'no such file', 'add it or take its id off the split')
         if missing:
             return None
         try:
-            return self.parse_data_info(info)
-        except (ET.ParseError, AttributeError, TypeError, ValueError) as error:
-            self._findings.problem(
-                info['xml_path'], f'not a VOC annotation ({error})', 'write the file anew'
-            )
+            return self.parse_data_info(dict(img_id=image_id, img_path=image, xml_path=annotation))
+        except ValueError as error:
+            self._findings.problem(annotation, str(error), 'write the file anew')
             return None
 
     def parse_data_info(self, img_info: dict) -> dict:
-        """MMDetection's parser; the paths are noted for :meth:`_parse_instance_info`."""
-        self._parsing = img_info
-        return super().parse_data_info(img_info)
+        """The record of one image; what its files get wrong is noted.
 
-    def _parse_instance_info(self, raw_ann_info: ET.ElementTree, minus_one: bool = True) -> list:
-        """Check the parsed file and take out what the options say, then parse as MMDetection."""
-        root = raw_ann_info.getroot()
-        assert root is not None  # a parsed file has one
-        check_objects(
-            root,
-            path=self._parsing['xml_path'],
-            size=self._image_size(root),
+        Args:
+            img_info: ``img_id``, ``img_path`` and ``xml_path``.
+
+        Raises:
+            ValueError: The annotation is not XML, or states no size and the image has none.
+        """
+        annotation = self._annotation(read_bytes(img_info['xml_path'], self.backend_args))
+        width, height = size = self._size(annotation, img_info['img_path'])
+        objects = check_objects(
+            annotation,
+            path=img_info['xml_path'],
+            size=size,
             classes=self.metainfo['classes'],
-            ignore_classes=self.ignore_classes,
             bad_boxes=self.bad_boxes,
             empty_images=self.empty_images,
             findings=self._findings,
         )
-        return super()._parse_instance_info(raw_ann_info, minus_one=minus_one)
+        instances = [self._instance(one) for one in objects]
+        return dict(**img_info, width=width, height=height, instances=instances)
 
-    def _image_size(self, root: ET.Element) -> tuple[int, int]:
+    def _annotation(self, content: bytes) -> VOCAnnotation:
+        """What one file holds, in VOC's convention."""
+        return parse_voc(content, ignore=self.ignore_classes)
+
+    def _size(self, annotation: VOCAnnotation, image: str) -> tuple[int, int]:
         """(width, height) in pixels, from the annotation or, where it has none, the image."""
-        size = root.find('size')
-        if size is not None:
-            return int(size.findtext('width', '')), int(size.findtext('height', ''))
-        path = os.path.join(self.sub_data_root, self._parsing['file_name'])
-        image = mmcv.imfrombytes(get(path, backend_args=self.backend_args), backend='cv2')
-        return image.shape[1], image.shape[0]
+        if annotation.size is not None and all(annotation.size):
+            return annotation.size
+        try:
+            with get_local_path(image, backend_args=self.backend_args) as local:
+                return read_header(local).size
+        except ValueError as error:
+            raise ValueError(f'states no size, and {image} is {error}') from error
 
-    def _exists(self, path: str) -> bool:
-        return exists(path, backend_args=self.backend_args)
+    def _instance(self, one: VOCObject) -> dict:
+        x1, y1, x2, y2 = one.box
+        least = 0 if self.test_mode else self.bbox_min_size or 0
+        return dict(
+            bbox=[x1 - 1, y1 - 1, x2 - 1, y2 - 1],
+            bbox_label=self.cat2label[one.name],
+            ignore_flag=int(one.difficult or min(x2 - x1, y2 - y1) < least),
+        )
 
-    def _require(self, path: str, setting: str, remedy: str) -> None:
-        if not self._exists(path):
-            raise FileNotFoundError(f'{setting}={path!r} does not exist: {remedy}.')
+    def _there(self, path: str) -> bool:
+        return isfile(path, backend_args=self.backend_args)
 
 
 def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:

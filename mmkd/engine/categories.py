@@ -127,7 +127,7 @@ def category_names(path: Path) -> list[str] | None:
             one = len(places) == 1
             entries = _decoded(text, places[0]) if one else json.loads(text[:])['categories']
         return [entry['name'] for entry in entries]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

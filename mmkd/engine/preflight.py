@@ -16,6 +16,7 @@ from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 
 from mmkd.compat import load_checkpoint_file
+from mmkd.datasets.lint import check_coco_files
 
 from .arguments import check_arguments, metrics_of
 from .categories import check_categories, check_metric_categories
@@ -221,8 +222,9 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
 
     Raises:
-        ValueError: A setting is mistyped, see :func:`check_arguments`, or a COCO file has other
-            categories than the classes, see :func:`check_categories`.
+        ValueError: A setting is mistyped, see :func:`check_arguments`, a COCO file has other
+            categories than the classes, see :func:`check_categories`, or holds what no training can
+            use, see :func:`check_coco_files`.
         FileNotFoundError: Lists every setting whose path does not exist.
     """
     check_arguments(cfg, splits)
@@ -249,6 +251,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         for setting, classes in _class_lists(dataset, f'{split}_dataloader.dataset'):
             for place, metric, cls in metrics_of(cfg, split):
                 check_metric_categories(metric, place, cls, classes, f'{setting}.metainfo.classes')
+    if os.environ.get('RANK', '0') == '0':  # the others would read the same
+        check_coco_files(cfg, splits)
 
 
 def _absent_paths(dataset: Any, place: str) -> Iterator[tuple[str, str]]:

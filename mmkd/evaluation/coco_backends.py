@@ -3,7 +3,8 @@
 import contextlib
 import importlib.util
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,17 +25,17 @@ class CocoCurves(NamedTuple):
         precision: (I, R, K, A, M).
         recall: (I, K, A, M), the highest reached.
         iou_thrs: (I,).
-        cat_ids: K category ids, ascending.
+        cat_ids: K category ids, in the order in which they were given.
         max_dets: M numbers of detections an image, ascending.
     """
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     iou_thrs: NDArray[np.float64]
-    cat_ids: tuple[int, ...]
+    cat_ids: tuple[Any, ...]
     max_dets: tuple[int, ...]
 
-    def ap(self, iou: float | None = None, area: str = 'all', category: int | None = None) -> float:
+    def ap(self, iou: float | None = None, area: str = 'all', category: Any = None) -> float:
         """Mean precision at the highest limit, or -1 where there is nothing to find.
 
         Args:
@@ -81,13 +82,17 @@ def coco_curves(
     found: Sequence[Mapping[str, Any]],
     *,
     backend: str,
-    cat_ids: Sequence[int],
-    img_ids: Sequence[int],
+    cat_ids: Sequence[Any],
+    img_ids: Sequence[Any],
     iou_thrs: Sequence[float] | NDArray[np.float64],
     max_dets: Sequence[int],
     use_cats: bool = True,
 ) -> CocoCurves:
     """Evaluates boxes.
+
+    The libraries take an annotation of id 0 for "not found", and want ids that sort and ``iscrowd``
+    in every annotation. So they are given ids counted from 1, whatever the file's are, and the
+    annotations that :func:`counted_truth` gives; where ``area`` is absent it is the box's own.
 
     Args:
         dataset: COCO's dictionary of the truth.
@@ -102,16 +107,21 @@ def coco_curves(
     """
     check_backend(backend)
     coco_class, eval_class = _classes(backend)
+    images = {img_id: number for number, img_id in enumerate(dict.fromkeys(img_ids), start=1)}
+    categories = {cat_id: number for number, cat_id in enumerate(cat_ids, start=1)}
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        truth = coco_class()
-        truth.dataset = {'annotations': [], **dataset}
-        truth.createIndex()
-        detections = coco_class()
-        detections.dataset = {**truth.dataset, 'annotations': _annotations(found)}
-        detections.createIndex()
-        evaluation = eval_class(truth, detections, iouType='bbox')
+        pair = []
+        for entries in (counted_truth(dataset), ((one, False) for one in found)):
+            side = coco_class()
+            side.dataset = dict(
+                images=[dict(id=number) for number in images.values()],
+                categories=[dict(id=number, name=str(number)) for number in categories.values()],
+                annotations=_numbered(entries, images, categories),
+            )
+            side.createIndex()
+            pair.append(side)
+        evaluation = eval_class(*pair, iouType='bbox')
         parameters = evaluation.params
-        parameters.catIds, parameters.imgIds = sorted(cat_ids), sorted(img_ids)
         parameters.iouThrs = np.atleast_1d(np.asarray(iou_thrs, dtype=np.float64))
         parameters.maxDets, parameters.useCats = sorted(max_dets), int(use_cats)
         evaluation.evaluate()
@@ -121,7 +131,7 @@ def coco_curves(
         precision=np.asarray(arrays['precision']),
         recall=np.asarray(arrays['recall']),
         iou_thrs=parameters.iouThrs,
-        cat_ids=tuple(parameters.catIds),
+        cat_ids=tuple(cat_ids),
         max_dets=tuple(parameters.maxDets),
     )
 
@@ -138,12 +148,54 @@ def _classes(backend: str) -> tuple[Any, Any]:
     return PyCOCO, COCOeval
 
 
-def _annotations(found: Sequence[Mapping[str, Any]]) -> list[dict]:
-    """Detections with the fields that COCO gives to annotations."""
-    return [
-        dict(one, id=number, area=one['bbox'][2] * one['bbox'][3], iscrowd=0)
-        for number, one in enumerate(found, start=1)
-    ]
+def counted_truth(dataset: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """The annotations that count, each with whether it is a crowd.
+
+    They are those that MMDetection's ``CocoDataset`` reads, and very small ones. One marked
+    ``ignore`` counts as a crowd: neither finding it nor missing it is an error. A box that covers
+    nothing of its image, which no detector can find and the libraries judge differently, is left
+    out.
+
+    Args:
+        dataset: COCO's dictionary.
+    """
+    images = {image['id']: image for image in dataset['images']}
+    for one in dataset.get('annotations', ()):
+        if _covers(one['bbox'], images.get(one['image_id'], {})):
+            yield one, bool(one.get('iscrowd') or one.get('ignore'))
+
+
+def _covers(box: Sequence[float], image: Mapping[str, Any]) -> bool:
+    """Whether a box xywh covers some of its image, as MMDetection's CocoDataset asks."""
+    x, y, width, height = box
+    across = min(x + width, image.get('width', math.inf)) - max(x, 0)
+    down = min(y + height, image.get('height', math.inf)) - max(y, 0)
+    return across > 0 and down > 0
+
+
+def _numbered(
+    entries: Iterable[tuple[Mapping[str, Any], bool]],
+    images: Mapping[Any, int],
+    categories: Mapping[Any, int],
+) -> list[dict]:
+    """Boxes, each with whether it is a crowd, as annotations; those of other ids left out."""
+    numbered: list[dict] = []
+    for one, crowd in entries:
+        image, category = images.get(one['image_id']), categories.get(one['category_id'])
+        if image is not None and category is not None:
+            area = one.get('area')
+            numbered.append(
+                dict(
+                    id=len(numbered) + 1,
+                    image_id=image,
+                    category_id=category,
+                    bbox=one['bbox'],
+                    area=one['bbox'][2] * one['bbox'][3] if area is None else area,
+                    iscrowd=int(crowd),
+                    score=one.get('score', 1.0),
+                )
+            )
+    return numbered
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_flag, check_number
 from .classes import ChecksClasses
-from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves
+from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves, counted_truth
 from .functional import proposal_recalls
 from .tables import table_text
 
 METRIC_NAMES = ('bbox', 'proposal', 'proposal_fast')
-_NO_BOX = np.zeros((0, 4))
 
 
 @METRICS.register_module()
@@ -34,6 +33,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
     whatever class) gives ``AR@100``, ``AR@300``, ``AR@1000`` and ``AR_s@1000``, ``_m``, ``_l``;
     ``proposal_fast`` the first three by MMDetection's own way of matching, whose code fails on
     present NumPy where images differ in their number of boxes.
+
+    The images evaluated are those that the data set reads, which may be a part of ``ann_file``; the
+    log says so. See :func:`coco_curves` for what counts of the file's annotations.
 
     Args:
         backend: ``'pycocotools'``, or ``'faster_coco_eval'``, which is many times as fast and gives
@@ -116,7 +118,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
         truths, predictions = zip(*results, strict=True)
+        predictions = list({one['img_id']: one for one in predictions}.values())
         self._load_truth(truths)
+        self._choose_images([one['img_id'] for one in predictions])
         if self.outfile_prefix is not None:
             self.results2json(predictions, self.outfile_prefix)
         if self.format_only:
@@ -134,8 +138,28 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
                 self._coco_api = COCO(path)
         if self.cat_ids is None:
             self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
-        if self.img_ids is None:
-            self.img_ids = self._coco_api.get_img_ids()
+
+    def _choose_images(self, seen: Sequence[Any]) -> None:
+        """Evaluates the images that were predicted on.
+
+        Raises:
+            ValueError: The truth has no such image.
+        """
+        known = self._coco_api.imgs
+        unknown = [img_id for img_id in seen if img_id not in known]
+        if unknown:
+            raise ValueError(
+                f'ann_file lists no image of id {unknown[0]!r}, which the data set reads (ids like '
+                f'{next(iter(known), None)!r}): give the metric the file of its data set.'
+            )
+        self.img_ids = list(seen)
+        if len(self.img_ids) < len(known):
+            print_log(
+                f'{len(self.img_ids)} of the {len(known)} images of ann_file are evaluated: the '
+                'data set reads no others.',
+                logger='current',
+                level=30,
+            )
 
     def _bbox(self, predictions: Sequence[dict]) -> dict[str, float]:
         curves = self._curves(predictions, self.max_dets)
@@ -172,9 +196,14 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         }
 
     def _proposal_fast(self, predictions: Sequence[dict]) -> dict[str, float]:
-        found = {one['img_id']: one['bboxes'][np.argsort(-one['scores'])] for one in predictions}
-        truths = [self._boxes(img_id) for img_id in self.img_ids]
-        proposals = [np.asarray(found.get(img_id, _NO_BOX), np.float64) for img_id in self.img_ids]
+        boxes: dict[Any, list] = {img_id: [] for img_id in self.img_ids}
+        for one, crowd in counted_truth(self._coco_api.dataset):
+            if not crowd and one['image_id'] in boxes and one['category_id'] in self.cat_ids:
+                boxes[one['image_id']].append(one['bbox'])
+        truths = [_corners(boxes[img_id]) for img_id in self.img_ids]
+        proposals = [
+            np.asarray(one['bboxes'][np.argsort(-one['scores'])], np.float64) for one in predictions
+        ]
         recalls = proposal_recalls(
             truths, proposals, self.proposal_nums, np.atleast_1d(self.iou_thrs)
         )
@@ -182,13 +211,6 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             f'AR@{limit}': float(recall)
             for limit, recall in zip(self.proposal_nums, recalls.mean(axis=1), strict=True)
         }
-
-    def _boxes(self, img_id: Any) -> np.ndarray:
-        """(G, 4) xyxy of one image's truth, crowds left out."""
-        annotations = self._coco_api.load_anns(self._coco_api.get_ann_ids(img_ids=img_id))
-        boxes = [one['bbox'] for one in annotations if not one.get('iscrowd')]
-        table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        return np.hstack([table[:, :2], table[:, :2] + table[:, 2:]])
 
     def _curves(
         self, predictions: Sequence[dict], max_dets: Sequence[int], use_cats: bool = True
@@ -213,6 +235,12 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             dict(image_id=image['img_id'], category_id=self.cat_ids[label], bbox=box, score=score)
             for box, score, label in rows
         ]
+
+
+def _corners(boxes: Sequence[Sequence[float]]) -> np.ndarray:
+    """(G, 4) xywh -> xyxy."""
+    table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    return np.hstack([table[:, :2], table[:, :2] + table[:, 2:]])
 
 
 def _check_limits(name: str, limits: Any, needed: str, count: int | None = None) -> None:

@@ -130,8 +130,8 @@ class TestRefusals:
     @pytest.mark.parametrize('line, match', [
         ('Cra' + kitti_line(*CAR)[3:], "line 1: type 'Cra' is none of"),
         (kitti_line(*CAR) + ' 0.9', 'line 1 has 16 columns, a label has 15: .* its score'),
-        (kitti_line(*CAR).replace('10.50', 'x'), "line 1: could not convert .*'x'"),
-        (kitti_line(*CAR).replace('10.50', 'nan'), 'line 1: a number is not finite'),
+        (kitti_line(*CAR).replace('10.50', 'x'), "line 1: the box is 'x', not a number"),
+        (kitti_line(*CAR).replace('10.50', 'nan'), "line 1: the box is 'nan', not a number"),
         (kitti_line('Car', 0, 0, 10, 2, 10, 30), 'Car box .* has no area'),
     ])  # fmt: skip
     def test_a_wrong_line_is_named(self, folder, line, match):

@@ -104,7 +104,7 @@ def test_bccd_is_refused_as_it_is():
         ([('dog', 0, 1, 9, 9)], ['(0, 1, 9, 9)', 'outside', 'x from 1 to 64 and y from 1 to 48']),
         ([('cow', 1, 1, 9, 9)], ['a.xml', "'cow'", "('cat', 'dog')", "ignore_classes=('cow',)"]),
         ([], ['a.xml', 'no object', "empty_images='keep'"]),
-        ([('dog', 'one', 1, 9, 9)], ['a.xml', "'one'", 'not four numbers']),
+        ([('dog', 'one', 1, 9, 9)], ['a.xml', "object 1 'dog': xmin is 'one', not a number between"]),
     ],
 )
 def test_a_mistake_is_refused_with_file_value_and_remedy(tmp_path, objects, parts):
@@ -227,13 +227,13 @@ def test_other_suffixes_and_a_missing_size_are_read(tmp_path):
 def test_each_file_is_parsed_once(tmp_path, monkeypatch):
     folder = write_voc_folder(tmp_path, {'a': [CAT], 'b': [DOG]})
     parsed = []
-    parse = voc_folder.ET.parse
+    parse = voc_folder.parse_voc
 
-    def counted(path):
-        parsed.append(path)
-        return parse(path)
+    def counted(content, **options):
+        parsed.append(content)
+        return parse(content, **options)
 
-    monkeypatch.setattr(voc_folder.ET, 'parse', counted)
+    monkeypatch.setattr(voc_folder, 'parse_voc', counted)
     load(folder)
     assert len(parsed) == 2
 

@@ -7,7 +7,9 @@ import logging
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets import CocoDataset
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
+from mmengine.logging import MMLogger
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -197,6 +199,165 @@ class TestProposals:
         per_image = [sum(a['image_id'] == i['id'] for a in truth) for i in dataset['images']]
         expected = [sum(min(n, limit) for n in per_image) / len(truth) for limit in (1, 2, 99)]
         assert list(result.values()) == pytest.approx(expected)
+
+
+BOXES = [[5, 6, 20, 30], [8, 4, 40, 50], [50, 40, 60, 70], [3, 3, 10, 12]]
+
+
+def four_images():
+    """One box each, the classes in turn."""
+    return dict(
+        images=[dict(id=i, width=400, height=400, file_name=f'{i}.jpg') for i in range(1, 5)],
+        annotations=[
+            dict(id=i, image_id=i, category_id=IDS[i % 3], bbox=box, area=box[2] * box[3], iscrowd=0)
+            for i, box in enumerate(BOXES, start=1)
+        ],
+        categories=[dict(id=i, name=n) for i, n in zip(IDS, CLASSES)],
+    )
+
+
+def renamed(kind, change):
+    """A change of every id of a kind, where it is given and where it is referred to."""
+
+    def apply(dataset):
+        for one in dataset[kind]:
+            one['id'] = change(one['id'])
+        key = dict(images='image_id', categories='category_id').get(kind)
+        for one in dataset['annotations'] if key else ():
+            one[key] = change(one[key])
+
+    return apply
+
+
+def each(**changed):
+    """A change of some keys of every annotation; 'absent' takes the key out."""
+
+    def apply(dataset):
+        for one in dataset['annotations']:
+            one.update(changed)
+            for key in [key for key, value in changed.items() if value == 'absent']:
+                del one[key]
+
+    return apply
+
+
+def add(**annotation):
+    def apply(dataset):
+        whole = dict(id=99, image_id=1, category_id=7, bbox=[1, 1, 9, 9], area=81, iscrowd=0)
+        whole.update(annotation)
+        entry = {key: value for key, value in whole.items() if value != 'absent'}
+        dataset['annotations'].append(entry)
+
+    return apply
+
+
+class TestPerfectDetections:
+    """The boxes that MMDetection's data set reads, fed back, are everything there is to find."""
+
+    def perfect(self, truth, tmp_path, metric='bbox', **options):
+        path = tmp_path / 'truth.json'
+        path.write_text(json.dumps(truth))
+        readable = json.loads(path.read_text())
+        for one in readable['annotations']:  # CocoDataset reads no annotation without
+            one.setdefault('area', one['bbox'][2] * one['bbox'][3])
+        (tmp_path / 'readable.json').write_text(json.dumps(readable))
+        with contextlib.redirect_stdout(io.StringIO()):
+            data = CocoDataset(
+                ann_file=str(tmp_path / 'readable.json'), data_prefix=dict(img=''), pipeline=[],
+                metainfo=dict(classes=CLASSES), **options,
+            )  # fmt: skip
+        samples = [self.sample(data.get_data_info(i)) for i in range(len(data))]
+        for backend in filter(importlib.util.find_spec, BACKENDS):
+            result = evaluate(truth, samples, tmp_path, backend=backend, metric=metric)
+            name = 'bbox_mAP' if metric == 'bbox' else 'AR@1000'
+            assert result[name] == pytest.approx(1), backend
+        return len(samples)
+
+    def sample(self, info):
+        rows = [[*one['bbox'], 0.9, one['bbox_label']] for one in info['instances']]
+        return sample(info['img_id'], rows)
+
+    @pytest.mark.parametrize('change', [
+        renamed('annotations', lambda i: i - 1),
+        renamed('annotations', lambda i: -i),
+        renamed('annotations', lambda i: i * 10**12),
+        renamed('annotations', str),
+        renamed('annotations', lambda i: f'box {i}'),
+        renamed('images', lambda i: i - 1),
+        renamed('images', lambda i: f'image {i}'),
+        renamed('images', lambda i: i if i % 2 else str(i)),
+        renamed('images', float),
+        renamed('categories', lambda i: i - 3),
+        renamed('categories', lambda i: f'category {i}'),
+        renamed('categories', lambda i: i if i % 3 else str(i)),
+        each(iscrowd='absent'), each(iscrowd=None), each(iscrowd=False), each(area='absent'),
+        each(iscrowd='absent', area='absent'), each(ignore=0), each(ignore=None),
+        add(iscrowd=1), add(iscrowd=True), add(ignore=1), add(ignore=True, iscrowd='absent'),
+        add(bbox=[5, 5, 0, 9]), add(bbox=[5, 5, -3, -3]), add(bbox=[500, 5, 9, 9]),
+        add(bbox=[-20, 5, 9, 9]), add(image_id=77), add(category_id=77),
+    ])  # fmt: skip
+    def test_score_one_whatever_the_file_calls_things(self, tmp_path, change):
+        truth = four_images()
+        change(truth)
+        assert self.perfect(truth, tmp_path) == 4
+
+    @pytest.mark.parametrize('metric', ['proposal', 'proposal_fast'])
+    def test_so_they_do_as_proposals(self, tmp_path, metric):
+        truth = four_images()
+        for change in (
+            renamed('annotations', lambda i: i - 1), renamed('images', str), each(iscrowd='absent'),
+            add(ignore=1), add(bbox=[5, 5, 0, 9]), add(category_id=77),
+        ):  # fmt: skip
+            change(truth)
+        assert self.perfect(truth, tmp_path, metric, indices=3) == 3
+
+    @pytest.mark.parametrize('options, count', [
+        (dict(indices=2), 2), (dict(indices=[3, 1]), 2), (dict(serialize_data=False), 4),
+        (dict(filter_cfg=dict(min_size=410)), 1), (dict(filter_cfg=dict(filter_empty_gt=True)), 3),
+        (dict(filter_cfg=dict(filter_empty_gt=True), test_mode=True), 4),
+    ])  # fmt: skip
+    def test_score_one_where_a_part_of_the_file_is_read(self, tmp_path, options, count):
+        truth = four_images()
+        truth['images'][0].update(width=420, height=420)
+        if 'filter_cfg' in options and 'filter_empty_gt' in options['filter_cfg']:
+            truth['annotations'].pop()
+        assert self.perfect(truth, tmp_path, **options) == count
+
+    def test_an_image_seen_twice_counts_once(self, tmp_path):
+        truth = four_images()
+        samples = [
+            sample(one['image_id'], [[x, y, x + w, y + h, 0.9, IDS.index(one['category_id'])]])
+            for one in truth['annotations']
+            for x, y, w, h in [one['bbox']]
+        ]
+        result = evaluate(truth, samples * 2, tmp_path)
+        assert result['bbox_mAP'] == pytest.approx(1)
+
+    def test_the_log_says_how_many_images_count(self, tmp_path, caplog):
+        logger = MMLogger.get_instance('mmengine')
+        logger.addHandler(caplog.handler)
+        try:
+            self.perfect(four_images(), tmp_path, indices=3)
+        finally:
+            logger.removeHandler(caplog.handler)
+        assert '3 of the 4 images of ann_file are evaluated' in caplog.text
+
+    def test_an_image_of_another_file_is_refused(self, tmp_path):
+        with pytest.raises(ValueError, match=r"no image of id 'a'.*\(ids like 1\): give the metric"):
+            evaluate(four_images(), [sample('a', [])], tmp_path)
+
+    @pytest.mark.skipif(importlib.util.find_spec('faster_coco_eval') is None, reason='not there')
+    @pytest.mark.parametrize('change', [
+        renamed('annotations', lambda i: f'box {i}'), renamed('images', str),
+        each(iscrowd='absent', area='absent'), add(ignore=1), add(bbox=[5, 5, 0, 9]),
+    ])  # fmt: skip
+    def test_the_backends_agree_on_imperfect_ones(self, tmp_path, change):
+        truth = random_dataset(3)
+        change(truth)
+        samples = random_predictions(truth)
+        one, other = (evaluate(truth, samples, tmp_path, backend=name) for name in BACKENDS)
+        assert 0 < one['bbox_mAP'] < 1
+        assert one == pytest.approx(other, abs=1e-9)
 
 
 class TestOptions:

@@ -7,14 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-from PIL import Image
-
+from ..images import ImageHeader, read_header, without_pixel_limit
+from .near import near_duplicates
 from .records import Box, Finding, Record, Report, Split
 
 # Splits that a published protocol keeps apart; trainval holds train and val by design.
 _APART = (('train', 'val'), ('train', 'test'), ('trainval', 'test'), ('val', 'test'))
-_NEAR = 0.9  # IoU
 _TOLERANCE = 0.01  # pixels; formats with fractions round theirs
 _SHOWN = 3
 _HEAD = 1 << 16
@@ -40,6 +38,7 @@ def check_splits(
     """
     start = time.perf_counter()
     findings: list[Finding] = []
+    turned = 0
     seen: dict[str, Split] = {}
     waiting: list[tuple[Split, Record]] = []
     for split in splits:
@@ -50,13 +49,17 @@ def check_splits(
                 seen[record.image] = split
                 waiting.append((split, record))
 
-    def look(item: tuple[Split, Record]) -> list[Finding]:
+    def look(item: tuple[Split, Record]) -> tuple[list[Finding], bool]:
         split, record = item
-        return list(_check_record(split, record, decode))
+        header, fault = _read_header(record.image, decode)
+        found = [] if fault is None else [Finding(fault[0], split.name, record.image, fault[1])]
+        found += _check_record(split, record, header)
+        return found, header is not None and header.orientation > 1
 
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        for found in pool.map(look, waiting):
+    with without_pixel_limit(), ThreadPoolExecutor(max(1, workers)) as pool:
+        for found, is_turned in pool.map(look, waiting):
             findings += found
+            turned += is_turned
             on_image()
     findings += _same_bytes((split.name, record.image) for split, record in waiting)
     findings += _shared(splits)
@@ -64,25 +67,37 @@ def check_splits(
     counts: Counter[str] = Counter()
     for split in splits:
         counts[split.name] += len(split.records)
-    return Report(dict(counts), boxes, findings, time.perf_counter() - start)
+    return Report(dict(counts), boxes, findings, turned, time.perf_counter() - start)
 
 
-def _check_record(split: Split, record: Record, decode: bool) -> Iterator[Finding]:
-    """Findings of one image and its annotation."""
-    size, fault = _image_size(record.image, decode)
-    if fault is not None:
-        yield Finding(fault[0], split.name, record.image, fault[1])
+def _read_header(
+    path: str, decode: bool
+) -> tuple[ImageHeader | None, tuple[str, str] | None]:
+    """The header of an image, or the (kind, detail) of what is wrong with it."""
+    try:
+        return read_header(path, decode=decode), None
+    except FileNotFoundError:
+        there = 'what is there is not a file' if os.path.exists(path) else ''
+        return None, ('missing-image', there)
+    except ValueError as error:
+        return None, ('unreadable-image', str(error))
+
+
+def _check_record(
+    split: Split, record: Record, header: ImageHeader | None
+) -> Iterator[Finding]:
+    """Findings of one annotation; ``header`` is that of its image where it could be read."""
     for kind, detail in record.faults:
         yield Finding(kind, split.name, record.annotation, detail)
     if record.boxes is None:
         return
-    if not record.boxes and not record.faults:
+    if not record.boxes and not record.ignored and not record.faults:
         yield Finding('no-boxes', split.name, record.annotation)
     stated = record.size
-    if size is not None and stated is not None and size != stated:
-        detail = f'states {stated[0]}x{stated[1]}, the image has {size[0]}x{size[1]}'
+    if header is not None and stated is not None and header.size != stated:
+        detail = f'states {stated[0]}x{stated[1]}, the image has {header.shown}'
         yield Finding('wrong-size', split.name, record.annotation, detail)
-    yield from _check_boxes(split, record, size or stated)
+    yield from _check_boxes(split, record, header.size if header is not None else stated)
 
 
 def _check_boxes(split: Split, record: Record, size: tuple[int, int] | None) -> Iterator[Finding]:
@@ -107,42 +122,14 @@ def _check_boxes(split: Split, record: Record, size: tuple[int, int] | None) -> 
         if count > 1:
             detail = f'{_text(box)}, {count} times'
             yield Finding('duplicate-box', split.name, record.annotation, detail)
-    for first, second, iou in _near(list(counted), one=split.origin):
+    for first, second, iou, more in near_duplicates(list(counted), one=split.origin):
         detail = f'{_text(first)} and {_text(second)}: IoU {iou:.2f}'
+        detail += f', and {more} more like the first' if more else ''
         yield Finding('near-duplicate-box', split.name, record.annotation, detail)
-
-
-def _near(boxes: list[Box], one: int) -> Iterator[tuple[Box, Box, float]]:
-    """Pairs of one class that are nearly equal; ``one`` is what an inclusive width adds."""
-    corners = np.array([box.corners for box in boxes], dtype=np.float64).reshape(-1, 4)
-    names = np.array([box.name for box in boxes])
-    low = np.maximum(corners[:, None, :2], corners[None, :, :2])
-    high = np.minimum(corners[:, None, 2:], corners[None, :, 2:])
-    with np.errstate(over='ignore', invalid='ignore'):  # absurd numbers are findings elsewhere
-        common = np.clip(high - low + one, 0, None).prod(axis=2)
-        areas = np.clip(corners[:, 2:] - corners[:, :2] + one, 0, None).prod(axis=1)
-        union = areas[:, None] + areas - common
-        iou = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    near = np.triu(iou >= _NEAR, k=1) & (names[:, None] == names)
-    for first, second in np.argwhere(near):
-        yield boxes[first], boxes[second], float(iou[first, second])
 
 
 def _text(box: Box) -> str:
     return f'{box.name} ({", ".join(f"{value:g}" for value in box.corners)})'
-
-
-def _image_size(path: str, decode: bool) -> tuple[tuple[int, int] | None, tuple[str, str] | None]:
-    """(width, height) of an image, or the (kind, detail) of what is wrong with it."""
-    if not os.path.isfile(path):
-        return None, ('missing-image', '')
-    try:
-        with Image.open(path) as image:
-            if decode:
-                image.load()
-            return image.size, None
-    except Exception as error:  # the decoders of PIL raise what they like on damaged files
-        return None, ('unreadable-image', str(error) or type(error).__name__)
 
 
 def _twice_listed(split: Split) -> Iterator[Finding]:

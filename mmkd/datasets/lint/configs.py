@@ -9,11 +9,11 @@ from mmdet.datasets import CocoDataset, XMLDataset
 from mmdet.registry import DATASETS
 
 from ..kitti import KITTIDataset
+from ..reading import read_lines
 from ..voc_folder import VOCFolderDataset
-from .coco import read_coco
+from .coco import check_coco_file, read_coco
 from .readers import read_kitti, read_voc
 from .records import Box, Record, Split
-from .text import read_text
 
 SPLITS = ('train', 'val', 'test')
 
@@ -48,6 +48,36 @@ def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> l
     return splits
 
 
+def check_coco_files(cfg: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuses COCO files that would stop a run or mislead it; each is read once.
+
+    They are the files of data sets that ``CocoDataset`` loads, and those of ``CocoMetric``, ours or
+    MMDetection's. Another storage than the local disk is not looked at.
+
+    Args:
+        cfg: The config.
+        names: Of ``'train'``, ``'val'``, ``'test'``: what the run will read.
+
+    Raises:
+        ValueError: Lists what is wrong with a file, or which of its images are missing.
+    """
+    files: dict[str, str | None] = {}
+    for name in names:
+        evaluator = cfg.get(f'{name}_evaluator')
+        for metric in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator or {}]:
+            kind = metric.get('type')
+            kind = getattr(kind, '__name__', str(kind)).split('.')[-1]
+            if kind == 'CocoMetric' and metric.get('ann_file') and not metric.get('backend_args'):
+                files[os.path.normpath(metric['ann_file'])] = None
+    for name in names:
+        for part in _parts((cfg.get(f'{name}_dataloader') or {}).get('dataset')):
+            reader = getattr(_class(part), 'load_data_list', None)
+            if reader is CocoDataset.load_data_list and not part.get('backend_args'):
+                files[os.path.normpath(_path(part, part.get('ann_file')))] = _coco_images(part)
+    for file, images in files.items():
+        check_coco_file(file, images)
+
+
 def _parts(dataset: Any) -> Iterator[Mapping[str, Any]]:
     """The data sets inside wrappers and concatenations."""
     if isinstance(dataset, (list, tuple)):
@@ -63,9 +93,9 @@ def _parts(dataset: Any) -> Iterator[Mapping[str, Any]]:
 
 def _read(config: Mapping[str, Any], name: str) -> Split:
     """One data set, by the reader of its class."""
-    cls = DATASETS.get(config['type'])
+    cls = _class(config)
     if cls is None:
-        raise ValueError(f'data set type {config["type"]!r} is not registered.')
+        raise ValueError(f'data set type {config.get("type")!r} is not registered.')
     # A subclass that loads otherwise has another layout.
     readers: dict[Any, Callable[[Mapping[str, Any], str, type], Split]] = {
         XMLDataset.load_data_list: _voc,
@@ -73,7 +103,16 @@ def _read(config: Mapping[str, Any], name: str) -> Split:
         CocoDataset.load_data_list: _coco,
         KITTIDataset.load_data_list: _kitti,
     }
-    return readers.get(cls.load_data_list, _any)(config, name, cls)
+    try:
+        return readers.get(cls.load_data_list, _any)(config, name, cls)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {error}') from None
+
+
+def _class(config: Mapping[str, Any]) -> Any:
+    """The class of a data set, None where it is not registered."""
+    kind = config.get('type')
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
 
 
 def _path(config: Mapping[str, Any], part: str | None) -> str:
@@ -86,25 +125,25 @@ def _classes(config: Mapping[str, Any], cls: Any) -> tuple[str, ...] | None:
 
 def _voc(config: Mapping[str, Any], name: str, cls: type) -> Split:
     prefix = (config.get('data_prefix') or {}).get('sub_data_root', '')
-    classes = _classes(config, cls)
     return read_voc(
         _path(config, prefix),
-        _path(config, config.get('ann_file')),
+        _path(config, config.get('ann_file', 'ImageSets/Main/train.txt')),
         name=name,
-        classes=(*classes, *config.get('ignore_classes', ())) if classes else None,
+        classes=_classes(config, cls),
+        ignore_classes=config.get('ignore_classes', ()),
         img_subdir=config.get('img_subdir', 'JPEGImages'),
         ann_subdir=config.get('ann_subdir', 'Annotations'),
         img_suffix=config.get('img_suffix', '.jpg'),
     )
 
 
+def _coco_images(config: Mapping[str, Any]) -> str:
+    return _path(config, (config.get('data_prefix') or {}).get('img'))
+
+
 def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
-    file = _path(config, config.get('ann_file'))
-    if not os.path.isfile(file):
-        raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {file} does not exist.')
-    images = _path(config, (config.get('data_prefix') or {}).get('img', ''))
     # Categories that are not among the classes are left out by CocoDataset on purpose.
-    split = read_coco(file, images, name=name)
+    split = read_coco(_path(config, config.get('ann_file')), _coco_images(config), name=name)
     wanted = tuple(_classes(config, cls) or ())
     taken = tuple(category for category in split.classes or () if category in wanted)
     # CocoDataset numbers them by the file and calls them by the config.
@@ -119,14 +158,11 @@ def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
 
 def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:
     file = _path(config, config.get('ann_file', 'ImageSets/train.txt'))
-    if not os.path.isfile(file):
-        raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {file} does not exist.')
     prefix = config.get('data_prefix') or {}
-    frames = read_text(file).split()
     return read_kitti(
         _path(config, prefix.get('img', 'training/image_2')),
         _path(config, prefix.get('label', 'training/label_2')),
-        frames,
+        read_lines(file),
         name=name,
         source=file,
         img_suffix=config.get('img_suffix', '.png'),

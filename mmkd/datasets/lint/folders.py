@@ -1,13 +1,16 @@
 """Which format a path holds, and its splits."""
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from PIL import Image
+
+from ..reading import read_lines
 from .coco import read_coco
 from .readers import read_kitti, read_voc
 from .records import Split
-from .text import read_text
 
 
 def splits_of_path(
@@ -51,20 +54,41 @@ def _voc(root: Path, classes: Sequence[str] | None) -> list[Split]:
     plain = [file for file in files if not _is_of_one_class(file)]
     if not plain:
         raise ValueError(f'{root} has no split: ImageSets/Main holds no list of image ids.')
-    return [read_voc(str(root), str(file), name=file.stem, classes=classes) for file in plain]
+    listed = {image_id for file in plain for image_id in read_lines(file)}
+    suffix = _suffix(root / 'JPEGImages', listed, '.jpg')
+    return [
+        read_voc(str(root), str(file), name=file.stem, classes=classes, img_suffix=suffix)
+        for file in plain
+    ]
 
 
 def _kitti(root: Path, training: Path) -> list[Split]:
     """The split files below ImageSets whose frames are training ones, or all frames."""
-    images, labels = str(training / 'image_2'), str(training / 'label_2')
-    frames = sorted(file.stem for file in (training / 'image_2').iterdir())
-    lists = sorted((root / 'ImageSets').glob('*.txt'), key=_usual_order)
-    splits = [
-        read_kitti(images, labels, _filled_lines(file), name=file.stem, source=str(file))
-        for file in lists
+    images, labels = training / 'image_2', training / 'label_2'
+    frames = sorted({file.stem for file in images.iterdir()})
+    lists = {
+        str(file): read_lines(file)
+        for file in sorted((root / 'ImageSets').glob('*.txt'), key=_usual_order)
         if not file.stem.startswith('test')  # frames of another folder, without labels
+    }
+    suffix = _suffix(images, frames, '.png')
+    return [
+        read_kitti(
+            str(images), str(labels), listed, name=name, source=source, img_suffix=suffix
+        )
+        for source, listed in (lists or {str(images): frames}).items()
+        for name in [Path(source).stem if lists else 'all']
     ]
-    return splits or [read_kitti(images, labels, frames, name='all', source=images)]
+
+
+def _suffix(folder: Path, names: Iterable[str], usual: str) -> str:
+    """The suffix that most of the named images in a folder have."""
+    known, named = Image.registered_extensions(), set(names)
+    files = folder.iterdir() if folder.is_dir() else ()
+    found = Counter(
+        file.suffix for file in files if file.suffix.lower() in known and file.stem in named
+    )
+    return max(found, key=lambda suffix: (found[suffix], suffix == usual), default=usual)
 
 
 def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Split:
@@ -90,7 +114,7 @@ def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Spli
 
 def _is_of_one_class(file: Path) -> bool:
     """Whether it lists, as VOC's ``cat_train.txt`` does, an image and 1, 0 or -1 in every line."""
-    rows = [line.split() for line in _filled_lines(file)]
+    rows = [line.split() for line in read_lines(file)]
     return bool(rows) and all(len(row) == 2 and row[1] in ('1', '0', '-1') for row in rows)
 
 
@@ -98,8 +122,3 @@ def _usual_order(file: Path) -> tuple[int, str]:
     """Train, val, test first: an image is reported in the first split that lists it."""
     usual = ('train', 'val', 'test')
     return (usual.index(file.stem) if file.stem in usual else len(usual), file.stem)
-
-
-def _filled_lines(file: Path) -> list[str]:
-    """Lines that are not blank."""
-    return [line.strip() for line in read_text(file).splitlines() if line.strip()]

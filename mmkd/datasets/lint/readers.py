@@ -1,14 +1,12 @@
 """Splits of VOC and KITTI as the linter sees them: read leniently, nothing left out."""
 
-import math
 import os
-import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..kitti_labels import KITTI_TYPES, parse_kitti_labels
-from ..voc_checks import CORNERS
-from .records import Box, Record, Split
-from .text import read_text
+from ..reading import read_bytes, read_lines, read_text
+from ..voc_annotation import parse_voc
+from .records import BROKEN, Box, Record, Split
 
 
 def read_voc(
@@ -17,6 +15,7 @@ def read_voc(
     *,
     name: str,
     classes: Sequence[str] | None = None,
+    ignore_classes: Sequence[str] = (),
     img_subdir: str = 'JPEGImages',
     ann_subdir: str = 'Annotations',
     img_suffix: str = '.jpg',
@@ -25,9 +24,10 @@ def read_voc(
 
     Args:
         root: Folder that holds images and annotations.
-        split_file: File with an image id a line; columns after the first are not read.
+        split_file: File with an image id a line, which may hold blanks.
         name: Of the split.
         classes: Allowed names, None for any.
+        ignore_classes: Names whose objects are not looked at.
         img_subdir: Folder of the images.
         ann_subdir: Folder of the annotations.
         img_suffix: Suffix of the images.
@@ -36,40 +36,26 @@ def read_voc(
         FileNotFoundError: The split file does not exist.
     """
     records = []
-    for image_id in _lines(split_file):
+    for image_id in read_lines(split_file):
         image = os.path.join(root, img_subdir, image_id + img_suffix)
-        records.append(_voc_record(image, os.path.join(root, ann_subdir, f'{image_id}.xml')))
-    return Split(name, records, _names(classes), origin=1, source=split_file)
+        annotation = os.path.join(root, ann_subdir, f'{image_id}.xml')
+        records.append(_voc_record(image, annotation, ignore_classes))
+    return Split(name, records, tuple(classes) if classes else None, origin=1, source=split_file)
 
 
-def _voc_record(image: str, annotation: str) -> Record:
+def _voc_record(image: str, annotation: str, ignore_classes: Container[str]) -> Record:
     record = Record(image, annotation)
-    if not os.path.isfile(annotation):
-        record.faults.append(('missing-annotation', ''))
-        return record
     try:
-        root = ET.parse(annotation).getroot()
-    except (ET.ParseError, LookupError, ValueError, OSError) as error:  # or an unknown encoding
-        record.faults.append(('broken-annotation', str(error)))
-        return record
-    size = root.find('size')
-    if size is not None:
-        sides = [_number(size.findtext(side)) for side in ('width', 'height')]
-        if all(map(math.isfinite, sides)):
-            record.size = (int(sides[0]), int(sides[1]))
-        else:
-            record.faults.append(('broken-annotation', 'size holds no two numbers'))
-    record.boxes = []
-    for thing in root.findall('object'):
-        name = thing.findtext('name', '')
-        if not name:
-            record.faults.append(('broken-annotation', 'an object has no name'))
-            continue
-        corners = [_number(thing.findtext(f'bndbox/{corner}')) for corner in CORNERS]
-        if all(map(math.isfinite, corners)):
-            record.boxes.append(Box(name, (corners[0], corners[1], corners[2], corners[3])))
-        else:
-            record.faults.append(('broken-annotation', f'{name!r} has no box of four numbers'))
+        found = parse_voc(read_bytes(annotation), ignore=ignore_classes)
+    except FileNotFoundError:
+        record.faults.append(('missing-annotation', ''))
+    except ValueError as error:
+        record.faults.append((BROKEN, str(error)))
+    else:
+        record.size = found.size
+        record.faults += [(BROKEN, fault) for fault in found.faults]
+        record.boxes = [Box(one.name, one.box) for one in found.objects]
+        record.ignored = found.ignored
     return record
 
 
@@ -108,26 +94,6 @@ def read_kitti(
         except FileNotFoundError:
             record.faults.append(('missing-annotation', ''))
         except ValueError as error:
-            kind = 'unknown-class' if ' type ' in str(error) else 'broken-annotation'
+            kind = 'unknown-class' if ' type ' in str(error) else BROKEN
             record.faults.append((kind, str(error)))
     return Split(name, records, KITTI_TYPES, source=source)
-
-
-def _lines(split_file: str) -> list[str]:
-    """First column of every line that is not blank."""
-    if not os.path.isfile(split_file):
-        raise FileNotFoundError(f'split file {split_file} does not exist.')
-    lines = read_text(split_file).splitlines()
-    return [line.split()[0] for line in lines if line.strip()]
-
-
-def _number(text: str | None) -> float:
-    """The number, NaN where there is none."""
-    try:
-        return float(text or '')
-    except ValueError:
-        return math.nan
-
-
-def _names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
-    return tuple(classes) if classes else None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 KINDS = {
@@ -15,6 +15,7 @@ KINDS = {
     'degenerate-box': 'the box has no area',
     'outside-image': 'the box reaches out of its image',
     'class-order': "classes are not the file's categories in the file's order: labels are wrong",
+    'unknown-image': 'the box belongs to an image that the file does not list',
     'unknown-class': 'the class is not among those of the data set',
     'duplicate-box': 'two boxes of one class are equal',
     'near-duplicate-box': 'two boxes of one class overlap with IoU 0.9 or more',
@@ -23,6 +24,9 @@ KINDS = {
     'shared-image': 'an image is in two splits that should have none in common',
 }
 """Kinds of findings, in the order of the report."""
+
+BROKEN = 'broken-annotation'
+"""The kind of what a reader of a format cannot make sense of."""
 
 
 class Box(NamedTuple):
@@ -62,6 +66,7 @@ class Record:
         annotation: Path of the file that describes it.
         size: (width, height) that the annotation states, or None.
         boxes: Its boxes, or None where there is no annotation.
+        ignored: How many others the config leaves out.
         faults: (kind, detail) of what was wrong while reading.
     """
 
@@ -69,6 +74,7 @@ class Record:
     annotation: str
     size: tuple[int, int] | None = None
     boxes: list[Box] | None = None
+    ignored: int = 0
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -101,12 +107,14 @@ class Report:
         splits: Name and number of images of each split.
         boxes: Boxes looked at.
         findings: What was wrong.
+        turned: Images that EXIF turns or mirrors as they are loaded.
         seconds: How long it took.
     """
 
     splits: dict[str, int]
     boxes: int
     findings: list[Finding]
+    turned: int = 0
     seconds: float = 0.0
 
     @property
@@ -125,13 +133,14 @@ class Report:
         if unknown:
             raise ValueError(f'there are no findings of kind {unknown}; kinds are {tuple(KINDS)}.')
         kept = [finding for finding in self.findings if finding.kind not in kinds]
-        return Report(self.splits, self.boxes, kept, self.seconds)
+        return replace(self, findings=kept)
 
     def to_dict(self) -> dict:
         """For JSON."""
         return dict(
             splits=self.splits,
             boxes=self.boxes,
+            turned=self.turned,
             counts=self.counts,
             findings=[finding._asdict() for finding in self.findings],
         )

@@ -2,7 +2,7 @@
 
 import os
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +33,11 @@ def render(report: Report, title: str, examples: int = 3) -> Group:
     looked = Text(f'images: {splits}; boxes: {report.boxes}; {report.seconds:.1f} s')
     total = sum(report.counts.values())
     verdict = Text(f'{total} findings' if total else 'nothing found')
-    return Group(looked, table, verdict) if total else Group(looked, verdict)
+    shown: list[RenderableType] = [looked, *[table] * bool(total), verdict]
+    if report.turned:
+        shown.insert(1, Text(f'{report.turned} images are turned or mirrored by EXIF when they are '
+                             'loaded: their boxes must be those of the image as it is shown'))
+    return Group(*shown)
 
 
 def _printable(text: str) -> str:

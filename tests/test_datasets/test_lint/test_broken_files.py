@@ -80,7 +80,7 @@ class TestCoco:
         ('category_id', 'annotations', []), ('area', 'annotations', []), ('id', 'annotations', []),
         ('name', 'categories', []),
         # Nothing says any more whose boxes and whose class these are.
-        ('id', 'images', ['broken-annotation']), ('id', 'categories', ['unknown-class']),
+        ('id', 'images', ['unknown-image']), ('id', 'categories', ['unknown-class']),
     ])  # fmt: skip
     @pytest.mark.parametrize('wrong', ['absent', {}])
     def test_an_entry_that_lacks_a_key_is_a_finding_that_names_it(
@@ -103,7 +103,7 @@ class TestCoco:
     ])  # fmt: skip
     def test_an_entry_that_is_no_object_is_a_finding(self, file, change):
         ((kind, detail),) = self.found(file, change)
-        assert kind == 'broken-annotation' and 'is no object but' in detail
+        assert kind == 'broken-annotation' and 'is not an object but' in detail
 
     def test_two_annotations_of_one_id_are_a_finding(self, file):
         def change(content):
@@ -202,8 +202,8 @@ def test_scratched_kitti_folders_are_never_a_traceback(tmp_path, status, file):
 
 @pytest.mark.parametrize('text, detail', [
     ('<?xml version="1.0" encoding="no-such"?><annotation/>', 'unknown encoding'),
-    ('<annotation><object><bndbox/></object></annotation>', 'an object has no name'),
-    ('<annotation><object><name>cat</name></object></annotation>', 'no box of four numbers'),
+    ('<annotation><object><bndbox/></object></annotation>', 'object 1 has no name'),
+    ('<annotation><object><name>cat</name></object></annotation>', "object 1 'cat': xmin is empty, not a number"),
 ])  # fmt: skip
 def test_voc_objects_without_name_or_box_are_findings(tmp_path, text, detail):
     write_voc_folder(tmp_path, {'a': []})

@@ -167,7 +167,7 @@ class TestCoco:
         ('outside-image', lambda c: c['annotations'][0].update(bbox=[0, 0, 97, 5])),
         ('degenerate-box', lambda c: c['annotations'][0].update(bbox=[5, 5, 0, 5])),
         ('unknown-class', lambda c: c['annotations'][0].update(category_id=99)),
-        ('broken-annotation', lambda c: c['annotations'][0].update(image_id=99)),
+        ('unknown-image', lambda c: c['annotations'][0].update(image_id=99)),
         ('broken-annotation', lambda c: c['annotations'][0].pop('bbox')),
         ('broken-annotation', lambda c: c['annotations'][0].update(bbox=[0, 0, '9', 9])),
         ('missing-image', lambda c: c['images'][1].update(file_name='no.png')),
@@ -183,7 +183,7 @@ class TestCoco:
         assert counts == {'no-boxes': 1}
 
     @pytest.mark.parametrize('content, match', [
-        ('{', 'is no JSON'), ('[]', 'is no COCO'), ('{"images": []}', 'annotations'),
+        ('{', 'is not valid JSON'), ('[]', 'is not a COCO'), ('{"images": []}', 'annotations'),
         ('{"images": [], "annotations": [], "categories": []}', 'lists no image'),
     ])  # fmt: skip
     def test_another_file_is_refused(self, file, content, match):

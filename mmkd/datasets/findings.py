@@ -1,0 +1,40 @@
+"""What is wrong with the files of a split, collected and said at once."""
+
+from collections import Counter
+
+SHOWN = 10
+
+
+class Findings:
+    """What a split's files got wrong, and which boxes were dropped or cut on the user's word.
+
+    Args:
+        split: Split file, named in the messages.
+    """
+
+    def __init__(self, split: str) -> None:
+        self.split = split
+        self.problems: list[str] = []
+        self.dropped: Counter[str] = Counter()
+
+    def problem(self, path: str, what: str, remedy: str) -> None:
+        """Note one mistake in the file ``path``."""
+        self.problems.append(f'{path}: {what}; {remedy}.')
+
+    def raise_problems(self) -> None:
+        """Raise a ValueError that lists the first ten problems, if there is any."""
+        if not self.problems:
+            return
+        lines = self.problems[:SHOWN]
+        if len(self.problems) > SHOWN:
+            lines.append(f'... and {len(self.problems) - SHOWN} more.')
+        count = f'{len(self.problems)} problem' + 's' * (len(self.problems) > 1)
+        raise ValueError(f'{self.split}: {count} in its files\n  ' + '\n  '.join(lines))
+
+    def dropped_summary(self) -> str:
+        """One sentence: how many boxes were dropped or cut, and in which files."""
+        files = [f'{path} ({count})' for path, count in list(self.dropped.items())[:SHOWN]]
+        if len(self.dropped) > SHOWN:
+            files.append(f'and {len(self.dropped) - SHOWN} more files')
+        total = sum(self.dropped.values())
+        return f'{self.split}: {total} bad box(es) dropped or clipped: ' + ', '.join(files)
