@@ -83,7 +83,8 @@ def test_a_file_without_a_list_of_names_has_none(meta):
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    return build_distill(tmp_path_factory.mktemp('teacher'))
+    methods = [dict(type='mmkd.FGFI'), dict(type='mmkd.SoftClassification')]
+    return build_distill(tmp_path_factory.mktemp('teacher'), methods=methods)
 
 
 class TestTeacher:
@@ -92,6 +93,22 @@ class TestTeacher:
         model.teacher.classes = names
         with pytest.raises(ValueError, match=r"teacher.pth .*, the training data has \('cat', 'd"):
             TeacherClassesHook().before_train(runner_of(model))
+
+    @pytest.mark.parametrize('names', [REORDERED, OTHER, MORE])
+    def test_for_features_alone_any_list_will_do(self, tmp_path, names):
+        alone = build_distill(tmp_path)
+        alone.teacher.classes = names
+        TeacherClassesHook().before_train(runner_of(alone))
+
+    def test_a_specialist_knows_some_of_the_datas_classes(self, tmp_path):
+        alone = build_distill(tmp_path)
+        for names in (('dog',), ('dog', 'bird')):
+            alone.teacher.specialist = alone.teacher.classes = names
+            if names == ('dog',):
+                TeacherClassesHook().before_train(runner_of(alone))
+                continue
+            with pytest.raises(ValueError, match=r"has \['bird'\], which the training data lacks"):
+                TeacherClassesHook().before_train(runner_of(alone))
 
     @pytest.mark.parametrize('names', [DATA, None])
     def test_the_same_list_and_an_unknown_one_pass(self, model, names):
@@ -221,7 +238,7 @@ def test_a_model_that_is_told_the_names_is_not_looked_at(tmp_path):
 
 def test_a_plain_runner_needs_no_hook_for_the_teacher(tmp_path):
     data = write_tiny_coco(tmp_path / 'data')
-    model = distill_cfg(tmp_path)
+    model = distill_cfg(tmp_path, methods=[dict(type='mmkd.SoftClassification')])
     content = torch.load(model.teacher.checkpoint, weights_only=True)
     content['meta'] = dict(CLASSES=('class1', 'class0', 'class2'))
     torch.save(content, model.teacher.checkpoint)
