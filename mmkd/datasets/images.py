@@ -77,7 +77,7 @@ def _orientation(image: Image.Image) -> int:
     exif = Image.Exif()
     try:
         exif.load(image.info.get('exif') or b'')
-        orientation = exif.get(_ORIENTATION)
+        orientation = int(exif.get(_ORIENTATION, 1))
     except Exception:  # Pillow raises what it likes here as well
         return 1
-    return orientation if orientation in range(1, 9) else 1
+    return orientation if 1 <= orientation <= 8 else 1

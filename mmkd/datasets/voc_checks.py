@@ -27,8 +27,8 @@ def check_objects(
         empty_images: ``'raise'`` or ``'keep'``.
         findings: Where problems and dropped boxes are noted.
     """
-    for fault in annotation.faults:
-        findings.problem(path, fault, 'correct it')
+    for unread in annotation.faults:
+        findings.problem(path, unread, 'correct it')
     listed = annotation.objects or annotation.ignored or annotation.faults
     if not listed and empty_images == 'raise':
         findings.problem(path, 'lists no object', "annotate it or set empty_images='keep'")

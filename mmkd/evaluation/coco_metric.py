@@ -117,8 +117,8 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
-        truths, predictions = zip(*results, strict=True)
-        predictions = list({one['img_id']: one for one in predictions}.values())
+        truths = [truth for truth, _ in results]
+        predictions = list({one['img_id']: one for _, one in results}.values())
         self._load_truth(truths)
         self._choose_images([one['img_id'] for one in predictions])
         if self.outfile_prefix is not None:

@@ -104,7 +104,7 @@ def test_bccd_is_refused_as_it_is():
         ([('dog', 0, 1, 9, 9)], ['(0, 1, 9, 9)', 'outside', 'x from 1 to 64 and y from 1 to 48']),
         ([('cow', 1, 1, 9, 9)], ['a.xml', "'cow'", "('cat', 'dog')", "ignore_classes=('cow',)"]),
         ([], ['a.xml', 'no object', "empty_images='keep'"]),
-        ([('dog', 'one', 1, 9, 9)], ['a.xml', "object 1 'dog': xmin is 'one', not a number between"]),
+        ([('dog', 'one', 1, 9, 9)], ['a.xml', "object 1 'dog': xmin is 'one', not a number"]),
     ],
 )
 def test_a_mistake_is_refused_with_file_value_and_remedy(tmp_path, objects, parts):

@@ -55,17 +55,16 @@ def _split(
     for place, one in _entries('annotations', content['annotations'], split):
         lacking = _lacking(one, _ANNOTATION)
         if lacking:
-            fault = (BROKEN, f'{place} {_lack(lacking, one)}')
-            record = by_id.get(one['image_id']) if 'image_id' not in lacking else None
-            (record or split).faults.append(fault)
+            image = by_id.get(one['image_id']) if 'image_id' not in lacking else None
+            (image or split).faults.append((BROKEN, f'{place} {_lack(lacking, one)}'))
             continue
         _note_id(first, one, place, split)
         if one['image_id'] not in by_id:
             orphans[one['image_id']] += 1
         else:
-            record = by_id[one['image_id']]
-            if record is not None and record.boxes is not None:
-                record.boxes.append(_box(one, names))
+            image = by_id[one['image_id']]
+            if image is not None and image.boxes is not None:
+                image.boxes.append(_box(one, names))
     for image_id, count in orphans.items():
         detail = f'{count} boxes of image id {image_id!r}, which the file does not list'
         split.faults.append(('unknown-image', detail))
@@ -86,8 +85,8 @@ def check_coco_file(ann_file: str, images: str | None = None) -> None:
     """
     split = _split(ann_file, images or '')
     findings = Findings(ann_file)
-    for holder in (split, *split.records):
-        for kind, detail in holder.faults:
+    for faults in (split.faults, *(record.faults for record in split.records)):
+        for kind, detail in faults:
             if kind == BROKEN:
                 findings.problem('entry', detail, 'correct it')
     for record in split.records if images is not None else ():

@@ -43,7 +43,7 @@ def near_duplicates(boxes: Sequence[Box], one: int) -> Iterator[tuple[Box, Box, 
             near = _iou(corners[:, block, None], corners[:, others]) >= _NEAR  # (B, F + B)
             near &= names[block, None] == names[others]
             old, new = near[:, : len(before)], np.tril(near[:, len(before) :], k=-1)
-            joins = old.any(axis=1)
+            joins = np.asarray(old.any(axis=1))
             first = before[old.argmax(axis=1)] if len(before) else block.copy()
             for row in np.flatnonzero(~joins & new.any(axis=1)):  # each may join one before it
                 hits = np.flatnonzero(new[row] & ~joins)

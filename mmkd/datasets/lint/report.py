@@ -33,11 +33,15 @@ def render(report: Report, title: str, examples: int = 3) -> Group:
     looked = Text(f'images: {splits}; boxes: {report.boxes}; {report.seconds:.1f} s')
     total = sum(report.counts.values())
     verdict = Text(f'{total} findings' if total else 'nothing found')
-    shown: list[RenderableType] = [looked, *[table] * bool(total), verdict]
+    parts: list[RenderableType] = [looked]
     if report.turned:
-        shown.insert(1, Text(f'{report.turned} images are turned or mirrored by EXIF when they are '
-                             'loaded: their boxes must be those of the image as it is shown'))
-    return Group(*shown)
+        parts.append(
+            Text(
+                f'{report.turned} images are turned or mirrored by EXIF when they are loaded: '
+                'their boxes must be those of the image as it is shown'
+            )
+        )
+    return Group(*parts, *[table] * bool(total), verdict)
 
 
 def _printable(text: str) -> str:
