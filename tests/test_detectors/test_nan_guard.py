@@ -73,7 +73,8 @@ class TestLosses:
             model.student.backbone.conv1.weight.data.view(-1)[0] = NAN
         else:
             data['data_samples'][0].gt_instances.bboxes.tensor[0] = torch.tensor([96.0, 9, 96, 40])
-        with pytest.raises(ValueError, match=r'loss_.*: NaN or inf.* iteration \d+, .*0.png.*1.png'):
+        message = r'loss_.*: NaN or inf.* iteration \d+, .*0.png.*1.png'
+        with pytest.raises(ValueError, match=message):
             model(**model.data_preprocessor(data, True), mode='loss')
 
     def test_a_loss_weight_that_overflows_is_named(self, tmp_path):
