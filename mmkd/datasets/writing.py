@@ -1,8 +1,11 @@
 """Files that a command writes, and never over one that is there without being told to."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 Outcome = Literal['written', 'there', 'replaced']
 """What became of a file: it is new, it was there with this very content, or it held another."""
@@ -22,9 +25,28 @@ def write_new(path: str | Path, content: str | bytes, *, force: bool = False) ->
     path = Path(path)
     refuse_to_replace(path, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.part')
-    part.write_bytes(content.encode('utf-8') if isinstance(content, str) else content)
-    os.replace(part, path)
+    with whole_file(path) as file:
+        file.write(content.encode('utf-8') if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that gets its name when it is whole; what an error leaves is removed.
+
+    Until then it has a name that nobody can foresee, and so cannot have planted a link under.
+
+    Args:
+        path: The file; its folder exists.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.part', delete=False) as file:
+        part = Path(file.name)
+        try:
+            yield file
+            part.chmod(0o644)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def write_once(path: str | Path, content: str | bytes, *, force: bool = False) -> Outcome:

@@ -182,6 +182,18 @@ class TestChecking:
             fetch(item(server, '/c.zip', None), tmp_path)
 
 
+    @pytest.mark.parametrize('place, value, match', [
+        (8, 1, 'a in it cannot be read .*encrypted'),
+        (10, 99, 'a in it cannot be read .*compression'),
+    ])  # fmt: skip
+    def test_a_zip_that_nobody_here_can_read_is_named(self, server, tmp_path, place, value, match):
+        content = bytearray(zipped(a=b'one'))
+        for signature, shift in ((b'PK\1\2', 0), (b'PK\3\4', -2)):  # both headers of the member
+            content[content.index(signature) + place + shift] = value
+        server.files['/a.zip'] = bytes(content)
+        with pytest.raises(ValueError, match=match):
+            fetch(item(server, '/a.zip', None), tmp_path)
+
     def test_the_check_reports_how_far_it_is(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(check, '_CHUNK', 400_000)
         server.files['/a.zip'] = zipped(a=bytes(500_000), b=bytes(300_000))

@@ -1,6 +1,7 @@
 """Whether a complete file is what it should be."""
 
 import hashlib
+import lzma
 import os
 import zipfile
 import zlib
@@ -55,8 +56,10 @@ def _fault_of_zip(path: Path, on_bytes: Callable[[int, int], None]) -> str | Non
                         for chunk in _chunks(file):
                             done += len(chunk)
                             on_bytes(done, total)
-                except (zipfile.BadZipFile, zlib.error, EOFError):
+                except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError):
                     return f'{member.filename} in it is damaged'
+                except RuntimeError as error:  # encrypted, or compressed in an unknown way
+                    return f'{member.filename} in it cannot be read ({error})'
     except zipfile.BadZipFile as error:
         return f'it is no zip archive ({error})'
     return None

@@ -1,11 +1,10 @@
 """Archives opened into a folder that may hold files already."""
 
 import gzip
-import os
+import lzma
 import shutil
 import stat
 import tarfile
-import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -14,9 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ..writing import whole_file
+
 ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+_DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError
+)  # fmt: skip
 
 
 class _Member(NamedTuple):
@@ -66,24 +69,11 @@ def _unpack(archive: Path, folder: Path, on_file: Callable[[], None]) -> tuple[i
             there += 1
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _write(member, target)
+            with member.open() as source, whole_file(target) as file:
+                shutil.copyfileobj(source, file, 1 << 20)
             written += 1
         on_file()
     return written, there
-
-
-def _write(member: _Member, target: Path) -> None:
-    """Writes under a name that nobody can have planted; the file gets its own once it is whole."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix='.part', delete=False) as file:
-        part = Path(file.name)
-        try:
-            with member.open() as source:
-                shutil.copyfileobj(source, file, 1 << 20)
-            part.chmod(0o644)
-            os.replace(part, target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
 
 
 def _check_names(archive: Path, folder: Path) -> None:
