@@ -42,6 +42,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         part = Path(file.name)
         try:
             yield file
+            file.flush()
             part.chmod(0o644)
             os.replace(part, path)
         except BaseException:
