@@ -202,6 +202,8 @@ def _redirected(log: str, function: Callable, *args: Any) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())
+    # A shell that starts the tests in the background has Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     np.random.seed()  # the server's processes would all start with its random state
     with _plain_config_text():
         status = function(*args)
