@@ -51,8 +51,8 @@ def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> l
 def check_coco_files(cfg: Mapping[str, Any], names: Sequence[str]) -> None:
     """Refuses COCO files that would stop a run or mislead it; each is read once.
 
-    They are the files of data sets that ``CocoDataset`` loads, and those of ``CocoMetric``, ours or
-    MMDetection's. Another storage than the local disk is not looked at.
+    They are the files of data sets that ``CocoDataset`` loads, and those of mmkd's and
+    MMDetection's ``CocoMetric``. Another storage than the local disk is not looked at.
 
     Args:
         cfg: The config.
