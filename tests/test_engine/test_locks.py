@@ -69,7 +69,7 @@ def test_a_killed_process_leaves_no_lock_though_its_data_loader_lives_on(tmp_pat
         assert hold(file) is None
         process.kill()
         process.wait()
-        lock = hold(file)
+        lock = hold(file, patience=20)  # the child closes its copy soon after its birth
         os.killpg(process.pid, signal.SIGKILL)  # the child
     assert lock is not None
 
