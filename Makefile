@@ -1,7 +1,7 @@
-# make test        lint and tests with the original MMDetection, mmcv-lite and MMEngine
+# make test        lint, types and tests with the original MMDetection, mmcv-lite and MMEngine
 # make test-onedl  the same tests with the OneDL forks
 # make demo        a teacher, a student and a distilled student in minutes
-# make lint        ruff and mypy
+# make lint        ruff, its formatting, and mypy
 # Environments are built on first use and rebuilt when setup.py changes.
 
 SHELL := /bin/bash
@@ -40,8 +40,7 @@ $(VENV_ONEDL)/.installed: setup.py .ci/link_torch.py | $(VENV)/.installed
 # Two processes of one thread: the tests' models are tiny, and more threads wait for each other.
 test test-onedl: export OMP_NUM_THREADS := 1
 
-test: venv
-	$(VENV)/bin/ruff check .
+test: lint
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 test-onedl: venv-onedl
@@ -49,6 +48,7 @@ test-onedl: venv-onedl
 
 lint: venv
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
 demo: venv

@@ -53,8 +53,9 @@ class BuildWithConfigs(build_py):
             if self.editable_mode:
                 self._link(target, name)
             else:
-                shutil.copytree(ROOT / name, target,
-                                ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
+                shutil.copytree(
+                    ROOT / name, target, ignore=shutil.ignore_patterns('__pycache__', '*.pyc')
+                )
 
     @staticmethod
     def _clear(target: Path) -> None:

@@ -81,8 +81,9 @@ class Distiller(Protocol):
     def reads_classes(self, teacher: str) -> bool:
         """Whether a method compares outputs of classes with a teacher."""
 
-    def observe(self, batch_inputs: Tensor, batch_data_samples: list,
-                also: Iterable[str] = ()) -> Seen:  # fmt: skip
+    def observe(
+        self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
+    ) -> Seen:
         """Runs the student's loss and records it."""
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Any]:

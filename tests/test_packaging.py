@@ -25,8 +25,9 @@ def checkout(tmp_path_factory):
     """A copy of the repository to build in."""
     copy = tmp_path_factory.mktemp('checkout')
     for name in SHIPPED:
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(
-            '__pycache__', '.mim'))
+        shutil.copytree(
+            ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__', '.mim')
+        )
     for name in FILES:
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, copy)
@@ -37,8 +38,9 @@ def build(checkout, hook, target):
     """Runs one hook of the build backend as pip would; gives the file that it made."""
     target.mkdir(parents=True, exist_ok=True)
     script = f'from setuptools.build_meta import {hook}; print({hook}({str(target)!r}))'
-    run = subprocess.run([sys.executable, '-c', script], cwd=checkout, capture_output=True,
-                         text=True)
+    run = subprocess.run(
+        [sys.executable, '-c', script], cwd=checkout, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     return target / run.stdout.strip().splitlines()[-1]
 
@@ -61,21 +63,25 @@ def names_in(wheel):
 def constants():
     """The lists of requirements at the top of setup.py."""
     tree = ast.parse((ROOT / 'setup.py').read_text(encoding='utf-8'))
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)}
+    return {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+    }
 
 
 @pytest.mark.slow
 class TestWheel:
-
     def test_every_config_and_tool_is_inside(self, wheel):
         names = names_in(wheel)
         for folder in ('configs', 'tools'):
-            ours = [f for f in (ROOT / folder).rglob('*')
-                    if f.is_file() and '__pycache__' not in f.parts]
+            ours = [
+                f
+                for f in (ROOT / folder).rglob('*')
+                if f.is_file() and '__pycache__' not in f.parts
+            ]
             assert ours
-            absent = [f for f in ours
-                      if f'mmkd/.mim/{f.relative_to(ROOT).as_posix()}' not in names]
+            absent = [f for f in ours if f'mmkd/.mim/{f.relative_to(ROOT).as_posix()}' not in names]
             assert not absent, f'not in the wheel: {absent}'
 
     def test_nothing_else_is_inside(self, wheel):
@@ -87,8 +93,11 @@ class TestWheel:
         with zipfile.ZipFile(wheel) as archive:
             name = next(n for n in archive.namelist() if n.endswith('.dist-info/METADATA'))
             metadata = archive.read(name).decode()
-        plain = {Requirement(line).name for line in re.findall(r'^Requires-Dist: (.*)$', metadata,
-                                                               re.M) if 'extra ==' not in line}
+        plain = {
+            Requirement(line).name
+            for line in re.findall(r'^Requires-Dist: (.*)$', metadata, re.M)
+            if 'extra ==' not in line
+        }
         assert plain == {'torch', 'torchvision', 'numpy', 'rich', 'filelock'}
         assert re.search(r'^License(-Expression)?: Apache-2.0$', metadata, re.M)
 
@@ -100,9 +109,15 @@ class TestWheel:
             'import mmkd\n'
             'from mmengine.config import Config\n'
             'print(mmkd.__file__)\n'
-            f'print(Config.fromfile("mmkd::students/{relative}").filename)\n')
-        run = subprocess.run([sys.executable, '-c', script], cwd=tmp_path, capture_output=True,
-                             text=True, env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+            f'print(Config.fromfile("mmkd::students/{relative}").filename)\n'
+        )
+        run = subprocess.run(
+            [sys.executable, '-c', script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        )
         assert run.returncode == 0, run.stderr
         module, config = run.stdout.strip().splitlines()[-2:]
         assert Path(module) == tmp_path / 'mmkd' / '__init__.py'
@@ -125,12 +140,12 @@ def test_an_editable_install_links_configs_and_tools(checkout, tmp_path):
 
 
 class TestVersions:
-
     def test_pre_commit_and_the_extra_dev_pin_the_same_tools(self):
         hooks = (ROOT / '.pre-commit-config.yaml').read_text(encoding='utf-8')
         pins = dict(re.findall(r'repo: \S*/(\S+)\n\s+rev: v(\S+)', hooks))
-        dev = {Requirement(line).name: str(Requirement(line).specifier)
-               for line in constants()['DEV']}
+        dev = {
+            Requirement(line).name: str(Requirement(line).specifier) for line in constants()['DEV']
+        }
         assert dev['ruff'] == f'=={pins["ruff-pre-commit"]}'
         assert dev['mypy'] == f'=={pins["mirrors-mypy"]}'
 
@@ -147,17 +162,20 @@ class TestVersions:
 
     def test_the_package_reports_the_version_of_its_metadata(self):
         import mmkd
+
         assert re.fullmatch(r'\d+\.\d+\.\d+', mmkd.__version__)
 
 
 @pytest.mark.skipif(
     not Path(sysconfig.get_path('purelib'), 'torch_stack.pth').exists(),
-    reason='only the second environment borrows torch from the first')
+    reason='only the second environment borrows torch from the first',
+)
 def test_the_second_environment_borrows_torch_and_nothing_of_the_host():
     import mmcv
     import mmdet
     import mmengine
     import torch
+
     own = Path(sys.prefix)
     for module in (mmcv, mmdet, mmengine):
         assert own in Path(module.__file__).parents, f'{module.__name__} leaks in'

@@ -19,7 +19,7 @@ from rich.table import Table
 from torch import nn
 
 import mmkd  # noqa: F401  first: it makes the host importable
-from mmkd.engine.benchmark import measure, measure_inference, random_batch
+from mmkd.engine.commands.benchmark import measure, measure_inference, random_batch
 
 
 def parse_args() -> argparse.Namespace:

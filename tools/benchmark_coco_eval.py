@@ -19,8 +19,10 @@ from rich.table import Table  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 from mmkd.evaluation import BACKENDS  # noqa: E402
 from mmkd.evaluation.benchmark import (  # noqa: E402
-    largest_difference, synthetic_coco, time_backends,
-)  # fmt: skip
+    largest_difference,
+    synthetic_coco,
+    time_backends,
+)
 from mmkd.evaluation.coco_backends import check_backend  # noqa: E402
 
 
@@ -53,15 +55,25 @@ def run(args: argparse.Namespace, console: Console) -> None:
         timings = time_backends(dataset, found, args.backends, console.print)
     first = next(iter(timings.values()))
     table = Table(
-        'backend', 'time', 'CPU time', 'speed-up', 'mAP', 'AR@100', 'largest difference',
+        'backend',
+        'time',
+        'CPU time',
+        'speed-up',
+        'mAP',
+        'AR@100',
+        'largest difference',
         title=f'{args.images} images, {len(found)} detections, {args.classes} classes',
-    )  # fmt: skip
+    )
     for name, (seconds, cpu, curves) in timings.items():
         table.add_row(
-            name, f'{seconds:.1f} s', f'{cpu:.1f} s', f'{first.cpu / cpu:.1f}x',
-            f'{curves.ap():.6f}', f'{curves.ar(100):.6f}',
+            name,
+            f'{seconds:.1f} s',
+            f'{cpu:.1f} s',
+            f'{first.cpu / cpu:.1f}x',
+            f'{curves.ap():.6f}',
+            f'{curves.ar(100):.6f}',
             f'{largest_difference(first.curves, curves):.1e}',
-        )  # fmt: skip
+        )
     console.print(table)
 
 

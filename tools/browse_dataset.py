@@ -21,10 +21,10 @@ from mmengine.registry import DATASETS, init_default_scope  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
-from mmkd.engine.cli import read_config  # noqa: E402
-from mmkd.engine.preflight import check_data  # noqa: E402
+from mmkd.engine.commands.train_and_test import read_config  # noqa: E402
+from mmkd.engine.checks.preflight import check_data  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.tool_options import add_config_options  # noqa: E402
+from mmkd.engine.commands.tool_options import add_config_options  # noqa: E402
 from mmkd.visualization.browse import draw_dataset  # noqa: E402
 
 
@@ -61,9 +61,13 @@ def run(args: argparse.Namespace, console: Console) -> None:
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task('drawing', total=len(indices))
         written = draw_dataset(
-            dataset, args.out_dir, indices, raw=args.raw, force=args.force,
+            dataset,
+            args.out_dir,
+            indices,
+            raw=args.raw,
+            force=args.force,
             on_image=lambda: progress.advance(bar),
-        )  # fmt: skip
+        )
     console.print(f'{len(written)} pictures in {args.out_dir}.')
 
 

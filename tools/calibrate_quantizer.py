@@ -17,9 +17,9 @@ import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
-from mmkd.engine.calibration import calibrate, render  # noqa: E402
+from mmkd.engine.commands.calibration import calibrate, render  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.tool_options import add_distillation_options, read_distillation  # noqa: E402
+from mmkd.engine.commands.tool_options import add_distillation_options, read_distillation  # noqa: E402
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

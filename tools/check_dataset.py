@@ -24,16 +24,25 @@ from rich.progress import Progress  # noqa: E402
 
 from mmkd.datasets import refuse_to_replace, write_new  # noqa: E402
 from mmkd.datasets.lint import (  # noqa: E402
-    KINDS, SPLITS, Split, check_splits, render, splits_of_config, splits_of_path,
-)  # fmt: skip
-from mmkd.engine.arguments import check_arguments  # noqa: E402
-from mmkd.engine.cli import read_config  # noqa: E402
+    KINDS,
+    SPLITS,
+    Split,
+    check_splits,
+    render,
+    splits_of_config,
+    splits_of_path,
+)
+from mmkd.engine.checks.arguments import check_arguments  # noqa: E402
+from mmkd.engine.commands.train_and_test import read_config  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
 
 APPLIES = {
-    'splits': ('.py',), 'cfg_options': ('.py',), 'classes': ('.json', ''), 'images': ('.json',)
-}  # fmt: skip
+    'splits': ('.py',),
+    'cfg_options': ('.py',),
+    'classes': ('.json', ''),
+    'images': ('.json',),
+}
 """Suffixes of the data for which an option means something; a folder has none."""
 
 
@@ -43,21 +52,35 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('data', help='config (.py), VOC folder, KITTI folder or COCO file (.json)')
-    parser.add_argument('--splits', nargs='+', choices=SPLITS,
-                        help='loaders of a config to look at, all by default')  # fmt: skip
-    parser.add_argument('--classes', nargs='+', metavar='NAME',
-                        help='allowed in a VOC folder or a COCO file')  # fmt: skip
+    parser.add_argument(
+        '--splits', nargs='+', choices=SPLITS, help='loaders of a config to look at, all by default'
+    )
+    parser.add_argument(
+        '--classes', nargs='+', metavar='NAME', help='allowed in a VOC folder or a COCO file'
+    )
     parser.add_argument('--images', metavar='FOLDER', help="of a COCO file's images")
-    parser.add_argument('--ignore', nargs='+', default=[], choices=tuple(KINDS), metavar='KIND',
-                        help=f'findings to leave out: {", ".join(KINDS)}')  # fmt: skip
-    parser.add_argument('--decode', action='store_true',
-                        help='decode every image, not only its header')  # fmt: skip
+    parser.add_argument(
+        '--ignore',
+        nargs='+',
+        default=[],
+        choices=tuple(KINDS),
+        metavar='KIND',
+        help=f'findings to leave out: {", ".join(KINDS)}',
+    )
+    parser.add_argument(
+        '--decode', action='store_true', help='decode every image, not only its header'
+    )
     parser.add_argument('--workers', type=int, default=4, help='threads that read images')
     parser.add_argument('--examples', type=int, default=3, help='shown of each kind')
     parser.add_argument('--json', metavar='FILE', help='write every finding there')
     parser.add_argument('--force', action='store_true', help='replace a JSON file that exists')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')  # fmt: skip
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     parser.set_defaults(launcher='none', work_dir=None)
     args = parser.parse_args(argv)
     args.config = args.data

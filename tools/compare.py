@@ -42,8 +42,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     what.add_argument('--max-epochs', type=int, help='of every student')
     what.add_argument('--metric', help='name in the log; found automatically by default')
     what.add_argument('--work-dir', help='default: work_dirs/studies/NAME')
-    what.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                      help='settings of all configs')  # fmt: skip
+    what.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings of all configs',
+    )
     what.add_argument('--arms', nargs='+', metavar='NAME', help='run only these now')
     how = parser.add_argument_group('how to run')
     how.add_argument('--jobs', type=int, help='runs at a time; default: one a GPU, or one a core')
@@ -90,13 +95,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
     launcher = studies.Launcher(args.launcher, args.processes, args.launcher_args)
     if args.list:
         for job in jobs:
-            console.print(f'[{job.index}] {job.name}: {job.kind}, {job.work_dir}', markup=False,
-                          soft_wrap=True)  # fmt: skip
+            console.print(
+                f'[{job.index}] {job.name}: {job.kind}, {job.work_dir}',
+                markup=False,
+                soft_wrap=True,
+            )
         return 0
     if args.write_job_array is not None:
         words = _without_option(sys.argv, '--write-job-array')
-        file = studies.write_job_array(args.write_job_array, study.name, jobs, words,
-                                       study.work_dir / 'slurm')  # fmt: skip
+        file = studies.write_job_array(
+            args.write_job_array, study.name, jobs, words, study.work_dir / 'slurm'
+        )
         console.print(f'{len(jobs)} jobs in {file}', soft_wrap=True)
         return 0
     failed = {}

@@ -13,8 +13,8 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
-from mmkd.engine.cli import config_of  # noqa: E402
-from mmkd.engine.complexity import measure_complexity  # noqa: E402
+from mmkd.engine.commands.train_and_test import config_of  # noqa: E402
+from mmkd.engine.commands.complexity import measure_complexity  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
 
@@ -22,8 +22,14 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description='Count what detectors cost; nothing is trained.')
     parser.add_argument('configs', nargs='+', help='configs; of a distillation its student')
-    parser.add_argument('--shape', type=int, nargs=2, default=(800, 1344), metavar=('H', 'W'),
-                        help='of the image, pixels, multiples of 32')  # fmt: skip
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        default=(800, 1344),
+        metavar=('H', 'W'),
+        help='of the image, pixels, multiples of 32',
+    )
     args = parser.parse_args()
     if any(side < 32 or side % 32 for side in args.shape):
         parser.error(f'--shape must be multiples of 32, got {args.shape[0]} {args.shape[1]}')
@@ -33,8 +39,10 @@ def parse_args() -> argparse.Namespace:
 def report(args: argparse.Namespace) -> None:
     """Counts and prints a row a config."""
     height, width = args.shape
-    print(f'| config, {width} x {height} | backbone: parameters | multiply-adds '
-          '| detector: parameters | multiply-adds |\n|---|--:|--:|--:|--:|')  # fmt: skip
+    print(
+        f'| config, {width} x {height} | backbone: parameters | multiply-adds '
+        '| detector: parameters | multiply-adds |\n|---|--:|--:|--:|--:|'
+    )
     for path in args.configs:
         cost = measure_complexity(config_of(path), (height, width))
         cells = (

@@ -32,15 +32,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; ``profile`` and ``work_dir`` are resolved."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n')[0])
     size = parser.add_mutually_exclusive_group()
-    size.add_argument('--quick', dest='size', action='store_const', const='quick',
-                      help='a smoke run of two minutes')  # fmt: skip
-    size.add_argument('--full', dest='size', action='store_const', const='full',
-                      help='more images and epochs')  # fmt: skip
+    size.add_argument(
+        '--quick',
+        dest='size',
+        action='store_const',
+        const='quick',
+        help='a smoke run of two minutes',
+    )
+    size.add_argument(
+        '--full', dest='size', action='store_const', const='full', help='more images and epochs'
+    )
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/demo, demo_quick, ...')
     parser.add_argument('--seed', type=int, default=0, help='of all three trainings')
     parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, a thread each')
-    parser.add_argument('--images', type=int, nargs=2, metavar=('TRAIN', 'VAL'),
-                        help='numbers of images to draw')  # fmt: skip
+    parser.add_argument(
+        '--images', type=int, nargs=2, metavar=('TRAIN', 'VAL'), help='numbers of images to draw'
+    )
     parser.add_argument('--epochs', type=int, help='of all three trainings')
     args = parser.parse_args(argv)
     if args.jobs < 1 or (args.epochs is not None and args.epochs < 1):
@@ -68,8 +75,9 @@ def run(args: argparse.Namespace, console: Console, train_script: Path = TRAIN) 
 def draw_data(args: argparse.Namespace, console: Console) -> None:
     """Makes the shapes set in the work directory, which replaces one of another size."""
     data, folder = args.profile.data, args.work_dir / 'data'
-    steps = iter(track(range(data.train + data.val), 'drawing shapes', console=console,
-                       transient=True))  # fmt: skip
+    steps = iter(
+        track(range(data.train + data.val), 'drawing shapes', console=console, transient=True)
+    )
     drawn = draw_shapes(folder, data, force=True, on_image=lambda: next(steps, None))
     state = 'drawn' if drawn else 'reused'
     console.print(f'shapes: {data.train} + {data.val} images in {folder}, {state}.', soft_wrap=True)

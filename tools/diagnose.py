@@ -19,7 +19,7 @@ from rich.console import Console  # noqa: E402
 
 from mmkd.engine.diagnose import Options, State, diagnose, render  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.tool_options import add_distillation_options, read_distillation  # noqa: E402
+from mmkd.engine.commands.tool_options import add_distillation_options, read_distillation  # noqa: E402
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,19 +29,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_distillation_options(parser)
     parser.add_argument('--num', type=int, default=64, help='images of a split to look at')
-    parser.add_argument('--fraction', type=float, default=0.5,
-                        help="wanted size of a method's loss over the task's")  # fmt: skip
+    parser.add_argument(
+        '--fraction', type=float, default=0.5, help="wanted size of a method's loss over the task's"
+    )
     parser.add_argument('--target', type=float, help='what the student shall reach, e.g. 0.37')
-    parser.add_argument('--student-checkpoint', metavar='PATH',
-                        help='a trained student, scored in place of --target')  # fmt: skip
+    parser.add_argument(
+        '--student-checkpoint',
+        metavar='PATH',
+        help='a trained student, scored in place of --target',
+    )
     return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Looks and reports; returns the exit status."""
-    options = Options(
-        args.num, args.fraction, args.target, args.student_checkpoint, args.device
-    )  # fmt: skip
+    options = Options(args.num, args.fraction, args.target, args.student_checkpoint, args.device)
     config = read_distillation(args, ('train', 'val'))
     with console.status('') as status:
         checks = diagnose(config, options, status.update)

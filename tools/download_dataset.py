@@ -20,9 +20,14 @@ import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
 from rich.console import Console  # noqa: E402
 from rich.progress import (  # noqa: E402
-    BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn,
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
     TransferSpeedColumn,
-)  # fmt: skip
+)
 from rich.table import Table  # noqa: E402
 
 from mmkd.datasets.download import CATALOGUE, Item, fetch, unpack  # noqa: E402
@@ -90,18 +95,25 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if args.list:
         show_list(console)
         return
-    columns = (TextColumn('{task.description}'), BarColumn(), DownloadColumn(),
-               TransferSpeedColumn(), TimeRemainingColumn())  # fmt: skip
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     for name in args.names:
         console.print(f'{CATALOGUE[name].title}; terms: {CATALOGUE[name].terms}')
     for item in chosen_items(args.names, args.only):
         with Progress(*columns, console=console, transient=True) as progress:
             path, fetched = fetch(
-                item, args.root, retries=args.retries,
+                item,
+                args.root,
+                retries=args.retries,
                 on_bytes=show_bytes(progress, item.name),
                 on_check=show_bytes(progress, f'checking {item.name}'),
                 on_retry=lambda text: console.print(text, markup=False),
-            )  # fmt: skip
+            )
         checked = 'MD5 as published' if item.md5 else 'no checksum is published'
         console.print(f'{path}: {"downloaded" if fetched else "was there"}, {checked}.')
         if args.unpack and item.unpack is not None:

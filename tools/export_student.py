@@ -8,7 +8,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
     sys.path.insert(0, str(CHECKOUT))
 
-from mmkd.engine.export import export_student  # noqa: E402
+from mmkd.engine.commands.export import export_student  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
 

@@ -20,10 +20,10 @@ from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from mmkd import visualization  # noqa: E402
-from mmkd.engine.cli import read_config  # noqa: E402
-from mmkd.engine.preflight import check_data  # noqa: E402
+from mmkd.engine.commands.train_and_test import read_config  # noqa: E402
+from mmkd.engine.checks.preflight import check_data  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.tool_options import add_config_options  # noqa: E402
+from mmkd.engine.commands.tool_options import add_config_options  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,9 +67,13 @@ def draw(args: argparse.Namespace, console: Console) -> None:
         zip(paths, masked, strict=True), 'drawing', len(paths), console=console, transient=True
     ):
         figure = visualization.draw_imitation(
-            image.image, image.masks, image.strides, image.gt_bboxes, image.gt_ignored,
+            image.image,
+            image.masks,
+            image.strides,
+            image.gt_bboxes,
+            image.gt_ignored,
             title=f'{image.name}: where {method.name} imitates',
-        )  # fmt: skip
+        )
         visualization.save_figure(figure, path, force=args.force)
         shown.append(image)
     console.print(_table(shown, args.split))
@@ -87,8 +91,13 @@ def _table(images: list[visualization.MaskedImage], split: str) -> Table:
         cells = sum(image.masks[level].size for image in images)
         kept = sum(int(image.masks[level].sum()) for image in images)
         numbers = (shares.mean(), shares.min(), shares.max())
-        table.add_row(str(stride), str(cells), str(kept), *(f'{n:.1%}' for n in numbers),
-                      str(int((shares == 0).sum())))  # fmt: skip
+        table.add_row(
+            str(stride),
+            str(cells),
+            str(kept),
+            *(f'{n:.1%}' for n in numbers),
+            str(int((shares == 0).sum())),
+        )
     return table
 
 

@@ -15,9 +15,18 @@ from .safe_pickle import DamagedCheckpointError, UnsafeCheckpointError, printabl
 from .scope import resolve_config_path  # noqa: E402
 from .stand_ins import log_history  # noqa: E402
 
-__all__ = ['DamagedCheckpointError', 'UnsafeCheckpointError', 'class_difference', 'class_names',
-           'load_checkpoint_file', 'log_history', 'printable', 'read_config_text',
-           'resolve_config_path', 'write_config_text']
+__all__ = [
+    'DamagedCheckpointError',
+    'UnsafeCheckpointError',
+    'class_difference',
+    'class_names',
+    'load_checkpoint_file',
+    'log_history',
+    'printable',
+    'read_config_text',
+    'resolve_config_path',
+    'write_config_text',
+]
 
 ops.install()
 checkpoints.install()

@@ -55,8 +55,12 @@ def load_from_local(filename: str, map_location: Any = None) -> dict:
     return read_checkpoint(path, map_location, path)
 
 
-def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None,
-                   progress: bool | None = None) -> dict:
+def load_from_http(
+    filename: str,
+    map_location: Any = None,
+    model_dir: str | None = None,
+    progress: bool | None = None,
+) -> dict:
     """An address; downloaded once by rank 0 into torch.hub's folder, then read by all.
 
     Raises:
@@ -74,8 +78,11 @@ def load_from_http(filename: str, map_location: Any = None, model_dir: str | Non
                 checkpoint = read_checkpoint(str(path), map_location, name)
             else:
                 checkpoint = fetch(
-                    filename, folder, lambda part: read_checkpoint(part, map_location, filename),
-                    shown)
+                    filename,
+                    folder,
+                    lambda part: read_checkpoint(part, map_location, filename),
+                    shown,
+                )
         if turn and world_size > 1:
             torch.distributed.barrier()
     return checkpoint
@@ -123,8 +130,9 @@ def load_from_model_zoo(filename: str, map_location: Any = None) -> dict:
     if places[name].startswith(('http://', 'https://')):
         checkpoint = load_from_http(places[name], map_location)
     else:
-        checkpoint = load_from_local(osp.join(host._get_mmengine_home(), places[name]),
-                                     map_location)
+        checkpoint = load_from_local(
+            osp.join(host._get_mmengine_home(), places[name]), map_location
+        )
     return host._process_mmcls_checkpoint(checkpoint) if scheme == 'mmcls' else checkpoint
 
 
@@ -162,4 +170,5 @@ def load_checkpoint_file(path_or_url: str | Path, map_location: Any = 'cpu') -> 
         OSError: An address cannot be fetched.
     """
     return CheckpointLoader.load_checkpoint(
-        str(path_or_url), map_location=map_location, logger='current')
+        str(path_or_url), map_location=map_location, logger='current'
+    )

@@ -37,7 +37,8 @@ def write_config_text(settings: Mapping[str, Any]) -> str:
     """The text that :func:`read_config_text` reads; ``Config.pretty_text`` takes seconds."""
     return ''.join(
         f'{key} = {pformat(value, width=100, sort_dicts=False)}\n'
-        for key, value in settings.items())
+        for key, value in settings.items()
+    )
 
 
 def harmless_config_text(text: str) -> str:
@@ -66,8 +67,11 @@ def harmless_config_text(text: str) -> str:
 
 
 def _assignment(statement: ast.stmt) -> tuple[str, Any]:
-    if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
-            and len(statement.targets) == 1):
+    if not (
+        isinstance(statement, ast.Assign)
+        and isinstance(statement.targets[0], ast.Name)
+        and len(statement.targets) == 1
+    ):
         raise ValueError(f'line {statement.lineno}')
     return statement.targets[0].id, ast.literal_eval(_DictCalls().visit(statement.value))
 
@@ -82,8 +86,10 @@ class _DictCalls(ast.NodeTransformer):
                 return given
             case ast.Call(func=ast.Name('dict'), args=[], keywords=entries):
                 if all(entry.arg for entry in entries):
-                    return ast.Dict(keys=[ast.Constant(entry.arg) for entry in entries],
-                                    values=[entry.value for entry in entries])
+                    return ast.Dict(
+                        keys=[ast.Constant(entry.arg) for entry in entries],
+                        values=[entry.value for entry in entries],
+                    )
         raise ValueError(f'a call in line {node.lineno}')
 
 
@@ -92,7 +98,8 @@ def _are_imported(custom_imports: Any) -> bool:
     names = custom_imports.get('imports') if isinstance(custom_imports, dict) else None
     names = [names] if isinstance(names, str) else names
     return isinstance(names, list) and all(
-        isinstance(name, str) and name in sys.modules for name in names)
+        isinstance(name, str) and name in sys.modules for name in names
+    )
 
 
 def _names_a_file(detector: Any) -> bool:

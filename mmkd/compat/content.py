@@ -17,8 +17,10 @@ from .config_text import harmless_config_text
 from .safe_pickle import DamagedCheckpointError, printable
 
 _WEIGHTS = ('state_dict', 'ema_state_dict')
-_TYPES = {**dict.fromkeys((*_WEIGHTS, 'meta', 'message_hub', 'optimizer'), dict),
-          'param_schedulers': list | dict}
+_TYPES = {
+    **dict.fromkeys((*_WEIGHTS, 'meta', 'message_hub', 'optimizer'), dict),
+    'param_schedulers': list | dict,
+}
 _META_TYPES = {'epoch': int, 'iter': int, 'seed': int, 'dataset_meta': dict}
 _HUB_TYPES = {'log_scalars': dict, 'runtime_info': dict, 'resumed_keys': dict}
 
@@ -36,9 +38,12 @@ def usable(content: Any, name: str) -> dict:
     try:
         _check(content)
     except ValueError as error:
-        raise DamagedCheckpointError(printable(
-            f'The checkpoint {name} {error}. Give a file that a training or '
-            'tools/export_student.py wrote, or torch.save one of that form.')) from error
+        raise DamagedCheckpointError(
+            printable(
+                f'The checkpoint {name} {error}. Give a file that a training or '
+                'tools/export_student.py wrote, or torch.save one of that form.'
+            )
+        ) from error
     info = content.get('message_hub', {}).get('runtime_info', {})
     if 'cfg' in info:  # where a resumed run keeps the text of its own config
         content['meta'] = {'cfg': info.pop('cfg'), **content.get('meta', {})}
@@ -51,8 +56,10 @@ def usable(content: Any, name: str) -> dict:
 def _check(content: Any) -> None:
     """Raises a ValueError that says which part of a checkpoint is not as it must be."""
     if not isinstance(content, dict):
-        raise ValueError(f'holds a {type(content).__name__}; expected a dictionary of weights, or '
-                         'one with a state_dict')
+        raise ValueError(
+            f'holds a {type(content).__name__}; expected a dictionary of weights, or '
+            'one with a state_dict'
+        )
     _check_types(content, _TYPES, '')
     meta = content.get('meta', {})
     _check_types(meta, _META_TYPES, 'meta.')
@@ -62,8 +69,7 @@ def _check(content: Any) -> None:
             names = owner.get(key)
             names = names if isinstance(names, (list, tuple)) else [names or '']
             if not all(isinstance(one, str) for one in names):
-                raise ValueError(
-                    f'is unfit: {place}.{key} is {owner[key]!r:.80}; expected names')
+                raise ValueError(f'is unfit: {place}.{key} is {owner[key]!r:.80}; expected names')
     for key, value in content.items():
         _check_key(key, 'it')
         if '.' in key and 'state_dict' not in content:  # a file of weights alone
@@ -81,8 +87,10 @@ def _check_types(owner: dict, types: dict, place: str) -> None:
             owner.pop(key, None)
         elif not isinstance(owner[key], needed):
             expected = 'an integer' if needed is int else 'a dictionary'
-            raise ValueError(f'is unfit: {place}{key} is of type {type(owner[key]).__name__}; '
-                             f'expected {expected}')
+            raise ValueError(
+                f'is unfit: {place}{key} is of type {type(owner[key]).__name__}; '
+                f'expected {expected}'
+            )
 
 
 def _check_key(key: Any, place: str) -> None:
@@ -92,8 +100,9 @@ def _check_key(key: Any, place: str) -> None:
 
 def _check_weight(key: str, value: Any, place: str) -> None:
     if not isinstance(value, torch.Tensor) and not key.endswith('_extra_state'):
-        raise ValueError(f'is unfit: {key} in {place} is of type {type(value).__name__}; '
-                         'expected a tensor')
+        raise ValueError(
+            f'is unfit: {key} in {place} is of type {type(value).__name__}; expected a tensor'
+        )
 
 
 def _neutralise_texts(meta: dict, name: str) -> None:
@@ -103,9 +112,13 @@ def _neutralise_texts(meta: dict, name: str) -> None:
             meta[key] = harmless_config_text(str(meta[key]))
         except (ValueError, RecursionError) as error:
             del meta[key]
-            print_log(printable(
-                f'{name}: meta.{key}, the text of its config, is left out: {error}. An inferencer '
-                'then needs model=CONFIG.'), logger='current')
+            print_log(
+                printable(
+                    f'{name}: meta.{key}, the text of its config, is left out: {error}. An '
+                    'inferencer then needs model=CONFIG.'
+                ),
+                logger='current',
+            )
 
 
 def _forget_foreign_files(info: dict, name: str) -> None:

@@ -63,7 +63,8 @@ def fetch(url: str, folder: Path, read: Callable[[str], Any], progress: bool) ->
             raise OSError(
                 f'The checkpoint {url} cannot be fetched: {str(error) or type(error).__name__}. '
                 f'Check the address, the network and the room in {folder}, or download it and give '
-                'the path.') from error
+                'the path.'
+            ) from error
         content = read(str(part))
         part.replace(_place(url, folder))
         return content
@@ -81,8 +82,13 @@ def _transfer(url: str, part: Path, progress: bool) -> None:
     request = Request(url, headers={'User-Agent': 'mmkd'})
     with urlopen(request, timeout=_TIMEOUT) as response, open(part, 'xb') as file:
         announced = response.headers.get('Content-Length')
-        with wrap_file(response, int(announced or 0), description=_name(url),
-                       console=Console(stderr=True), disable=not progress) as reader:
+        with wrap_file(
+            response,
+            int(announced or 0),
+            description=_name(url),
+            console=Console(stderr=True),
+            disable=not progress,
+        ) as reader:
             shutil.copyfileobj(reader, file)
         if announced is not None and file.tell() != int(announced):
             raise OSError(f'the connection ended after {file.tell()} of {announced} bytes')

@@ -31,7 +31,8 @@ def check_torch(version: str) -> None:
         wanted = '.'.join(map(str, MINIMUM_TORCH))
         raise ImportError(
             f'mmkd needs torch >= {wanted} and found {version}: run '
-            f"`pip install -U 'torch>={wanted}' torchvision`.")
+            f"`pip install -U 'torch>={wanted}' torchvision`."
+        )
 
 
 def check_host() -> None:
@@ -40,13 +41,16 @@ def check_host() -> None:
     if absent:
         raise ImportError(
             f'mmkd extends MMDetection, and {", ".join(absent)} cannot be found: run '
-            f'{" or ".join(_COMMANDS[family] for family in _families())}.')
+            f'{" or ".join(_COMMANDS[family] for family in _families())}.'
+        )
 
 
 def _families() -> list[str]:
     """The family that is partly installed, or both where none is."""
-    installed = {'openmmlab': _has_any(('mmengine', 'mmcv', 'mmcv-lite', 'mmdet')),
-                 'onedl': _has_any(('onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection'))}
+    installed = {
+        'openmmlab': _has_any(('mmengine', 'mmcv', 'mmcv-lite', 'mmdet')),
+        'onedl': _has_any(('onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection')),
+    }
     return [family for family, present in installed.items() if present] or list(installed)
 
 

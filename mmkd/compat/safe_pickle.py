@@ -28,8 +28,10 @@ _GLOBAL = re.compile(r'GLOBAL (.+?)(?: was not|$)', re.MULTILINE)
 _BOILERPLATE = ('Weights only load failed', 'Check the documentation', 'Please file an issue')
 _NO_DEVICE = 'Attempting to deserialize object on'
 _NEW_TORCH = 'Load it with the torch that wrote it, and torch.save its state_dict().'
-_MEMORY = ('it asks for more memory than there is', 'Free some; if the file is not that large, it '
-           'is damaged: download or write it again.')
+_MEMORY = (
+    'it asks for more memory than there is',
+    'Free some; if the file is not that large, it is damaged: download or write it again.',
+)
 # What is wrong and the remedy, by a word of the error.
 _EXPLAINED = {
     'TorchScript': ('it is a TorchScript program (torch.jit.save)', _NEW_TORCH),
@@ -72,8 +74,9 @@ def safe_load(file: str | BinaryIO, map_location: Any, name: str) -> Any:
         if isinstance(error, torch.OutOfMemoryError) or str(error).startswith(_NO_DEVICE):
             raise
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise OSError(printable(
-                f'The checkpoint {name} cannot be read: {error.strerror}.')) from error
+            raise OSError(
+                printable(f'The checkpoint {name} cannot be read: {error.strerror}.')
+            ) from error
         if isinstance(error, pickle.UnpicklingError) and _REFUSALS.search(str(error)):
             raise UnsafeCheckpointError(printable(_refusal(name, str(error)))) from error
         raise DamagedCheckpointError(printable(_damage(name, error))) from error
@@ -82,20 +85,28 @@ def safe_load(file: str | BinaryIO, map_location: Any, name: str) -> Any:
 def printable(text: str) -> str:
     """``text`` with escape sequences spelt out, which a terminal would obey; line breaks stay."""
     return ''.join(
-        char if char.isprintable() or char == '\n'
-        else char.encode('unicode_escape', 'surrogatepass').decode() for char in text)
+        char
+        if char.isprintable() or char == '\n'
+        else char.encode('unicode_escape', 'surrogatepass').decode()
+        for char in text
+    )
 
 
 @contextmanager
 def _stand_ins_allowed() -> Iterator[None]:
     """Has torch answer :data:`STAND_INS`, also where the same names were allowed otherwise."""
     before = torch.serialization.get_safe_globals()
-    named = ((f'{entry.__module__}.{entry.__qualname__}', entry) if not isinstance(entry, tuple)
-             else (entry[1], entry) for entry in before)
+    named = (
+        (f'{entry.__module__}.{entry.__qualname__}', entry)
+        if not isinstance(entry, tuple)
+        else (entry[1], entry)
+        for entry in before
+    )
     others = [entry for name, entry in named if name not in STAND_INS]
     torch.serialization.clear_safe_globals()
     torch.serialization.add_safe_globals(
-        others + [(answer, name) for name, answer in STAND_INS.items()])
+        others + [(answer, name) for name, answer in STAND_INS.items()]
+    )
     try:
         yield
     finally:
@@ -134,10 +145,12 @@ def _refusal(name: str, message: str) -> str:
     """The text of an UnsafeCheckpointError."""
     found = _GLOBAL.search(message)
     what = f'it asks for {found[1]}' if found else 'its pickle does more than hold data'
-    return (f'The checkpoint {name} was refused: it contains pickled code or objects ({what}), '
-            'and mmkd loads checkpoints as data only (weights_only=True). Nothing of it was run. '
-            'Use a file with weights only; if you trust its source, load it yourself with '
-            "torch.load(..., weights_only=False) and save {'state_dict': ...} of it.")
+    return (
+        f'The checkpoint {name} was refused: it contains pickled code or objects ({what}), '
+        'and mmkd loads checkpoints as data only (weights_only=True). Nothing of it was run. '
+        'Use a file with weights only; if you trust its source, load it yourself with '
+        "torch.load(..., weights_only=False) and save {'state_dict': ...} of it."
+    )
 
 
 def _damage(name: str, error: Exception) -> str:
@@ -145,8 +158,10 @@ def _damage(name: str, error: Exception) -> str:
     for word, (what, remedy) in _EXPLAINED.items():
         if word in f'{type(error).__name__} {error}':
             return f'The checkpoint {name} cannot be read: {what}. {remedy}'
-    return (f'The checkpoint {name} cannot be read: it is damaged, cut off or was not written by '
-            f'torch.save ({_detail(error)}). Download or write it again.')
+    return (
+        f'The checkpoint {name} cannot be read: it is damaged, cut off or was not written by '
+        f'torch.save ({_detail(error)}). Download or write it again.'
+    )
 
 
 def _detail(error: Exception) -> str:

@@ -31,7 +31,8 @@ def config_folder() -> Path:
     if checkout.is_dir() and (_PACKAGE.parent / 'setup.py').is_file():
         return checkout
     raise FileNotFoundError(
-        f'The configs of mmkd are neither at {installed} nor at {checkout}: reinstall mmkd.')
+        f'The configs of mmkd are neither at {installed} nor at {checkout}: reinstall mmkd.'
+    )
 
 
 def resolve_config_path(name: str | Path) -> str:
@@ -57,7 +58,10 @@ def resolve_config_path(name: str | Path) -> str:
 def install() -> None:
     """Teaches ``_base_``, ``Config.fromfile`` and ``mmengine.hub.get_config`` the prefix."""
     host_base, host_file, host_hub = (
-        Config._get_cfg_path, Config.fromfile, mmengine.hub.get_config)
+        Config._get_cfg_path,
+        Config.fromfile,
+        mmengine.hub.get_config,
+    )
     if hasattr(host_base, '__wrapped__'):
         return
 

@@ -72,8 +72,10 @@ def log_history(logs: np.ndarray, counts: np.ndarray, max_length: int) -> Histor
     Raises:
         ValueError: They are anything else.
     """
-    numeric = all(isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in 'biuf'
-                  for part in (logs, counts))
+    numeric = all(
+        isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in 'biuf'
+        for part in (logs, counts)
+    )
     if not numeric or len(logs) != len(counts) or type(max_length) is not int or max_length < 1:
         raise ValueError('a log history in it is not two lists of numbers of one length')
     return HistoryBuffer(logs, counts, max_length)
@@ -148,8 +150,9 @@ def without_stand_ins(content: Any) -> Any:
             return value.value
         if isinstance(value, torch.Tensor):
             if value.is_meta or value.layout is not torch.strided:
-                raise ValueError(f'the tensor at {place()} is sparse or on the device meta, where '
-                                 'it has no data')
+                raise ValueError(
+                    f'the tensor at {place()} is sparse or on the device meta, where it has no data'
+                )
             vars(value).clear()  # a file's attributes could hide methods
         elif isinstance(value, dict):
             if not _is_plain(value):
@@ -175,6 +178,11 @@ def _is_plain(value: dict) -> bool:
     """Whether it has no attributes, or as an OrderedDict's the versions of layers alone."""
     attributes = dict(vars(value)) if isinstance(value, OrderedDict) else {}
     versions = attributes.pop('_metadata', {})
-    return not attributes and isinstance(versions, dict) and all(
-        isinstance(entry, dict) and isinstance(entry.get('version'), int | None)
-        for entry in versions.values())
+    return (
+        not attributes
+        and isinstance(versions, dict)
+        and all(
+            isinstance(entry, dict) and isinstance(entry.get('version'), int | None)
+            for entry in versions.values()
+        )
+    )

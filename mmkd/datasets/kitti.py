@@ -145,9 +145,7 @@ class KITTIDataset(BaseDetDataset):
             findings.problem(image, str(error), 'copy it anew')
             return None
         instances = self._instances(labels, findings) if self.with_labels else []
-        return dict(
-            img_id=frame, img_path=image, width=width, height=height, instances=instances
-        )  # fmt: skip
+        return dict(img_id=frame, img_path=image, width=width, height=height, instances=instances)
 
     def _instances(self, path: str, findings: Findings) -> list[dict]:
         try:

@@ -6,8 +6,16 @@ from typing import NamedTuple
 from .reading import read_number, read_whole
 
 KITTI_TYPES = (
-    'Car', 'Van', 'Truck', 'Pedestrian', 'Person_sitting', 'Cyclist', 'Tram', 'Misc', 'DontCare',
-)  # fmt: skip
+    'Car',
+    'Van',
+    'Truck',
+    'Pedestrian',
+    'Person_sitting',
+    'Cyclist',
+    'Tram',
+    'Misc',
+    'DontCare',
+)
 """Every type that a label file may hold."""
 
 KITTI_NEIGHBOURS = {'Car': ('Van',), 'Pedestrian': ('Person_sitting',)}

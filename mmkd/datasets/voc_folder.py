@@ -131,7 +131,7 @@ class VOCFolderDataset(XMLDataset):
         if findings.dropped and not any(record['instances'] for record in records):
             raise ValueError(
                 f'{findings.dropped_summary()}. No box of the split is left: correct the files, '
-                f"bad_boxes={self.bad_boxes!r} is for the few bad ones of a good set."
+                f'bad_boxes={self.bad_boxes!r} is for the few bad ones of a good set.'
             )
         if findings.dropped:
             print_log(findings.dropped_summary(), logger='current', level=30)

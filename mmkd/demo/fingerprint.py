@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 import mmkd
 from mmkd.datasets.shapes import shapes_fingerprint
-from mmkd.engine.records import read_record, write_record
+from mmkd.utils.records import read_record, write_record
 
 from .plan import Stage
 

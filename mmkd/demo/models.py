@@ -15,8 +15,8 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmkd.engine.complexity import count_flops, count_parameters
-from mmkd.engine.quiet import quiet_host
+from mmkd.engine.commands.complexity import count_flops, count_parameters
+from mmkd.utils.quiet import quiet_host
 from mmkd.visualization import Boxes
 
 from .plan import DISTILLED, STUDENT, Stage

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mmkd.engine.atomic import write_atomically
+from mmkd.utils.atomic import write_atomically
 from mmkd.version import __version__
 from mmkd.visualization import (
     draw_detections,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mmkd.engine.processes import end_process
+from mmkd.utils.processes import end_process
 
 from .fingerprint import Marker, clear, fingerprint, stale_reason, write_marker
 from .plan import Stage

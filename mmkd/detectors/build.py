@@ -86,8 +86,9 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
     lacking = sorted(reads - set(info.fields))
     if lacking:
         known = all_fields()
-        words = [f'{name!r} ({known[name].words})' if name in known else repr(name)
-                 for name in lacking]  # fmt: skip
+        words = [
+            f'{name!r} ({known[name].words})' if name in known else repr(name) for name in lacking
+        ]
         raise ValueError(
             f'{method.name} reads {", ".join(words)} of the {role}, which offers only '
             f'{sorted(info.fields)}: choose another method or another {role}.'

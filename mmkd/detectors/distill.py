@@ -10,6 +10,21 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
+from mmkd.detectors.checkpoint_keys import (
+    ADAPTER_PREFIX,
+    STUDENT_PREFIX,
+    from_checkpoint_keys,
+    load_strictly,
+    student_keys,
+    to_checkpoint_keys,
+)
+from mmkd.detectors.detector_source import (
+    DetectorSpec,
+    build_detector,
+    resolve_spec,
+    resolve_teachers,
+)
+from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
@@ -21,17 +36,7 @@ from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .random_state import forked_rng
-from .spec import DetectorSpec, build_detector, resolve_spec, resolve_teachers
 from .teacher import Teacher
-from .two_sizes import Shrink
-from .weights import (
-    ADAPTER_PREFIX,
-    STUDENT_PREFIX,
-    from_checkpoint_keys,
-    load_strictly,
-    student_keys,
-    to_checkpoint_keys,
-)
 
 
 @MODELS.register_module()
@@ -94,32 +99,30 @@ class DistillDetector(BaseDetector):
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
         self.nan_guard = NanGuard(nan_guard)
-        shrink = None if student_scale == 1 else Shrink(student_scale)
-        self.shrink = shrink
+        downscaler = None if student_scale == 1 else StudentDownscaler(student_scale)
+        self.downscaler = downscaler
         # The teachers and the adapters draw no number from the student's random stream.
         with forked_rng():
             specs = {} if teacher is None else resolve_teachers(teacher)
             self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
             self.pairs = {
-                name: Pair(self.data_preprocessor, one, shrink, self.nan_guard)
+                name: Pair(self.data_preprocessor, one, downscaler, self.nan_guard)
                 for name, one in self.teachers.items()
             }
             self._join(methods, pairing, dry_run_size)
         self._register_state_dict_hook(to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(from_checkpoint_keys)
 
-    def _join(
-        self, configs: Sequence[dict], pairing: str, dry_run_size: ImageSize | None
-    ) -> None:
+    def _join(self, configs: Sequence[dict], pairing: str, dry_run_size: ImageSize | None) -> None:
         """Builds the methods and checks that they, student and teachers fit."""
         student = describe(self.student, 'student', dry_run_size)
         infos = {
             name: describe(one.model, self._role(name), dry_run_size)
             for name, one in self.teachers.items()
         }
-        if self.shrink is not None:
-            self.shrink.fit_padding(self.data_preprocessor, student)
-            infos = {name: self.shrink.describe(one, pairing) for name, one in infos.items()}
+        if self.downscaler is not None:
+            self.downscaler.fit_padding(self.data_preprocessor, student)
+            infos = {name: self.downscaler.describe(one, pairing) for name, one in infos.items()}
         self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
@@ -226,8 +229,10 @@ class DistillDetector(BaseDetector):
                 field.record(self.student, recorder)
             losses = self.student.loss(inputs, samples)
         recorder.seen.update(metas=batch.metas, losses=losses)
-        sources = {name: partial(_recalled, field, self.student, recorder.seen)
-                   for name, field in fields.items()}  # fmt: skip
+        sources = {
+            name: partial(_recalled, field, self.student, recorder.seen)
+            for name, field in fields.items()
+        }
         student = Observation(losses=lambda _: losses, **sources)
         metas = [sample.metainfo for sample in batch_data_samples]
         teachers = {
@@ -260,7 +265,9 @@ class DistillDetector(BaseDetector):
 
     def _own(self, inputs: Tensor, samples: list) -> tuple[Tensor, list]:
         """What the student sees of a batch that was loaded."""
-        return (inputs, samples) if self.shrink is None else self.shrink.batch(inputs, samples)
+        return (
+            (inputs, samples) if self.downscaler is None else self.downscaler.batch(inputs, samples)
+        )
 
     def probe(self, data: dict) -> Probe:
         """Looks at one training step without taking it; see :func:`probe_step`.
@@ -274,9 +281,9 @@ class DistillDetector(BaseDetector):
         """The student's predictions, in pixels of the original images or of the given ones."""
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         predicted = self.student.predict(inputs, samples, rescale=rescale)
-        if self.shrink is None:
+        if self.downscaler is None:
             return predicted
-        return self.shrink.restore(predicted, batch_data_samples, rescale)
+        return self.downscaler.restore(predicted, batch_data_samples, rescale)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: list | None = None) -> Any:
         return self.student._forward(batch_inputs, batch_data_samples)
@@ -341,7 +348,7 @@ def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> A
 def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
     factor = 1.0
     for method in methods:
-        if method.waiting:  # it counts 0, so the student trains as if alone
+        if method.calibrating:  # it counts 0, so the student trains as if alone
             continue
         factor *= method.task_loss_scale(name, batch)
     if factor == 1.0:

@@ -6,9 +6,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmkd.compat import load_checkpoint_file
+from mmkd.detectors.checkpoint_keys import misfit_report
 from mmkd.registry import MODELS
-
-from .weights import misfit_report
 
 
 @MODELS.register_module()

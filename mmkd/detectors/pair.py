@@ -8,13 +8,13 @@ import torch
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
+from mmkd.detectors.renormalize import pixel_converter
+from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Query, all_fields, class_count, offered_fields
 from mmkd.observation import Batch, DetectorInfo, Observation
 
 from .nan_guard import NanGuard
-from .pixels import pixel_converter
 from .teacher import Teacher
-from .two_sizes import Shrink
 
 ENSEMBLE = 'ensemble'
 """The name under which a method reads all teachers together."""
@@ -26,7 +26,7 @@ class Pair:
     Args:
         preprocessor: The student's data preprocessor, which makes the images.
         teacher: The teacher.
-        shrink: How the student's images are made smaller; None where both see the same.
+        downscaler: How the student's images are made smaller; None where both see the same.
         nan_guard: Looks at what the teacher says.
 
     Raises:
@@ -37,12 +37,12 @@ class Pair:
         self,
         preprocessor: nn.Module,
         teacher: Teacher,
-        shrink: Shrink | None,
+        downscaler: StudentDownscaler | None,
         nan_guard: NanGuard,
     ) -> None:
         self.teacher = teacher
         self.nan_guard = nan_guard
-        self.shrink = shrink
+        self.downscaler = downscaler
         self.fields = offered_fields(teacher.model)
         expected = teacher.model.data_preprocessor
         self.converter = None if expected is None else pixel_converter(preprocessor, expected)
@@ -58,7 +58,7 @@ class Pair:
     @property
     def factor(self) -> int:
         """Side of the teacher's images over that of the student's."""
-        return 1 if self.shrink is None else self.shrink.factor
+        return 1 if self.downscaler is None else self.downscaler.factor
 
     def note_classes(self, student: nn.Module, role: str, compared: bool) -> None:
         """Says in the log that a teacher has other classes than the student, where it may.
@@ -95,11 +95,11 @@ class Pair:
 
     def to_teacher(self, rois: Tensor) -> Tensor:
         """RoIs (R, 5) of the student's images on the teacher's."""
-        return rois if self.shrink is None else self.shrink.to_large(rois)
+        return rois if self.downscaler is None else self.downscaler.to_large(rois)
 
     def to_student(self, boxes: Tensor) -> Tensor:
         """Boxes (N, 4) of the teacher's images on the student's."""
-        return boxes if self.shrink is None else self.shrink.to_small(boxes)
+        return boxes if self.downscaler is None else self.downscaler.to_small(boxes)
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:

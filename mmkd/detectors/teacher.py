@@ -6,9 +6,8 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
-
-from .spec import ResolvedSpec, build_detector
-from .weights import load_strictly, student_keys
+from mmkd.detectors.checkpoint_keys import load_strictly, student_keys
+from mmkd.detectors.detector_source import ResolvedSpec, build_detector
 
 
 class Teacher:

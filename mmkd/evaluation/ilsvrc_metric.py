@@ -46,10 +46,12 @@ class ILSVRCDETMetric(VOCFolderMetric):
 
     def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:
         classes = tuple(self.dataset_meta['classes'])
-        matched = np.concatenate([
-            self._match(annotation, found)
-            for annotation, found in zip(annotations, detections, strict=True)
-        ])  # fmt: skip
+        matched = np.concatenate(
+            [
+                self._match(annotation, found)
+                for annotation, found in zip(annotations, detections, strict=True)
+            ]
+        )
         matched = matched[np.argsort(-matched[:, 2], kind='stable')]
         totals = np.bincount(
             np.concatenate([annotation['labels'] for annotation in annotations]),
@@ -62,15 +64,22 @@ class ILSVRCDETMetric(VOCFolderMetric):
             counted = np.cumsum(1 - mine[:, 1])
             recall = hits / max(totals[label], 1)
             precision = hits / np.maximum(counted, 1)
-            per_class.append(dict(
-                num_gts=int(totals[label]), num_dets=len(mine), recall=recall, precision=precision,
-                ap=average_precision(recall, precision, self.eval_mode),
-            ))  # fmt: skip
+            per_class.append(
+                dict(
+                    num_gts=int(totals[label]),
+                    num_dets=len(mine),
+                    recall=recall,
+                    precision=precision,
+                    ap=average_precision(recall, precision, self.eval_mode),
+                )
+            )
         present = [found['ap'] for found in per_class if found['num_gts']]
         print_map_summary(
-            float(np.mean(present or [0.0])), per_class, classes,
+            float(np.mean(present or [0.0])),
+            per_class,
+            classes,
             logger=MMLogger.get_current_instance(),
-        )  # fmt: skip
+        )
         return per_class
 
     def _match(self, annotation: dict, found: list[np.ndarray]) -> np.ndarray:
@@ -82,7 +91,12 @@ class ILSVRCDETMetric(VOCFolderMetric):
         detected = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
         boxes = boxes.astype(np.float64)
         hit, excused = match_objects(
-            boxes, labels, tolerant_thresholds(boxes, self.tolerance, self.iou_thr), counted,
-            detections[:, :4], detected, detections[:, 4],
-        )  # fmt: skip
+            boxes,
+            labels,
+            tolerant_thresholds(boxes, self.tolerance, self.iou_thr),
+            counted,
+            detections[:, :4],
+            detected,
+            detections[:, 4],
+        )
         return np.column_stack([hit, excused, detections[:, 4], detected])

@@ -73,9 +73,7 @@ class VOCFolderMetric(BaseMetric):
     def _by_class(self, predicted: dict) -> list[np.ndarray]:
         """Detections of one image, one (D, 5) array of x1, y1, x2, y2, score a class."""
         labels = to_numpy(predicted['labels'])
-        scored = np.hstack(
-            [to_numpy(predicted['bboxes']), to_numpy(predicted['scores'])[:, None]]
-        )
+        scored = np.hstack([to_numpy(predicted['bboxes']), to_numpy(predicted['scores'])[:, None]])
         return [scored[labels == label] for label in range(len(self.dataset_meta['classes']))]
 
     def compute_metrics(self, results: list) -> dict[str, float]:

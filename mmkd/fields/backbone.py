@@ -52,8 +52,7 @@ class Maps(Field):
     def combine_info(self, infos: Sequence[MapsInfo], names: Sequence[str]) -> MapsInfo:
         """The description that all share."""
         kinds = {
-            name: (info.channels, info.strides)
-            for name, info in zip(names, infos, strict=True)
+            name: (info.channels, info.strides) for name, info in zip(names, infos, strict=True)
         }
         if len(set(kinds.values())) > 1:
             raise ValueError(

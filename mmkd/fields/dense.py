@@ -223,9 +223,7 @@ def _append(kept: list[Tensor], args: tuple) -> None:
     kept.append(args[0])
 
 
-def _output(
-    outputs: Any, maps: Sequence[list], priors: list[Tensor], **more: Any
-) -> DenseOutput:
+def _output(outputs: Any, maps: Sequence[list], priors: list[Tensor], **more: Any) -> DenseOutput:
     cls_score, bbox_pred = (list(kind) for kind in outputs[:2])
     return DenseOutput(cls_score, bbox_pred, maps[0], maps[1], priors, **more)
 

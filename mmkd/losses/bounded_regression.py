@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
-from .functional import check_same_shape, count_over_ranks, teacher_bounded_error
+from .functional import check_same_shape, global_avg_factor, teacher_bounded_error
 
 
 @MODELS.register_module()
@@ -49,4 +49,4 @@ class TeacherBoundedLoss(nn.Module):
         check_same_shape(student=student, teacher=teacher, target=target)
         rows = teacher_bounded_error(student, teacher.detach(), target, self.margin)
         count = rows.new_tensor(avg_factor)
-        return self.loss_weight * rows.sum() / count_over_ranks(count)
+        return self.loss_weight * rows.sum() / global_avg_factor(count)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
-from .functional import NORMS, check_same_shape, count_over_ranks, hint_error
+from .functional import NORMS, check_same_shape, global_avg_factor, hint_error
 
 REDUCTIONS = ('mean', 'sum')
 
@@ -58,4 +58,4 @@ class HintLoss(nn.Module):
             errors.append(hint_error(student_map, teacher_map.detach(), self.norm))
             counts.append(student_map.numel() if self.reduction == 'mean' else len(student_map))
         totals = torch.stack(errors)  # (L,)
-        return self.loss_weight * (totals / count_over_ranks(totals.new_tensor(counts))).sum()
+        return self.loss_weight * (totals / global_avg_factor(totals.new_tensor(counts))).sum()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
-from .functional import check_same_shape, count_over_ranks, masked_squared_error
+from .functional import check_same_shape, global_avg_factor, masked_squared_error
 
 
 @MODELS.register_module()
@@ -53,4 +53,4 @@ class ImitationLoss(nn.Module):
             check_same_shape(student=student_map, teacher=teacher_map)
             errors.append(masked_squared_error(student_map, teacher_map.detach(), level_mask))
         cells = torch.stack([level_mask.sum() for level_mask in mask]).sum()
-        return self.loss_weight * torch.stack(errors).sum() / (2 * count_over_ranks(cells))
+        return self.loss_weight * torch.stack(errors).sum() / (2 * global_avg_factor(cells))

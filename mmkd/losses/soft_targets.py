@@ -10,7 +10,7 @@ from mmkd.settings import check_number
 
 from .functional import (
     check_same_shape,
-    count_over_ranks,
+    global_avg_factor,
     weighted_soft_binary_cross_entropy,
     weighted_soft_cross_entropy,
 )
@@ -96,7 +96,7 @@ class WeightedSoftLoss(nn.Module):
         else:
             rows = weighted_soft_cross_entropy(*logits, weights, self.temperature)
         count = rows.new_tensor(avg_factor)
-        return rows.sum() / count_over_ranks(count)
+        return rows.sum() / global_avg_factor(count)
 
 
 def _table(class_weights: Sequence[float]) -> Tensor:

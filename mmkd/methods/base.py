@@ -110,7 +110,7 @@ class DistillMethod(nn.Module):
         return self.student_fields | more
 
     @property
-    def waiting(self) -> bool:
+    def calibrating(self) -> bool:
         """Whether the method counts 0 because its weight is still being chosen."""
         return self.auto_scale is not None and not self.auto_scale.chosen
 

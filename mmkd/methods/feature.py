@@ -83,9 +83,7 @@ class FeatureMethod(DistillMethod):
             strides = [known[level] for level in self.region_levels]
             self.student_fields |= self.region.setup(student, strides, self.target_strides)
 
-    def pair_levels(
-        self, student: DetectorInfo, teacher: DetectorInfo
-    ) -> list[tuple[int, int]]:
+    def pair_levels(self, student: DetectorInfo, teacher: DetectorInfo) -> list[tuple[int, int]]:
         """(student index, teacher index) of the levels that are compared.
 
         Raises:

@@ -56,9 +56,7 @@ class FGFI(FeatureMethod):
         name: str | None = None,
     ) -> None:
         check_flag('adapt_relu', adapt_relu, none=True)
-        adapter = dict(
-            type='mmkd.ConvAdapter', kernel_size=3, relu=adapt_relu, init_std=1e-4
-        )
+        adapter = dict(type='mmkd.ConvAdapter', kernel_size=3, relu=adapt_relu, init_std=1e-4)
         super().__init__(
             _delayed(loss_weight, warmup_iters),
             name,

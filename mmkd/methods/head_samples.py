@@ -105,9 +105,7 @@ def class_rows(head: str, student: Observation, teacher: Observation) -> ClassRo
         return ClassRows(sides[0], _stacked(sides[1:]), avg_factor)
     _, weights, _, _ = _targets(student.roi_head)
     chosen = weights.nonzero().squeeze(1)
-    own, *others = (
-        one.cls_score[chosen] for one in (student.roi_head, *members(teacher.roi_head))
-    )
+    own, *others = (one.cls_score[chosen] for one in (student.roi_head, *members(teacher.roi_head)))
     return ClassRows(own, _stacked(others), float(len(chosen)))
 
 
@@ -140,8 +138,7 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
     coder, coders = getattr(student, name), getattr(teacher, name)
     coders = coders if isinstance(coders, tuple) else (coders,)
     teachers = [
-        in_students_encoding(deltas, coder, one)
-        for deltas, one in zip(others, coders, strict=True)
+        in_students_encoding(deltas, coder, one) for deltas, one in zip(others, coders, strict=True)
     ]
     return BoxRows(priors, own, _mean_box(teachers, coder), target, avg_factor)
 
@@ -209,10 +206,12 @@ def _targets(output: RPNOutput | RoIOutput) -> tuple[Any, ...]:
 
 def _flat(levels: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
     """Maps (B, A * D, H, W) of all levels -> (rows, D), in the order of the targets."""
-    return torch.cat([
-        level.permute(0, 2, 3, 1).reshape(label.numel(), -1)
-        for level, label in zip(levels, labels, strict=True)
-    ])  # fmt: skip
+    return torch.cat(
+        [
+            level.permute(0, 2, 3, 1).reshape(label.numel(), -1)
+            for level, label in zip(levels, labels, strict=True)
+        ]
+    )
 
 
 def _joined(level: Tensor) -> Tensor:

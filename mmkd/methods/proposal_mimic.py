@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mmkd.losses.functional import assigned_levels
-from mmkd.modules import ProposalRegion, Proposals, RegionCut
+from mmkd.modules import ProposalRegion, Proposals, RegionPool
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 
@@ -87,10 +87,8 @@ class ProposalMimic(FeatureMethod):
             ),
             loss=part('loss', loss, type='mmkd.ProposalMimicLoss', normalize=normalize),
         )
-        self.chosen = ProposalRegion(
-            max_per_image, duplicate_iou, positive_fraction, positive_iou
-        )  # fmt: skip
-        self.cut = RegionCut(region)
+        self.chosen = ProposalRegion(max_per_image, duplicate_iou, positive_fraction, positive_iou)
+        self.cut = RegionPool(region)
         self.student_fields, self.teacher_fields = (
             frozenset({'features'} | ({'proposals'} if role in self.sources else set()))
             for role in ('student', 'teacher')
@@ -102,9 +100,7 @@ class ProposalMimic(FeatureMethod):
         info = student.features
         self.finest_scale = info.finest_scale * self.strides[0] / min(info.strides)
 
-    def pair_levels(
-        self, student: DetectorInfo, teacher: DetectorInfo
-    ) -> list[tuple[int, int]]:
+    def pair_levels(self, student: DetectorInfo, teacher: DetectorInfo) -> list[tuple[int, int]]:
         """The levels that the RoI extractor reads, or those that are named; one of each stride."""
         pairs = super().pair_levels(student, teacher)
         if self.aligner.levels is None:

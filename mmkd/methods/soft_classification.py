@@ -53,9 +53,7 @@ class SoftClassification(DistillMethod):
         if self.mu.highest > 1:
             raise ValueError(f'mu must lie in [0, 1], got {self.mu.highest}.')
         self.on = check_heads(on)
-        self.student_fields = self.teacher_fields = frozenset(
-            HEADS[head].field for head in self.on
-        )
+        self.student_fields = self.teacher_fields = frozenset(HEADS[head].field for head in self.on)
         by_head = {'roi_head': WeightedSoftLoss(background_weight, class_weights, temperature)}
         for_rpn = background_weight if class_weights is None else class_weights[-1]
         by_head['rpn'] = WeightedSoftLoss(for_rpn, None, temperature)

@@ -65,9 +65,13 @@ class TwoStageMimic(DistillMethod):
         check_arguments('mimic', {} if mimic is None else mimic, ProposalMimic)
         first = ProposalMimic(**{'name': f'{self.name}_proposals', **(mimic or {})})
         self.mimic = first if first.active else None
-        self.losses = nn.ModuleDict({
-            term: ProposalMimicLoss(weight, normalize) for term, weight in weights.items() if weight
-        })  # fmt: skip
+        self.losses = nn.ModuleDict(
+            {
+                term: ProposalMimicLoss(weight, normalize)
+                for term, weight in weights.items()
+                if weight
+            }
+        )
         if not self.losses and self.mimic is None:
             raise ValueError(f'every term of {self.name} is left out: set a weight above 0.')
         heads = {'roi_head'} if self.losses else set()
@@ -103,7 +107,7 @@ class TwoStageMimic(DistillMethod):
         return {
             key: value * self.loss_weight if 'loss' in key else value
             for key, value in found.items()
-        }  # fmt: skip
+        }
 
     def _feats(self, student: Observation, teacher: Observation) -> Tensor:
         assert self.adapter is not None  # built in setup

@@ -1,13 +1,15 @@
 """Parts that methods plug in: adapters, level pairing, regions."""
 
+from mmkd.utils import renamed_in
+
 from .adapters import ConvAdapter, DeconvAdapter
 from .aligner import FeatureAligner
-from .cutting import REGIONS, RegionCut
 from .pairing import pair_levels, resize_like
 from .parts import constructor, named_class
 from .proposals import ProposalRegion, Proposals
 from .ps_roi import PSRoIExtractor
 from .quantizer import Quantizer
+from .region_pooling import REGIONS, RegionPool
 from .regions import ImitationRegion, move_priors
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     'ProposalRegion',
     'Proposals',
     'Quantizer',
-    'RegionCut',
+    'RegionPool',
     'constructor',
     'move_priors',
     'named_class',
     'pair_levels',
     'resize_like',
 ]
+
+__getattr__ = renamed_in(__name__, globals(), {'RegionCut': 'RegionPool'})

@@ -66,9 +66,7 @@ def pair_levels(
 def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> LevelPairs:
     pairs: LevelPairs = []
     for stride in sorted(set(student) & set(teacher)):
-        ours, own = (
-            [i for i, s in enumerate(side) if s == stride] for side in (student, teacher)
-        )  # fmt: skip
+        ours, own = ([i for i, s in enumerate(side) if s == stride] for side in (student, teacher))
         if len(ours) != len(own):
             raise ValueError(
                 f"pairing='shift' finds {len(ours)} and {len(own)} levels of stride {stride}: "

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmkd.engine.atomic import write_atomically
+from mmkd.utils.atomic import write_atomically
 
 from .jobs import TRAIN, Job
 
@@ -49,9 +49,15 @@ def write_job_array(
     hint = (_TEACHER_FIRST if trained else _TEACHER_GIVEN).format(file=path, last=last)
     command = shlex.join([sys.executable, *arguments])
     text = _SCRIPT.format(
-        name=name, first=0, last=last, hint=hint, command=command, collect=f'{command} --collect',
-        folder=shlex.quote(str(Path.cwd())), logs=shlex.quote(str(logs)),
-    )  # fmt: skip
+        name=name,
+        first=0,
+        last=last,
+        hint=hint,
+        command=command,
+        collect=f'{command} --collect',
+        folder=shlex.quote(str(Path.cwd())),
+        logs=shlex.quote(str(logs)),
+    )
     logs.mkdir(parents=True, exist_ok=True)
     write_atomically(text.encode(), path)
     path.chmod(0o755)

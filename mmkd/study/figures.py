@@ -58,8 +58,15 @@ def draw_learning(runs: Runs, metric: str) -> Figure:
         if not curves:
             continue  # a teacher that was only tested has no curve
         steps, table = _common(curves)
-        axes.plot(steps, table.mean(0), color=colour, linestyle=line, marker=marker, markersize=4,
-                  label=title)  # fmt: skip
+        axes.plot(
+            steps,
+            table.mean(0),
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=4,
+            label=title,
+        )
         if len(table) > 1:
             axes.fill_between(steps, table.min(0), table.max(0), color=colour, alpha=0.15, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -102,8 +109,14 @@ def draw_costs(arms: Mapping[str, Any], costs: Mapping[str, Mapping[str, int]], 
         axes.margins(x=0.15)
         axes.set_xlim(left=0)
     handles = {h.get_label(): h for axes in (right, left) for h in _labelled(axes)}
-    figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=4,
-                  fontsize=_FONT, frameon=False)  # fmt: skip
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc='outside lower center',
+        ncols=4,
+        fontsize=_FONT,
+        frameon=False,
+    )
     return figure
 
 
@@ -116,19 +129,40 @@ def _point(axes: Axes, x: float, arm: Mapping[str, Any], colour: str, marker: st
     bars = None
     if summary['low'] is not None:
         bars = [[summary['mean'] - summary['low']], [summary['high'] - summary['mean']]]
-    axes.errorbar(x, summary['mean'], yerr=bars, color=colour, marker=marker, markersize=6,
-                  capsize=3, linewidth=1.2, linestyle='none', label=arm['title'])  # fmt: skip
+    axes.errorbar(
+        x,
+        summary['mean'],
+        yerr=bars,
+        color=colour,
+        marker=marker,
+        markersize=6,
+        capsize=3,
+        linewidth=1.2,
+        linestyle='none',
+        label=arm['title'],
+    )
 
 
 def _sample(
-    axes: Axes, row: int, values: Sequence[float], summary: Mapping[str, Any], colour: str,
+    axes: Axes,
+    row: int,
+    values: Sequence[float],
+    summary: Mapping[str, Any],
+    colour: str,
     marker: str,
-) -> None:  # fmt: skip
+) -> None:
     """Seeds as open signs, the mean as a filled one, its interval as a bar."""
     if summary['low'] is not None:
         axes.plot([summary['low'], summary['high']], [row, row], color=colour, linewidth=1.6)
-    axes.plot(values, [row + 0.24] * len(values), linestyle='none', marker=marker, markersize=4,
-              markerfacecolor='none', color=colour)  # fmt: skip
+    axes.plot(
+        values,
+        [row + 0.24] * len(values),
+        linestyle='none',
+        marker=marker,
+        markersize=4,
+        markerfacecolor='none',
+        color=colour,
+    )
     axes.plot(summary['mean'], row, marker=marker, markersize=6.5, color=colour)
 
 

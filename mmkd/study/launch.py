@@ -18,9 +18,13 @@ from .markers import CONFIG, OUTPUT
 _PACKAGE = Path(__file__).resolve().parents[1]
 # Beside the package in a checkout, inside it in a wheel.
 TOOLS = next(
-    (folder for folder in (_PACKAGE.parent / 'tools', _PACKAGE / '.mim' / 'tools')
-     if (folder / 'train.py').is_file()), _PACKAGE.parent / 'tools'
-)  # fmt: skip
+    (
+        folder
+        for folder in (_PACKAGE.parent / 'tools', _PACKAGE / '.mim' / 'tools')
+        if (folder / 'train.py').is_file()
+    ),
+    _PACKAGE.parent / 'tools',
+)
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 _THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 # Of torchrun: where processes meet is said by hand.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from mmkd.engine import locks
+from mmkd.utils import locks
 
 from .jobs import Job
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkd.compat import read_config_text, write_config_text
-from mmkd.engine.records import read_record, write_record
+from mmkd.utils.records import read_record, write_record
 
 from .jobs import Job
 

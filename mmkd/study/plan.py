@@ -11,9 +11,16 @@ from mmengine.config.utils import ConfigParsingError
 
 TEACHER, STUDENT = 'teacher', 'student'
 _KEYS = {
-    'name', 'teacher', 'student', 'methods', 'seeds', 'cfg_options', 'max_epochs', 'metric',
+    'name',
+    'teacher',
+    'student',
+    'methods',
+    'seeds',
+    'cfg_options',
+    'max_epochs',
+    'metric',
     'work_dir',
-}  # fmt: skip
+}
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
 _ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing'}
 _NAME = re.compile(r'\w[\w.+-]*')

@@ -88,9 +88,14 @@ def _warnings(outcome: Mapping[str, Any]) -> str:
 
 
 _COST_HEADER = (
-    'model', 'parameters, M', 'multiply-adds, G', 'step, ms', 'GPU memory, MiB',
-    'process memory, MiB', 'run, min',
-)  # fmt: skip
+    'model',
+    'parameters, M',
+    'multiply-adds, G',
+    'step, ms',
+    'GPU memory, MiB',
+    'process memory, MiB',
+    'run, min',
+)
 _COST_NOTE = (
     'Parameters and multiply-adds are those of one image at inference, as MMEngine counts them; '
     'teacher and adapters are gone by then. Steps are medians over a run, memory is the largest of '

@@ -21,7 +21,7 @@ from .statistics import (
     holm,
     overlap,
     summarize,
-)  # fmt: skip
+)
 
 
 def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from filelock import FileLock
 from rich.console import Console
 
-from mmkd.engine.processes import end_process
+from mmkd.utils.processes import end_process
 
 from . import launch, locks, markers
 from .jobs import Job

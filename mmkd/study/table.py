@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 HEADER = (
-    'model', 'seeds', 'mAP', 'deviation', '95% interval', 'difference', '95% interval of it',
-    'p', 'p (Holm)', 'gap closed', 'step',
-)  # fmt: skip
+    'model',
+    'seeds',
+    'mAP',
+    'deviation',
+    '95% interval',
+    'difference',
+    '95% interval of it',
+    'p',
+    'p (Holm)',
+    'gap closed',
+    'step',
+)
 
 
 def rows(outcome: Mapping[str, Any]) -> list[list[str]]:

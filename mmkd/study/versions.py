@@ -13,9 +13,18 @@ import mmkd
 from mmkd.version import __version__
 
 _PACKAGES = (
-    'torch', 'torchvision', 'numpy', 'scipy', 'mmengine', 'onedl-mmengine', 'mmcv', 'mmcv-lite',
-    'onedl-mmcv', 'mmdet', 'onedl-mmdet',
-)  # fmt: skip
+    'torch',
+    'torchvision',
+    'numpy',
+    'scipy',
+    'mmengine',
+    'onedl-mmengine',
+    'mmcv',
+    'mmcv-lite',
+    'onedl-mmcv',
+    'mmdet',
+    'onedl-mmdet',
+)
 
 
 @cache
@@ -41,8 +50,12 @@ def _commit() -> str:
     try:
         done = subprocess.run(
             ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
-            cwd=folder, capture_output=True, text=True, timeout=20, check=False,
-        )  # fmt: skip
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return 'unknown'
     return done.stdout.strip() or 'unknown'

@@ -46,9 +46,7 @@ def tiny_gfl_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> Con
     """GFL: five levels, strides 8 to 128, eight bins a side of a box."""
     head = dict(
         reg_max=7,
-        loss_cls=dict(
-            type='mmdet.QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0
-        ),
+        loss_cls=dict(type='mmdet.QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0),
         loss_dfl=dict(type='mmdet.DistributionFocalLoss', loss_weight=0.25),
     )
     return ConfigDict({**_one_anchor_cfg('GFL', num_classes, base_channels, head), **kw})

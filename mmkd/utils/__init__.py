@@ -1,5 +1,5 @@
 """Small helpers that know no part of mmkd."""
 
-from .deprecation import warn_renamed
+from .deprecation import renamed_in, warn_renamed
 
-__all__ = ['warn_renamed']
+__all__ = ['renamed_in', 'warn_renamed']

@@ -1,7 +1,9 @@
 """Old names go on working until 0.2, with one warning."""
 
 import warnings
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 
 @cache
@@ -13,3 +15,21 @@ def warn_renamed(old: str, new: str) -> None:
         new: The one to use.
     """
     warnings.warn(f'{old} is now {new}; the old name goes in 0.2.', FutureWarning, stacklevel=4)
+
+
+def renamed_in(module: str, names: dict[str, Any], new_names: dict[str, str]) -> Callable:
+    """A module's ``__getattr__`` that answers for old names.
+
+    Args:
+        module: Its ``__name__``.
+        names: Its ``globals()``.
+        new_names: Old name to the one to use.
+    """
+
+    def answer(name: str) -> Any:
+        if name not in new_names:
+            raise AttributeError(f'module {module!r} has no attribute {name!r}')
+        warn_renamed(f'{module}.{name}', new_names[name])
+        return names[new_names[name]]
+
+    return answer

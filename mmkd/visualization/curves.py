@@ -96,8 +96,15 @@ def draw_metric_curves(
         if metric not in run.val:
             raise ValueError(f'{name} logged no {metric!r}, only {sorted(run.val)}.')
         steps, values = run.val[metric]
-        axes.plot(steps, values, color=colour, linestyle=line, marker=marker, markersize=4,
-                  label=f'{name} ({values[-1]:.3f})')  # fmt: skip
+        axes.plot(
+            steps,
+            values,
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=4,
+            label=f'{name} ({values[-1]:.3f})',
+        )
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes, 'epoch', ylabel or metric, title)
@@ -132,8 +139,14 @@ def draw_loss_curves(
             if key in run.train:
                 steps, values = run.train[key]
                 marker = '.' if len(steps) == 1 else ''
-                axes.plot(steps, smooth(values, _SMOOTH), color=colour, linestyle=line,
-                          marker=marker, label=name)  # fmt: skip
+                axes.plot(
+                    steps,
+                    smooth(values, _SMOOTH),
+                    color=colour,
+                    linestyle=line,
+                    marker=marker,
+                    label=name,
+                )
         axes.set_yscale('log')
         axes.yaxis.set_major_formatter(_plain_number)
         axes.yaxis.set_minor_formatter(_plain_number)
@@ -143,8 +156,14 @@ def draw_loss_curves(
         for axes in panels
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc='outside lower center',
-                  ncols=min(len(handles), 2 * columns), frameon=False, fontsize=8)  # fmt: skip
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc='outside lower center',
+        ncols=min(len(handles), 2 * columns),
+        frameon=False,
+        fontsize=8,
+    )
     for axes in panels[len(wanted) :]:
         axes.set_axis_off()
     if title:

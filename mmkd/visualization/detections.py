@@ -92,15 +92,14 @@ def draw_detections(
     width = 2.9
     heights = [width * image.shape[0] / image.shape[1] + 0.28 for image in images]
     figure = new_figure(width * (len(columns) + 1), sum(heights) + 0.4)
-    panels = figure.subplots(
-        len(images), len(columns) + 1, squeeze=False, height_ratios=heights
-    )  # fmt: skip
+    panels = figure.subplots(len(images), len(columns) + 1, squeeze=False, height_ratios=heights)
     for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
         _draw_truth(panels[row, 0], image, truth, class_names)
         for axes, (name, found) in zip(panels[row, 1:], columns.items(), strict=True):
             _draw_found(axes, image, name, _above(found[row], score_thr), truth, class_names)
-    figure.legend(handles=_legend(score_thr), loc='outside lower center', ncols=4,
-                  frameon=False, fontsize=8)  # fmt: skip
+    figure.legend(
+        handles=_legend(score_thr), loc='outside lower center', ncols=4, frameon=False, fontsize=8
+    )
     return figure
 
 

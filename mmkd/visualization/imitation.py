@@ -59,8 +59,13 @@ def draw_imitation(
         add_boxes(axes, gt_ignored, BLUE, '--')
     for axes in panels[len(masks) :]:
         axes.set_axis_off()
-    figure.legend(handles=_legend(len(gt_ignored) > 0), loc='outside lower center', ncols=3,
-                  frameon=False, fontsize=8)  # fmt: skip
+    figure.legend(
+        handles=_legend(len(gt_ignored) > 0),
+        loc='outside lower center',
+        ncols=3,
+        frameon=False,
+        fontsize=8,
+    )
     if title:
         figure.suptitle(title, fontsize=10)
     return figure

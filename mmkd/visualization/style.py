@@ -99,11 +99,16 @@ def add_boxes(
         rim = [withStroke(linewidth=2.6, foreground=BLACK, alpha=0.55)]
         axes.add_patch(
             Rectangle(
-                (x1, y1), x2 - x1, y2 - y1,
-                fill=False, edgecolor=colour, linewidth=1.4, linestyle=linestyle,
+                (x1, y1),
+                x2 - x1,
+                y2 - y1,
+                fill=False,
+                edgecolor=colour,
+                linewidth=1.4,
+                linestyle=linestyle,
                 path_effects=rim if linestyle == '-' else None,
             )
-        )  # fmt: skip
+        )
         if labels is not None:
             _add_label(axes, labels[i], x1, y1, colour)
 
@@ -112,7 +117,12 @@ def _add_label(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
     """A name above a box, or below its upper edge where there is no room above."""
     above = y > 9
     axes.text(
-        x, y, text,
-        fontsize=6, color='white', va='bottom' if above else 'top', clip_on=True,
+        x,
+        y,
+        text,
+        fontsize=6,
+        color='white',
+        va='bottom' if above else 'top',
+        clip_on=True,
         bbox=dict(facecolor=colour, edgecolor='none', alpha=0.85, pad=0.6),
-    )  # fmt: skip
+    )

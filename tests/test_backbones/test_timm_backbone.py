@@ -17,7 +17,6 @@ def test_without_timm_the_error_names_the_remedy(monkeypatch):
 
 
 class TestWithTimm:
-
     @pytest.fixture(autouse=True)
     def timm(self):
         return pytest.importorskip('timm', reason='the extra mmkd[timm] is not installed')

@@ -48,7 +48,9 @@ def test_the_name_in_torchvisions_zoo_loads_as_a_pretrained_checkpoint(
     network, path = torchvision_file('vgg16')
     monkeypatch.setattr(checkpoints, 'load_from_http', lambda url, *_: torch.load(path))
     cfg = dict(
-        type='mmkd.VGG', depth=16, init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16')
+        type='mmkd.VGG',
+        depth=16,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16'),
     )
     model = MODELS.build(cfg)
     model.init_weights()

@@ -38,13 +38,20 @@ def make_runner(tmp_path):
     def make(epochs=1, **kwargs):
         index = next(count)
         return Runner(
-            model=Toy(), work_dir=str(tmp_path / f'run{index}'),
+            model=Toy(),
+            work_dir=str(tmp_path / f'run{index}'),
             train_dataloader=dict(
-                dataset=[dict(inputs=torch.ones(2))] * 4, batch_size=2, num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False)),
+                dataset=[dict(inputs=torch.ones(2))] * 4,
+                batch_size=2,
+                num_workers=0,
+                sampler=dict(type='DefaultSampler', shuffle=False),
+            ),
             train_cfg=dict(by_epoch=True, max_epochs=epochs),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
             param_scheduler=dict(type='StepLR', step_size=1),
-            default_scope='mmengine', experiment_name=f'{tmp_path.name}_{index}', **kwargs)
+            default_scope='mmengine',
+            experiment_name=f'{tmp_path.name}_{index}',
+            **kwargs,
+        )
 
     return make

@@ -65,10 +65,11 @@ def serve(tmp_path, monkeypatch):
 
 
 class TestRefusal:
-
     def refused(self, path):
-        return pytest.raises(UnsafeCheckpointError,
-                             match=f'{path.name} was refused: it contains pickled code.*system')
+        return pytest.raises(
+            UnsafeCheckpointError,
+            match=f'{path.name} was refused: it contains pickled code.*system',
+        )
 
     def test_the_file_would_run_without_compat(self, malicious):
         path, mark = malicious
@@ -128,8 +129,9 @@ class TestRefusal:
 
     def test_through_a_name_of_the_model_zoo(self, malicious, serve, monkeypatch):
         path, mark = malicious
-        monkeypatch.setitem(checkpoints._ZOO, 'torchvision',
-                            lambda: {'resnet': f'{serve}/{path.name}'})
+        monkeypatch.setitem(
+            checkpoints._ZOO, 'torchvision', lambda: {'resnet': f'{serve}/{path.name}'}
+        )
         with self.refused(path):
             load_checkpoint_file('torchvision://resnet')
         assert not mark.exists()
@@ -141,9 +143,15 @@ class TestRefusal:
             load_checkpoint_file(path)
         assert not mark.exists()
 
-    @pytest.mark.parametrize('owner, name', [
-        (HistoryBuffer, '__init__'), (HistoryBuffer, 'register_statistics'),
-        (torch.Tensor, 'mean'), (np.ndarray, 'tofile')])
+    @pytest.mark.parametrize(
+        'owner, name',
+        [
+            (HistoryBuffer, '__init__'),
+            (HistoryBuffer, 'register_statistics'),
+            (torch.Tensor, 'mean'),
+            (np.ndarray, 'tofile'),
+        ],
+    )
     def test_getattr_of_anything_but_a_statistic(self, tmp_path, owner, name):
         path = tmp_path / 'getattr.pth'
         torch.save(dict(meta=Getattr(owner, name)), path)
@@ -153,11 +161,11 @@ class TestRefusal:
     def test_no_scheme_of_the_host_is_left_to_the_host(self):
         for prefix, loader in CheckpointLoader._schemes.items():
             assert loader.__module__ == checkpoints.__name__, (
-                f'{prefix!r} is loaded by {loader}: add it to LOADERS in {checkpoints.__file__}')
+                f'{prefix!r} is loaded by {loader}: add it to LOADERS in {checkpoints.__file__}'
+            )
 
 
 class TestStockCheckpoints:
-
     @pytest.fixture
     def stock(self, make_runner):
         """A checkpoint after one epoch, by MMEngine's own hook, with a NumPy scalar added."""
@@ -170,8 +178,9 @@ class TestStockCheckpoints:
     def pickled_names(self, path):
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in archive.namelist() if n.endswith('data.pkl'))
-            return {arg for op, arg, _ in pickletools.genops(archive.read(name))
-                    if op.name == 'GLOBAL'}
+            return {
+                arg for op, arg, _ in pickletools.genops(archive.read(name)) if op.name == 'GLOBAL'
+            }
 
     def test_it_holds_what_torch_refuses_by_itself(self, stock):
         names = self.pickled_names(stock[0])
@@ -182,8 +191,9 @@ class TestStockCheckpoints:
     def test_it_loads(self, stock):
         path, runner = stock
         checkpoint = load_checkpoint_file(path)
-        torch.testing.assert_close(checkpoint['state_dict']['linear.weight'],
-                                   runner.model.linear.weight.detach())
+        torch.testing.assert_close(
+            checkpoint['state_dict']['linear.weight'], runner.model.linear.weight.detach()
+        )
         scalars = checkpoint['message_hub']['log_scalars']
         assert scalars['val/mAP'].mean() == 0.5
         assert checkpoint['message_hub']['runtime_info']['best'] == 0.25
@@ -209,8 +219,7 @@ class TestStockCheckpoints:
         torch.testing.assert_close(runner.model.linear.weight, first.model.linear.weight)
         runner.train()
         assert runner.epoch == 2
-        assert isinstance(MessageHub.get_current_instance().get_scalar('train/loss'),
-                          HistoryBuffer)
+        assert isinstance(MessageHub.get_current_instance().get_scalar('train/loss'), HistoryBuffer)
 
     def test_it_initialises_a_model(self, stock, toy):
         path, runner = stock
@@ -221,11 +230,12 @@ class TestStockCheckpoints:
 
 
 class TestPlainFiles:
-
     @pytest.fixture
     def weights(self, tmp_path):
         path = tmp_path / 'weights.pth'
-        torch.save(dict(state_dict={'backbone.w': torch.arange(3.), 'head.b': torch.ones(1)}), path)
+        torch.save(
+            dict(state_dict={'backbone.w': torch.arange(3.0), 'head.b': torch.ones(1)}), path
+        )
         return path
 
     def test_an_address_is_downloaded_once(self, weights, serve):
@@ -255,13 +265,14 @@ class TestPlainFiles:
     @pytest.mark.parametrize('share', [0.02, 0.1, 0.5, 0.9])
     def test_a_file_that_is_cut_off_is_named(self, weights, share):
         content = weights.read_bytes()
-        weights.write_bytes(content[:int(share * len(content))])
+        weights.write_bytes(content[: int(share * len(content))])
         with pytest.raises(DamagedCheckpointError, match='weights.pth cannot be read'):
             load_checkpoint_file(weights)
 
-    @pytest.mark.parametrize('content', [
-        b'', b'<html>404</html>', b'hello', b'\x00' * 100, b'\xff\xd8\xffJFIF',
-        b'PK\x03\x04zip'])
+    @pytest.mark.parametrize(
+        'content',
+        [b'', b'<html>404</html>', b'hello', b'\x00' * 100, b'\xff\xd8\xffJFIF', b'PK\x03\x04zip'],
+    )
     def test_a_file_that_is_no_checkpoint_is_named(self, tmp_path, content):
         path = tmp_path / 'other.pth'
         path.write_bytes(content)

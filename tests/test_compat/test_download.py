@@ -55,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if manner == 'chunked':
             self.wfile.write(b'%x\r\n' % 1000 + body[:500])
         elif manner in ('cut', 'unannounced', 'reset', 'hanging'):
-            self.wfile.write(body[:len(body) // 2])
+            self.wfile.write(body[: len(body) // 2])
         else:
             self.wfile.write(body)
         if manner == 'hanging':
@@ -96,8 +96,9 @@ def test_two_addresses_with_one_name_are_two_files(server):
     assert server.asked == list(paths) and len(list(server.cache.iterdir())) == 3
 
 
-@pytest.mark.parametrize('manner', ['cut', 'chunked', 'unannounced', 'reset', 'closed', 'hanging',
-                                    'silent', 'absent'])
+@pytest.mark.parametrize(
+    'manner', ['cut', 'chunked', 'unannounced', 'reset', 'closed', 'hanging', 'silent', 'absent']
+)
 def test_a_file_that_did_not_come_whole_is_explained_and_not_kept(server, manner):
     url = f'{server.url}/{manner}.pth'
     server.bodies = {} if manner == 'absent' else {f'/{manner}.pth': saved(1, 10_000)}
@@ -108,8 +109,11 @@ def test_a_file_that_did_not_come_whole_is_explained_and_not_kept(server, manner
 
 
 def test_a_zip_replaces_no_other_file(server):
-    server.bodies = {'/victim.pth': saved(1), '/other.pth': zipped('victim.pth', saved(666)),
-                     '/up.pth': zipped('../victim.pth', saved(666))}
+    server.bodies = {
+        '/victim.pth': saved(1),
+        '/other.pth': zipped('victim.pth', saved(666)),
+        '/up.pth': zipped('../victim.pth', saved(666)),
+    }
     assert first(load_checkpoint_file(f'{server.url}/victim.pth')) == 1
     for name in ('other', 'up'):
         with pytest.raises(DamagedCheckpointError, match='a zip archive of other files'):
@@ -122,8 +126,11 @@ def test_torch_hubs_own_file_is_taken_where_its_name_tells_its_hash(server):
     good, other = saved(7), saved(8)
     digest = hashlib.sha256(good).hexdigest()[:8]
     server.cache.mkdir(parents=True)
-    for name, there in ((f'net-{digest}.pth', good), (f'bad-{digest}.pth', other),
-                        ('plain.pth', other)):
+    for name, there in (
+        (f'net-{digest}.pth', good),
+        (f'bad-{digest}.pth', other),
+        ('plain.pth', other),
+    ):
         (server.cache / name).write_bytes(there)
         server.bodies[f'/{name}'] = saved(1)
     assert first(load_checkpoint_file(f'{server.url}/net-{digest}.pth')) == 7
@@ -135,7 +142,7 @@ def test_torch_hubs_own_file_is_taken_where_its_name_tells_its_hash(server):
 def test_a_cached_file_that_was_damaged_since_is_named(server):
     server.bodies = {'/a.pth': saved(1)}
     load_checkpoint_file(f'{server.url}/a.pth')
-    cached, = server.cache.iterdir()
+    (cached,) = server.cache.iterdir()
     cached.write_bytes(b'PK\x03\x04')
     with pytest.raises(DamagedCheckpointError, match=f'/a.pth .cached as {cached}. cannot be read'):
         load_checkpoint_file(f'{server.url}/a.pth')
@@ -148,8 +155,10 @@ def test_a_name_from_an_address_stays_in_the_folder(server):
     assert download._place('http://', server.cache).name.startswith('checkpoint.at-')
 
 
-@pytest.mark.parametrize('url', [
-    'http://', 'https://[', 'http://127.0.0.1:1/x.pth', 'http://127.0.0.1:x/', 's3://a/b.pth'])
+@pytest.mark.parametrize(
+    'url',
+    ['http://', 'https://[', 'http://127.0.0.1:1/x.pth', 'http://127.0.0.1:x/', 's3://a/b.pth'],
+)
 def test_an_address_that_cannot_be_asked_is_named(server, url):
     with pytest.raises(OSError) as found:
         load_checkpoint_file(url)

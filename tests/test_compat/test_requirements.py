@@ -22,15 +22,17 @@ def absent(monkeypatch):
                 raise importlib.metadata.PackageNotFoundError(name)
             return '1'
 
-        monkeypatch.setattr(importlib.util, 'find_spec',
-                            lambda name, *a: None if name in modules else find_spec(name, *a))
+        monkeypatch.setattr(
+            importlib.util,
+            'find_spec',
+            lambda name, *a: None if name in modules else find_spec(name, *a),
+        )
         monkeypatch.setattr(importlib.metadata, 'version', version)
 
     return hide
 
 
 class TestHost:
-
     def test_with_nothing_there_both_families_are_offered(self, absent):
         absent({'mmengine', 'mmcv', 'mmdet'})
         with pytest.raises(ImportError) as caught:
@@ -41,8 +43,10 @@ class TestHost:
         assert "pip install 'mmkd[onedl]'" in message
         assert message.count('. ') == 0 and message.endswith('.')
 
-    @pytest.mark.parametrize('distribution, offered, other', [
-        ('mmengine', 'openmmlab', 'onedl'), ('onedl-mmengine', 'onedl', 'openmmlab')])
+    @pytest.mark.parametrize(
+        'distribution, offered, other',
+        [('mmengine', 'openmmlab', 'onedl'), ('onedl-mmengine', 'onedl', 'openmmlab')],
+    )
     def test_with_a_part_there_its_family_is_completed(self, absent, distribution, offered, other):
         absent({'mmdet'}, {distribution})
         with pytest.raises(ImportError) as caught:
@@ -66,7 +70,8 @@ class TestHost:
             'importlib.util.find_spec = lambda name, *a: (\n'
             '    None if name in ("mmengine", "mmcv", "mmdet") else real(name, *a))\n'
             'sys.meta_path.insert(0, Hide())\n'
-            'import mmkd\n')
+            'import mmkd\n'
+        )
         run = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
         last = run.stderr.strip().splitlines()[-1]
         assert run.returncode == 1
@@ -74,7 +79,6 @@ class TestHost:
 
 
 class TestTorch:
-
     @pytest.mark.parametrize('version', ['2.5.1', '1.13.0+cu117'])
     def test_an_old_one_is_refused_with_its_version(self, version):
         with pytest.raises(ImportError, match=r'torch >= 2\.6 and found ' + version.split('+')[0]):

@@ -17,14 +17,14 @@ def shipped(tmp_path, monkeypatch):
     (folder / 'students').mkdir(parents=True)
     (folder / 'runtime.py').write_text('default_scope = "mmdet"\n')
     (folder / 'students' / 'plain.py').write_text(
-        '_base_ = "../runtime.py"\nmodel = dict(type="FasterRCNN", depth=18)\n')
+        '_base_ = "../runtime.py"\nmodel = dict(type="FasterRCNN", depth=18)\n'
+    )
     (folder / 'flat.py').write_text('_base_ = "mmkd::students/plain.py"\nflat = True\n')
     monkeypatch.setattr(scope, '_PACKAGE', package)
     return folder
 
 
 class TestResolving:
-
     def test_a_flat_name_works_as_base(self, shipped, tmp_path):
         config = tmp_path / 'mine.py'
         config.write_text('_base_ = "mmkd::flat.py"\nmodel = dict(depth=50)\n')
@@ -42,7 +42,8 @@ class TestResolving:
         config = tmp_path / 'mine.py'
         config.write_text(
             '_base_ = ["mmkd::students/plain.py", "./local.py",\n'
-            '          "mmdet::_base_/schedules/schedule_1x.py"]\n')
+            '          "mmdet::_base_/schedules/schedule_1x.py"]\n'
+        )
         cfg = Config.fromfile(config)
         assert (cfg.model.depth, cfg.local, cfg.train_cfg.max_epochs) == (18, 1, 12)
 
@@ -76,7 +77,6 @@ class TestResolving:
 
 
 class TestFolder:
-
     def test_the_real_one_exists(self):
         assert (scope.config_folder() / '_base_').is_dir()
 
@@ -94,4 +94,5 @@ class TestFolder:
 
     def test_it_belongs_to_the_package_that_runs(self):
         import mmkd
+
         assert scope._PACKAGE == Path(mmkd.__file__).resolve().parent

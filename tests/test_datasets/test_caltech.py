@@ -195,7 +195,8 @@ class TestToCoco:
             boxes = torch.tensor([i['bbox'] for i in info['instances']]).reshape(-1, 4)
             sample = DetDataSample(metainfo=dict(img_id=info['img_id']))
             sample.pred_instances = InstanceData(
-                bboxes=boxes, scores=torch.ones(len(boxes)), labels=torch.zeros(len(boxes)).long())
+                bboxes=boxes, scores=torch.ones(len(boxes)), labels=torch.zeros(len(boxes)).long()
+            )
             metric.process({}, [sample.to_dict()])
         # Every person and every group is detected: nothing is missed, no error counts.
         result = metric.evaluate(len(dataset))

@@ -181,7 +181,6 @@ class TestChecking:
         with pytest.raises(ValueError, match='no zip archive'):
             fetch(item(server, '/c.zip', None), tmp_path)
 
-
     @pytest.mark.parametrize('place, value, match', [
         (8, 1, 'a in it cannot be read .*encrypted'),
         (10, 99, 'a in it cannot be read .*compression'),
@@ -409,4 +408,3 @@ class TestTheTool:
             with pytest.raises(SystemExit) as ended:
                 self.run(tool, 'mine', *arguments)
             assert ended.value.code == 2 and match in capsys.readouterr().err
-

@@ -15,8 +15,8 @@ from mmkd.datasets import VOCFolderDataset
 from mmkd.datasets.kitti_labels import parse_kitti_labels
 from mmkd.datasets.lint import check_splits, splits_of_path
 from mmkd.datasets.lint.coco import check_coco_file, read_coco
-from mmkd.engine.records import read_record
 from mmkd.study.markers import Marker
+from mmkd.utils.records import read_record
 
 VOC = (
     '<?xml version="1.0" encoding="utf-8"?><annotation><filename>a.jpg</filename>'

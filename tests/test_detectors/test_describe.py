@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmkd.detectors.describe import describe
-from mmkd.detectors.spec import build_detector, resolve_spec
+from mmkd.detectors.detector_source import build_detector, resolve_spec
 from mmkd.registry import MODELS
 from mmkd.testing import (
     tiny_c4_faster_rcnn_cfg,

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from mmkd.detectors.spec import resolve_teachers
+from mmkd.detectors.detector_source import resolve_teachers
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_retinanet_cfg
 from mmkd.testing.batches import demo_batch

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from mmkd.detectors.weights import misfit_report
+from mmkd.detectors.checkpoint_keys import misfit_report
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_fcos_cfg
 from mmkd.testing.distill import build_distill, distill_cfg, loss_of, save_teacher
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from mmkd.engine.export import export_student
+from mmkd.engine.commands.export import export_student
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_retinanet_cfg, tiny_run_cfg, train, write_tiny_coco
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.engine.atomic import write_atomically
 from mmkd.testing import in_process, tiny_retinanet_cfg, tiny_run_cfg, train, write_tiny_coco
+from mmkd.utils.atomic import write_atomically
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmkd.compat import class_names
-from mmkd.engine import ClassNamesHook, TeacherClassesHook, cli
+from mmkd.engine import ClassNamesHook, TeacherClassesHook
+from mmkd.engine.commands import train_and_test
 from mmkd.registry import HOOKS
 from mmkd.testing import tiny_run_cfg, train, write_tiny_coco
 from mmkd.testing.distill import build_distill, distill_cfg
@@ -251,10 +252,10 @@ def test_a_plain_runner_needs_no_hook_for_the_teacher(tmp_path):
 def test_the_tools_add_the_hook_where_a_config_lacks_it(monkeypatch, hooks):
     hooks = list(hooks)
     runner = SimpleNamespace(hooks=hooks, register_hook=hooks.append)
-    monkeypatch.setattr(cli.Runner, 'from_cfg', lambda cfg: runner)
-    assert [type(hook) for hook in cli.build_runner(Config(dict(launcher='none'))).hooks] == [
-        ClassNamesHook
-    ]
+    monkeypatch.setattr(train_and_test.Runner, 'from_cfg', lambda cfg: runner)
+    assert [
+        type(hook) for hook in train_and_test.build_runner(Config(dict(launcher='none'))).hooks
+    ] == [ClassNamesHook]
 
 
 def test_both_names_of_the_hook_are_registered():

@@ -44,9 +44,7 @@ def cfg(healthy):
 
 def findings(cfg, options=OPTIONS):
     """The checks that found something, by name."""
-    return {
-        check.name: check for check in diagnose(cfg, options) if check.state is State.FINDING
-    }
+    return {check.name: check for check in diagnose(cfg, options) if check.state is State.FINDING}
 
 
 def edited(cfg, tmp_path, edit):

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import distributed
 
-from mmkd.engine.cli import train_main
+from mmkd.engine.commands.train_and_test import train_main
 from mmkd.engine.hooks.checkpoint import _all_or_none
 from mmkd.registry import HOOKS
 from mmkd.testing import (

@@ -13,8 +13,8 @@ from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 
 from mmkd.engine import PlainCheckpointHook
-from mmkd.engine.plain import NotPlainError, from_plain, to_plain
 from mmkd.testing import in_process, tiny_retinanet_cfg, tiny_run_cfg, train, write_tiny_coco
+from mmkd.utils.serialization import NotPlainError, from_plain, to_plain
 
 
 def test_a_fresh_process_with_torch_alone_loads_a_runs_checkpoint(tmp_path):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmkd.engine.atomic import write_atomically
-from mmkd.engine.export import export_student
+from mmkd.engine.commands.export import export_student
 from mmkd.engine.readable_errors import run_readably, writing_into
+from mmkd.utils.atomic import write_atomically
 
 
 def test_success_is_status_zero():

@@ -209,8 +209,9 @@ def four_images():
     return dict(
         images=[dict(id=i, width=400, height=400, file_name=f'{i}.jpg') for i in range(1, 5)],
         annotations=[
-            dict(id=i, image_id=i, category_id=IDS[i % 3], bbox=box, area=box[2] * box[3],
-                 iscrowd=0)  # fmt: skip
+            dict(
+                id=i, image_id=i, category_id=IDS[i % 3], bbox=box, area=box[2] * box[3], iscrowd=0
+            )  # fmt: skip
             for i, box in enumerate(BOXES, start=1)
         ],
         categories=[dict(id=i, name=n) for i, n in zip(IDS, CLASSES)],

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 from mmkd.evaluation import ILSVRCDETMetric
 from mmkd.evaluation.functional import tolerant_thresholds
 from mmkd.registry import METRICS
-from mmkd.testing.references import ilsvrc
+from tests.references import ilsvrc
 
 CLASSES = ('ant', 'bee', 'cow')
 

@@ -12,8 +12,8 @@ from mmengine.structures import InstanceData
 from mmkd.datasets import KITTIDataset
 from mmkd.evaluation import KITTIMetric
 from mmkd.registry import METRICS
-from mmkd.testing.references import kitti as reference
 from mmkd.testing.voc_folders import shared_data
+from tests.references import kitti as reference
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 CLASSES = ('Car', 'Pedestrian', 'Cyclist')
@@ -190,9 +190,11 @@ class TestTheRealSample:
                 low = torch.tensor([box])
                 one['pred_instances']['bboxes'] = torch.cat([one['pred_instances']['bboxes'], low])
                 one['pred_instances']['labels'] = torch.cat(
-                    [one['pred_instances']['labels'], torch.tensor([1])])
+                    [one['pred_instances']['labels'], torch.tensor([1])]
+                )
                 one['pred_instances']['scores'] = torch.cat(
-                    [one['pred_instances']['scores'], torch.tensor([0.95])])
+                    [one['pred_instances']['scores'], torch.tensor([0.95])]
+                )
         assert evaluate(samples)['kitti/mAP'] == 1
 
 

@@ -9,7 +9,7 @@ from mmengine.structures import InstanceData
 from mmkd.evaluation import CaltechMetric, LAMRMetric
 from mmkd.evaluation.functional import FPPI_POINTS
 from mmkd.registry import METRICS
-from mmkd.testing.references import miss_rate as reference
+from tests.references import miss_rate as reference
 
 
 def write(tmp_path, images, categories=('person',)):

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 
 from mmkd.evaluation import VOCFolderMetric
 from mmkd.registry import METRICS
-from mmkd.testing.references import voc
+from tests.references import voc
 
 CLASSES = ('cat', 'dog', 'cow')
 

@@ -8,7 +8,7 @@ from mmkd.evaluation import WIDERFaceMetric
 from mmkd.evaluation.wider_face_truth import read_wider_face_truth
 from mmkd.registry import METRICS
 from mmkd.testing.benchmarks import write_wider_face_truth
-from mmkd.testing.references import wider_face as reference
+from tests.references import wider_face as reference
 
 EVENTS = {
     '0--Parade': {

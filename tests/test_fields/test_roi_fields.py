@@ -149,4 +149,3 @@ def test_a_field_that_no_method_names_is_not_kept(tmp_path):
     _, seen = observed(tmp_path, 'roi_head')
     with pytest.raises(AttributeError, match='names the fields that it reads in student_fields'):
         _ = seen.student.proposals
-

@@ -4,7 +4,7 @@ import torch
 
 from mmkd.heads import RFCNHead
 from mmkd.modules import PSRoIExtractor
-from mmkd.testing.references import ps_roi
+from tests.references import ps_roi
 
 CLASSES, BINS, STRIDE = 3, 3, 16
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmkd.losses import TeacherBoundedLoss
-from mmkd.testing.references.chen2017 import bounded_row
+from tests.references.chen2017 import bounded_row
 
 # methods.md, section 8, y = 0: squared errors of the student (1.25, 0.05), teacher (0.5, 0.25).
 STUDENT = torch.tensor([[1.0, 0, 0, 0.5], [0.2, 0.1, 0, 0]]).double()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmkd.losses import WeightedSoftLoss
-from mmkd.testing.references.chen2017 import hard_loss, sigmoid_row, soft_row
+from tests.references.chen2017 import hard_loss, sigmoid_row, soft_row
 
 # methods.md, section 8: K = 2, the background is column 2, labels (0, background).
 STUDENT = torch.tensor([[1.0, 0, 0], [0, 0, 2]]).double()

@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from mmkd.engine.export import export_student
+from mmkd.engine.commands.export import export_student
 from mmkd.methods import AutoScale, DistillMethod
 from mmkd.observation import Observation, gradient_norm, total_loss
 from mmkd.testing import demo_batch
@@ -83,7 +83,7 @@ class TestTheChosenWeight:
         with torch.no_grad():
             step(method, 3, 6)
         step(method.eval(), 3, 6)
-        assert method.waiting and method.auto_scale.seen == 0
+        assert method.calibrating and method.auto_scale.seen == 0
 
     @pytest.mark.parametrize('loss_weight', [1.0, 100.0])
     def test_lets_the_adapters_learn_meanwhile_as_if_it_were_chosen(self, loss_weight):
@@ -131,7 +131,7 @@ class TestInADetector:
         model = scaled(tmp_path, setting, iters=1, by=by)
         (method,) = model.distill.values()
         loss_of(model)
-        assert method.auto_scale.factor > 0 and not method.waiting
+        assert method.auto_scale.factor > 0 and not method.calibrating
 
     def test_a_waiting_method_leaves_the_students_gradients_as_without_it(self, tmp_path):
         soft = dict(type='mmkd.SoftClassification', mu=0.2)
@@ -193,9 +193,9 @@ class TestInADetector:
         loss_of(model), loss_of(model)
         again = scaled(tmp_path, iters=1)
         again.load_state_dict(model.state_dict())
-        assert again.distill['fgfi'].waiting
+        assert again.distill['fgfi'].calibrating
         loss_of(again)
-        assert not again.distill['fgfi'].waiting
+        assert not again.distill['fgfi'].calibrating
 
     def test_without_it_the_state_has_no_new_key(self, tmp_path):
         assert not any('auto_scale' in key for key in build_distill(tmp_path).state_dict())

@@ -7,7 +7,7 @@ from mmkd.methods.head_samples import in_students_encoding
 from mmkd.observation import HeadInfo
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads
 from mmkd.testing.observations import info_of
-from mmkd.testing.references.chen2017 import bounded_loss, decode, encode
+from tests.references.chen2017 import bounded_loss, decode, encode
 
 STDS = (0.1, 0.1, 0.2, 0.2)
 

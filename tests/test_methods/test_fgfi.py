@@ -4,7 +4,7 @@ import torch
 
 from mmkd.methods import FGFI
 from mmkd.testing.observations import batch_of, info_of, observe_maps
-from mmkd.testing.references.imitation import conv3x3, imitation_loss, imitation_masks
+from tests.references.imitation import conv3x3, imitation_loss, imitation_masks
 
 STRIDES = (8, 16)
 SHAPE = (32, 48)

@@ -6,7 +6,7 @@ from mmkd.methods import Hint
 from mmkd.observation import DetectorInfo, Observation
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.observations import batch_of, info_of, observe_maps
-from mmkd.testing.references.hint import conv1x1, hint_loss
+from tests.references.hint import conv1x1, hint_loss
 
 STRIDES = (8, 16)
 

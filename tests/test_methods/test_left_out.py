@@ -8,7 +8,7 @@ import torch
 from mmkd.losses import ImitationLoss, ProposalMimicLoss, TeacherBoundedLoss, WeightedSoftLoss
 from mmkd.losses.functional import imitation_mask
 from mmkd.methods import FGFI, ProposalMimic, QuantizationMimic
-from mmkd.modules import RegionCut
+from mmkd.modules import RegionPool
 from mmkd.observation import Observation
 from mmkd.testing.observations import batch_of, info_of, square_priors
 
@@ -60,7 +60,9 @@ class TestOutsideOfTheMask:
         }
 
         def loss_of(maps):
-            errors = RegionCut(region)(**maps, rois=rois, levels=levels, strides=STRIDES, kept=kept)
+            errors = RegionPool(region)(
+                **maps, rois=rois, levels=levels, strides=STRIDES, kept=kept
+            )
             return ProposalMimicLoss()(errors=errors, kept=kept)
 
         expected = loss_of(maps)
@@ -77,7 +79,7 @@ class TestOutsideOfTheMask:
     def test_a_region_that_counts_shows_what_is_not_finite_in_it(self, value, side, region):
         maps = dict(student=draw(1, 3, 8, 12), teacher=draw(1, 3, 8, 12, seed=1))
         maps[side][0, 0, 3, 4] = value
-        errors = RegionCut(region)(
+        errors = RegionPool(region)(
             **{role: [level] for role, level in maps.items()},
             rois=torch.tensor([[0, 16.0, 16, 56, 56]]).double(),
             levels=torch.tensor([0]),

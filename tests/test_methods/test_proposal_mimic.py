@@ -14,8 +14,8 @@ from mmkd.testing.detectors import (
 )
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.observations import batch_of, info_of
-from mmkd.testing.references.hint import conv1x1
-from mmkd.testing.references.proposal_mimic import align, choose, crop, extractor_level, mimic_loss
+from tests.references.hint import conv1x1
+from tests.references.proposal_mimic import align, choose, crop, extractor_level, mimic_loss
 
 STRIDES = (8, 16)
 SHAPE = (64, 96)

@@ -7,9 +7,9 @@ from mmkd.testing.detectors import tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import random_rois
 from mmkd.testing.observations import batch_of, info_of
-from mmkd.testing.references.hint import conv1x1
-from mmkd.testing.references.proposal_mimic import align, crop, mimic_loss
-from mmkd.testing.references.quantize import quantize_array
+from tests.references.hint import conv1x1
+from tests.references.proposal_mimic import align, crop, mimic_loss
+from tests.references.quantize import quantize_array
 
 SHAPE = (64, 96)
 

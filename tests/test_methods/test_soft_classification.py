@@ -8,7 +8,7 @@ from mmkd.methods import Chen2017, SoftClassification
 from mmkd.observation import HeadInfo
 from mmkd.testing.heads import CLASSES, head_scene, observe_heads
 from mmkd.testing.observations import batch_of, info_of
-from mmkd.testing.references.chen2017 import soft_loss
+from tests.references.chen2017 import soft_loss
 
 
 def info_with(sigmoid):

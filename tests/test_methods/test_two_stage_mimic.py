@@ -6,8 +6,8 @@ from mmkd.methods import ProposalMimic, TwoStageMimic
 from mmkd.testing import tiny_c4_faster_rcnn_cfg, tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import CLASSES, coder, head_scene, observe_heads
-from mmkd.testing.references.chen2017 import decode, encode
-from mmkd.testing.references.proposal_mimic import mimic_loss
+from tests.references.chen2017 import decode, encode
+from tests.references.proposal_mimic import mimic_loss
 
 OUTPUTS = dict(feats_weight=0, mimic=dict(loss_weight=0))
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmkd.modules import ProposalRegion
-from mmkd.testing.references.proposal_mimic import choose
+from tests.references.proposal_mimic import choose
 
 
 def boxes(num, seed, repeat=()):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmkd.modules import PSRoIExtractor
-from mmkd.testing.references import ps_roi
+from tests.references import ps_roi
 
 BINS, VALUES, STRIDE = 3, 4, 8
 HEIGHT, WIDTH = 7, 9

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.engine.cli import test_main as run_test
-from mmkd.engine.cli import train_main
+from mmkd.engine.commands.train_and_test import test_main as run_test
+from mmkd.engine.commands.train_and_test import train_main
 from mmkd.testing import in_process, tiny_retinanet_cfg, tiny_run_cfg, write_tiny_coco
 
 

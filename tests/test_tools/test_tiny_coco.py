@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmkd.engine.cli import test_main as run_test
-from mmkd.engine.cli import train_main
+from mmkd.engine.commands.train_and_test import test_main as run_test
+from mmkd.engine.commands.train_and_test import train_main
 from mmkd.testing import in_process
 from mmkd.testing.distill import save_teacher
 from mmkd.testing.voc_folders import shared_data

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.engine.cli import test_main as run_test
-from mmkd.engine.cli import train_main
+from mmkd.engine.commands.train_and_test import test_main as run_test
+from mmkd.engine.commands.train_and_test import train_main
 from mmkd.testing import in_process, tiny_faster_rcnn_cfg, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.distill import distill_cfg
 

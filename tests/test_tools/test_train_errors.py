@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmkd.engine.cli import train_main
+from mmkd.engine.commands.train_and_test import train_main
 from mmkd.testing import in_process, tiny_faster_rcnn_cfg, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.distill import distill_cfg, save_teacher
 

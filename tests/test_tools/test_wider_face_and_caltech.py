@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 
 from mmkd.datasets import caltech_frames, caltech_to_coco
-from mmkd.engine.cli import train_main
+from mmkd.engine.commands.train_and_test import train_main
 from mmkd.testing import in_process
 from mmkd.testing.benchmarks import write_vbb, write_wider_face_truth
 from mmkd.testing.distill import save_teacher

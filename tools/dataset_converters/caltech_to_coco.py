@@ -25,14 +25,16 @@ from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
 from mmkd.datasets import (  # noqa: E402
-    Outcome, caltech_frames, caltech_to_coco, extract_frames, write_once,
-)  # fmt: skip
+    Outcome,
+    caltech_frames,
+    caltech_to_coco,
+    extract_frames,
+    write_once,
+)
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
 
-_SAID: dict[Outcome, str] = {
-    'written': 'written', 'there': 'there already', 'replaced': 'replaced'
-}  # fmt: skip
+_SAID: dict[Outcome, str] = {'written': 'written', 'there': 'there already', 'replaced': 'replaced'}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -42,17 +44,38 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('data_root', type=Path, help='folder that holds annotations and videos')
     parser.add_argument('out', help='file to write')
-    parser.add_argument('--sets', type=_range, default=_range('6-10'), metavar='FIRST-LAST',
-                        help='0-5 to train, 6-10 to test')  # fmt: skip
-    parser.add_argument('--skip', type=int, default=30, metavar='N',
-                        help='every N-th frame; the benchmark tests every 30th')  # fmt: skip
-    parser.add_argument('--min-height', type=float, default=50, metavar='PIXELS',
-                        help='lower persons are ignored in training')  # fmt: skip
-    parser.add_argument('--min-visible', type=float, default=0.65, metavar='SHARE',
-                        help='persons less visible are ignored in training')  # fmt: skip
+    parser.add_argument(
+        '--sets',
+        type=_range,
+        default=_range('6-10'),
+        metavar='FIRST-LAST',
+        help='0-5 to train, 6-10 to test',
+    )
+    parser.add_argument(
+        '--skip',
+        type=int,
+        default=30,
+        metavar='N',
+        help='every N-th frame; the benchmark tests every 30th',
+    )
+    parser.add_argument(
+        '--min-height',
+        type=float,
+        default=50,
+        metavar='PIXELS',
+        help='lower persons are ignored in training',
+    )
+    parser.add_argument(
+        '--min-visible',
+        type=float,
+        default=0.65,
+        metavar='SHARE',
+        help='persons less visible are ignored in training',
+    )
     parser.add_argument('--extract', action='store_true', help='write the frames too')
-    parser.add_argument('--force', action='store_true',
-                        help='replace files that exist with another content')  # fmt: skip
+    parser.add_argument(
+        '--force', action='store_true', help='replace files that exist with another content'
+    )
     return parser.parse_args(argv)
 
 
@@ -74,9 +97,12 @@ def run(args: argparse.Namespace) -> None:
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task('extracting', total=len(frames))
             counts = extract_frames(
-                args.data_root / 'videos', list(frames), images, force=args.force,
+                args.data_root / 'videos',
+                list(frames),
+                images,
+                force=args.force,
                 on_frame=lambda: progress.advance(bar),
-            )  # fmt: skip
+            )
         said = ', '.join(f'{count} {_SAID[outcome]}' for outcome, count in counts.items())
         console.print(f'{images}: {counts.total()} frames; {said}.')
 

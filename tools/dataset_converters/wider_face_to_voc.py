@@ -32,8 +32,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('data_root', type=Path, help='folder that holds the three')
     parser.add_argument('split', choices=('train', 'val'))
-    parser.add_argument('--force', action='store_true',
-                        help='replace files that exist with another content')  # fmt: skip
+    parser.add_argument(
+        '--force', action='store_true', help='replace files that exist with another content'
+    )
     return parser.parse_args(argv)
 
 
@@ -45,9 +46,12 @@ def run(args: argparse.Namespace) -> None:
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task('writing', total=len(faces))
         written, left_out = wider_face_to_voc(
-            faces, args.data_root, args.split, force=args.force,
+            faces,
+            args.data_root,
+            args.split,
+            force=args.force,
             on_image=lambda: progress.advance(bar),
-        )  # fmt: skip
+        )
     console.print(
         f'{args.data_root}: {len(faces)} images, {written} faces, {left_out} without area left out.'
     )

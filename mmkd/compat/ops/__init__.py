@@ -23,9 +23,13 @@ EXTENSION = 'mmcv._ext'
 _NAMES = {
     boxes: ('nms', 'softnms', 'nms_match', 'bbox_overlaps'),
     pooling: ('roi_align_forward', 'roi_align_backward', 'roi_pool_forward', 'roi_pool_backward'),
-    convolution: ('deform_conv_forward', 'deform_conv_backward_input',
-                  'deform_conv_backward_parameters', 'modulated_deform_conv_forward',
-                  'modulated_deform_conv_backward'),
+    convolution: (
+        'deform_conv_forward',
+        'deform_conv_backward_input',
+        'deform_conv_backward_parameters',
+        'modulated_deform_conv_forward',
+        'modulated_deform_conv_backward',
+    ),
     focal: ('sigmoid_focal_loss_forward', 'sigmoid_focal_loss_backward'),
     attention: ('ms_deform_attn_forward', 'ms_deform_attn_backward'),
 }

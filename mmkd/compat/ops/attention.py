@@ -8,27 +8,46 @@ import torch
 from torch import Tensor
 
 
-def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor,
-                           value_level_start_index: Tensor, sampling_locations: Tensor,
-                           attention_weights: Tensor, im2col_step: int) -> Tensor:
+def ms_deform_attn_forward(
+    value: Tensor,
+    value_spatial_shapes: Tensor,
+    value_level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    im2col_step: int,
+) -> Tensor:
     """The attended values, (batch, queries, channels)."""
     # Imported here: mmcv.ops imports the module that this function is part of.
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
+
     return multi_scale_deformable_attn_pytorch(
-        value, value_spatial_shapes, sampling_locations, attention_weights)
+        value, value_spatial_shapes, sampling_locations, attention_weights
+    )
 
 
-def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor,
-                            value_level_start_index: Tensor, sampling_locations: Tensor,
-                            attention_weights: Tensor, grad_output: Tensor, grad_value: Tensor,
-                            grad_sampling_loc: Tensor, grad_attn_weight: Tensor,
-                            im2col_step: int) -> None:
+def ms_deform_attn_backward(
+    value: Tensor,
+    value_spatial_shapes: Tensor,
+    value_level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    grad_output: Tensor,
+    grad_value: Tensor,
+    grad_sampling_loc: Tensor,
+    grad_attn_weight: Tensor,
+    im2col_step: int,
+) -> None:
     """Gradients by value, locations and weights, into the three tensors that mmcv passes."""
     inputs = [t.detach().requires_grad_() for t in (value, sampling_locations, attention_weights)]
     with torch.enable_grad():
         output = ms_deform_attn_forward(
-            inputs[0], value_spatial_shapes, value_level_start_index, inputs[1], inputs[2],
-            im2col_step)
+            inputs[0],
+            value_spatial_shapes,
+            value_level_start_index,
+            inputs[1],
+            inputs[2],
+            im2col_step,
+        )
     grads = torch.autograd.grad(output, inputs, grad_output)
     for target, grad in zip((grad_value, grad_sampling_loc, grad_attn_weight), grads, strict=True):
         target.copy_(grad)

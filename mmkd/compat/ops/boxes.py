@@ -26,8 +26,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return tv_ops.nms(_widened(boxes.to(dtype), offset), scores.to(dtype), iou_threshold)
 
 
-def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float,
-            min_score: float, method: int, offset: int) -> Tensor:
+def softnms(
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> Tensor:
     """Soft suppression (Bodla et al., ICCV 2017); mmcv calls it on CPU tensors only.
 
     Args:
@@ -53,7 +61,7 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
         dets[len(kept), 4] = current[best]
         kept.append(best)
         alive = alive[alive != best]
-        iou = tv_ops.box_iou(continuous[best:best + 1], continuous[alive])[0]
+        iou = tv_ops.box_iou(continuous[best : best + 1], continuous[alive])[0]
         current[alive] *= _soft_weight(iou, iou_threshold, sigma, method)
         alive = alive[current[alive] >= min_score]
     return torch.tensor(kept, dtype=torch.long)
@@ -80,8 +88,9 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     return groups
 
 
-def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool,
-                  offset: int) -> None:
+def bbox_overlaps(
+    bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int
+) -> None:
     """Overwrites ``ious``, (M, N) or (N,) if ``aligned``, with IoU (mode 0) or IoF (mode 1).
 
     IoF divides the intersection by the area of the first box.

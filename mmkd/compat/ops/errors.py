@@ -7,4 +7,5 @@ def missing(name: str) -> NotImplementedError:
         f'The mmcv operation {name} needs the compiled mmcv: without it mmkd runs mmcv on '
         "torchvision's kernels, which have no such operation. Install a compiled mmcv "
         '(https://mmcv.readthedocs.io/en/latest/get_started/installation.html) in place of '
-        'mmcv-lite, or choose a model that does without this operation.')
+        'mmcv-lite, or choose a model that does without this operation.'
+    )

@@ -12,17 +12,20 @@ from torch import Tensor
 from .precision import single
 
 
-def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor,
-                               gamma: float, alpha: float) -> None:
+def sigmoid_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
     """Logits (N, C), indices (N,) -> ``output`` (N, C), unreduced."""
     logits = single(input)
     loss = tv_ops.sigmoid_focal_loss(
-        logits, _one_hot(logits, target), alpha=alpha, gamma=gamma, reduction='none')
+        logits, _one_hot(logits, target), alpha=alpha, gamma=gamma, reduction='none'
+    )
     output.copy_(loss * _row_weight(target, weight))
 
 
-def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
-                                grad_input: Tensor, gamma: float, alpha: float) -> None:
+def sigmoid_focal_loss_backward(
+    input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
     """The derivative by each logit, into ``grad_input`` (N, C).
 
     In closed form: with ``p`` the probability of the true side of each logit, the loss is

@@ -13,10 +13,19 @@ from .precision import single
 _AVERAGE = 1  # mmcv's pool_mode; 0 is the maximum
 
 
-def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor,
-                      argmax_x: Tensor, aligned_height: int, aligned_width: int,
-                      spatial_scale: float, sampling_ratio: int, pool_mode: int,
-                      aligned: bool) -> None:
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """(N, C, H, W), (R, 5) -> ``output`` (R, C, P, Q), the mean of bilinear samples.
 
     Raises:
@@ -24,37 +33,86 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor, argmax_y: Ten
     """
     if pool_mode != _AVERAGE:
         raise missing("roi_align with pool_mode='max'")
-    output.copy_(torch.ops.torchvision.roi_align(
-        single(input), single(rois), spatial_scale, aligned_height, aligned_width,
-        sampling_ratio, aligned))
+    output.copy_(
+        torch.ops.torchvision.roi_align(
+            single(input),
+            single(rois),
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            sampling_ratio,
+            aligned,
+        )
+    )
 
 
-def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor,
-                       grad_input: Tensor, aligned_height: int, aligned_width: int,
-                       spatial_scale: float, sampling_ratio: int, pool_mode: int,
-                       aligned: bool) -> None:
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """(R, C, P, Q) -> ``grad_input`` (N, C, H, W)."""
-    grad_input.copy_(torch.ops.torchvision._roi_align_backward(
-        single(grad_output), single(rois), spatial_scale, aligned_height, aligned_width,
-        *grad_input.shape, sampling_ratio, aligned))
+    grad_input.copy_(
+        torch.ops.torchvision._roi_align_backward(
+            single(grad_output),
+            single(rois),
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            *grad_input.shape,
+            sampling_ratio,
+            aligned,
+        )
+    )
 
 
-def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor,
-                     pooled_height: int, pooled_width: int, spatial_scale: float) -> None:
+def roi_pool_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """(N, C, H, W), (R, 5) -> maxima ``output`` (R, C, P, Q) and their places ``argmax``.
 
     torchvision rounds a scaled RoI to whole cells as Fast R-CNN does; mmcv's CUDA kernel does
     not, so the two agree where RoIs fall on cell borders and differ by a cell elsewhere.
     """
     pooled, places = torch.ops.torchvision.roi_pool(
-        single(input), single(rois), spatial_scale, pooled_height, pooled_width)
+        single(input), single(rois), spatial_scale, pooled_height, pooled_width
+    )
     output.copy_(pooled)
     argmax.copy_(places)
 
 
-def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor,
-                      pooled_height: int, pooled_width: int, spatial_scale: float) -> None:
+def roi_pool_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax: Tensor,
+    grad_input: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """(R, C, P, Q) -> ``grad_input`` (N, C, H, W): each gradient goes to its maximum."""
-    grad_input.copy_(torch.ops.torchvision._roi_pool_backward(
-        single(grad_output).contiguous(), single(rois), argmax, spatial_scale, pooled_height,
-        pooled_width, *grad_input.shape))
+    grad_input.copy_(
+        torch.ops.torchvision._roi_pool_backward(
+            single(grad_output).contiguous(),
+            single(rois),
+            argmax,
+            spatial_scale,
+            pooled_height,
+            pooled_width,
+            *grad_input.shape,
+        )
+    )

@@ -8,8 +8,7 @@ _KITTI = 'https://s3.eu-central-1.amazonaws.com/avg-kitti'
 _KITTI_SPLITS = 'https://raw.githubusercontent.com/traveller59/second.pytorch/master/second/data'
 _LVIS = 'https://dl.fbaipublicfiles.com/LVIS'
 _OBJECTS365 = (
-    'https://dorc.ks3-cn-beijing.ksyun.com/data-set/'
-    '2020Objects365%E6%95%B0%E6%8D%AE%E9%9B%86'
+    'https://dorc.ks3-cn-beijing.ksyun.com/data-set/2020Objects365%E6%95%B0%E6%8D%AE%E9%9B%86'
 )
 
 
@@ -81,11 +80,15 @@ CATALOGUE: dict[str, DataSet] = {
         'http://host.robots.ox.ac.uk/pascal/VOC/voc2007/ (images: the flickr terms of use)',
         (
             _archive(
-                f'{_VOC}/voc2007/VOCtrainval_06-Nov-2007.tar', 'voc', '.',
+                f'{_VOC}/voc2007/VOCtrainval_06-Nov-2007.tar',
+                'voc',
+                '.',
                 'c52e279531787c972589f7e41ab4ae64',
             ),
             _archive(
-                f'{_VOC}/voc2007/VOCtest_06-Nov-2007.tar', 'voc', '.',
+                f'{_VOC}/voc2007/VOCtest_06-Nov-2007.tar',
+                'voc',
+                '.',
                 'b6e924de25625d8de591ea690078ad9f',
             ),
         ),
@@ -95,7 +98,9 @@ CATALOGUE: dict[str, DataSet] = {
         'http://host.robots.ox.ac.uk/pascal/VOC/voc2012/ (images: the flickr terms of use)',
         (
             _archive(
-                f'{_VOC}/voc2012/VOCtrainval_11-May-2012.tar', 'voc', '.',
+                f'{_VOC}/voc2012/VOCtrainval_11-May-2012.tar',
+                'voc',
+                '.',
                 '6cd6e144f989b92b3379bac3b3de84fd',
             ),
         ),
@@ -134,7 +139,9 @@ CATALOGUE: dict[str, DataSet] = {
         (
             _archive(
                 'http://shuoyang1213.me/WIDERFACE/support/bbx_annotation/wider_face_split.zip',
-                'WIDERFace', 'WIDERFace', '0e3767bcf0e326556d407bf5bff5d27c',
+                'WIDERFace',
+                'WIDERFace',
+                '0e3767bcf0e326556d407bf5bff5d27c',
             ),
         ),
     ),
@@ -151,7 +158,8 @@ CATALOGUE: dict[str, DataSet] = {
         'https://github.com/matterport/Mask_RCNN (MIT)',
         (
             _archive(
-                'https://download.openmmlab.com/mmyolo/data/balloon_dataset.zip', 'balloon',
+                'https://download.openmmlab.com/mmyolo/data/balloon_dataset.zip',
+                'balloon',
                 'balloon',
             ),
         ),
@@ -159,4 +167,4 @@ CATALOGUE: dict[str, DataSet] = {
     'objects365v2': DataSet(
         'Objects365 v2: train and val, 97 files', 'https://www.objects365.org/', _objects365()
     ),
-}  # fmt: skip
+}

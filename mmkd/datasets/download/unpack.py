@@ -18,8 +18,13 @@ from ..writing import whole_file
 ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _DAMAGED = (
-    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError
-)  # fmt: skip
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+)
 
 
 class _Member(NamedTuple):
@@ -84,9 +89,7 @@ def _check_names(archive: Path, folder: Path) -> None:
         _inside(folder, member.name, archive)
         parts = [part for part in member.name.split('/') if part not in ('', '.')]
         # As file systems that ignore case, or drop dots and spaces at the end, see it.
-        key = tuple(
-            unicodedata.normalize('NFC', part).rstrip('. ').casefold() for part in parts
-        )
+        key = tuple(unicodedata.normalize('NFC', part).rstrip('. ').casefold() for part in parts)
         above = {key[:depth]: member.name for depth in range(1, len(key))}
         clash = files.get(key) or folders.get(key)
         clash = clash or next((files[outer] for outer in above if outer in files), None)

@@ -70,9 +70,7 @@ def check_splits(
     return Report(dict(counts), boxes, findings, turned, time.perf_counter() - start)
 
 
-def _read_header(
-    path: str, decode: bool
-) -> tuple[ImageHeader | None, tuple[str, str] | None]:
+def _read_header(path: str, decode: bool) -> tuple[ImageHeader | None, tuple[str, str] | None]:
     """The header of an image, or the (kind, detail) of what is wrong with it."""
     try:
         return read_header(path, decode=decode), None
@@ -83,9 +81,7 @@ def _read_header(
         return None, ('unreadable-image', str(error))
 
 
-def _check_record(
-    split: Split, record: Record, header: ImageHeader | None
-) -> Iterator[Finding]:
+def _check_record(split: Split, record: Record, header: ImageHeader | None) -> Iterator[Finding]:
     """Findings of one annotation; ``header`` is that of its image where it could be read."""
     for kind, detail in record.faults:
         yield Finding(kind, split.name, record.annotation, detail)

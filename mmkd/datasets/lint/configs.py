@@ -37,8 +37,12 @@ def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> l
     for name in names:
         dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
         for part in _parts(dataset):
-            key = (part.get('type'), part.get('data_root'), part.get('ann_file'),
-                   repr(part.get('data_prefix')))  # fmt: skip
+            key = (
+                part.get('type'),
+                part.get('data_root'),
+                part.get('ann_file'),
+                repr(part.get('data_prefix')),
+            )
             if key not in done:
                 splits.append(_read(part, name))
             if name != 'train':  # to validate on what was trained on is worth a finding

@@ -73,9 +73,7 @@ def _kitti(root: Path, training: Path) -> list[Split]:
     }
     suffix = _suffix(images, frames, '.png')
     return [
-        read_kitti(
-            str(images), str(labels), listed, name=name, source=source, img_suffix=suffix
-        )
+        read_kitti(str(images), str(labels), listed, name=name, source=source, img_suffix=suffix)
         for source, listed in (lists or {str(images): frames}).items()
         for name in [Path(source).stem if lists else 'all']
     ]

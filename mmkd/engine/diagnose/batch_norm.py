@@ -57,10 +57,12 @@ def _judge(name: str, seen: dict[str, list[tuple[float, float]]]) -> Check:
         return Check(name, State.OK, text)
     worst = max(layers, key=lambda key: layers[key][0] / _MAX_SHIFT + layers[key][1])
     return Check(
-        name, State.FINDING, f'{text}; worst in {worst}',
+        name,
+        State.FINDING,
+        f'{text}; worst in {worst}',
         'the statistics are of other data: check preprocessing and checkpoint, or let the detector '
         'see this data for some hundred iterations in training mode',
-    )  # fmt: skip
+    )
 
 
 @contextmanager

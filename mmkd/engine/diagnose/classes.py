@@ -46,10 +46,11 @@ def check_confusion(role: str, teacher: Score, classes: Sequence[str]) -> Check:
     table = teacher.confusion
     if table is None or table.sum() < _ENOUGH:
         return Check(
-            name, State.SKIPPED,
+            name,
+            State.SKIPPED,
             f'not run: the teacher found {0 if table is None else table.sum()} annotated objects '
             'of the sample',
-        )  # fmt: skip
+        )
     wrong = []
     for label, row in enumerate(table):
         called = int(row.argmax())

@@ -44,10 +44,12 @@ def check_record(model: Distiller, role: str, teacher: TeacherLike) -> Check:
         for key in differing
     )
     return Check(
-        name, State.FINDING, what,
+        name,
+        State.FINDING,
+        what,
         f'set data_preprocessor.{", ".join(differing)} of {teacher.source} to the recorded '
         'values; the student may keep its own, images are converted',
-    )  # fmt: skip
+    )
 
 
 def recorded_preprocessing(text: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmkd.distiller import Distiller, roles
-from mmkd.engine.preflight import is_distillation
+from mmkd.engine.checks.preflight import is_distillation
 from mmkd.fields import class_count
 from mmkd.registry import MODELS
 
@@ -110,9 +110,11 @@ def _load(model: Distiller) -> Check:
         model.init_weights()
     except (ValueError, FileNotFoundError) as error:
         return Check(
-            name, State.FINDING, str(error),
+            name,
+            State.FINDING,
+            str(error),
             'model.teacher=dict(config=..., checkpoint=...) of one training',
-        )  # fmt: skip
+        )
     fitting = [f'{one.checkpoint} fits {one.source}' for one in model.teachers.values()]
     return Check(name, State.OK, '; '.join(fitting))
 

@@ -54,8 +54,10 @@ class ValidationSample:
         """The configured evaluator, which expects these images alone."""
         evaluator = Evaluator(copy.deepcopy(self.evaluator))
         evaluator.dataset_meta = self.metainfo
-        ids = [self.subset.dataset.get_data_info(i).get('img_id')  # type: ignore[attr-defined]
-               for i in self.subset.indices]  # fmt: skip
+        ids = [
+            self.subset.dataset.get_data_info(i).get('img_id')  # type: ignore[attr-defined]
+            for i in self.subset.indices
+        ]
         for metric in evaluator.metrics:
             # COCO's counts every image of its annotation file that was not predicted as missed.
             if hasattr(metric, 'img_ids'):

@@ -94,10 +94,12 @@ def check_scores(
     if teacher.value > target:
         return Check(name, State.OK, text)
     return Check(
-        name, State.FINDING, text,
+        name,
+        State.FINDING,
+        text,
         'a student seldom passes its teacher: train the teacher longer or on this data, give its '
         'own checkpoint and preprocessing, or take a larger one',
-    )  # fmt: skip
+    )
 
 
 def _trained(model: Distiller, checkpoint: str, classes: Sequence[str]) -> Any:
@@ -124,8 +126,9 @@ def _count(table: np.ndarray, image: Any) -> None:
         return
     overlaps = box_iou(_boxes(truth).to(boxes), boxes)  # (G, P)
     best, index = overlaps.max(dim=1)
-    for true, given, overlap in zip(truth.labels.tolist(), labels[index].tolist(), best.tolist(),
-                                    strict=True):  # fmt: skip
+    for true, given, overlap in zip(
+        truth.labels.tolist(), labels[index].tolist(), best.tolist(), strict=True
+    ):
         if overlap >= _FOUND and max(true, given) < len(table):
             table[true, given] += 1
 

@@ -81,9 +81,7 @@ def _add_method(
             store[method.name] = store.get(method.name, 0.0) + value / batches
 
 
-def _add_pairs(
-    seen: Signals, method: Method, student: Observation, teacher: Observation
-) -> None:
+def _add_pairs(seen: Signals, method: Method, student: Observation, teacher: Observation) -> None:
     """Notes pairs of unequal size though the teacher has a level of the student's size."""
     if not method.pairs:
         return
@@ -106,10 +104,12 @@ def check_levels(seen: Signals) -> Check:
         return Check('levels', State.OK, 'each is compared with the one of its own stride')
     text = '; '.join(f'{name} compares {what}' for name, what in seen.shifted.items())
     return Check(
-        'levels', State.FINDING, text,
+        'levels',
+        State.FINDING,
+        text,
         'leave levels=... out of the method, so that levels are paired by stride, or name the '
         'teacher levels of the same stride',
-    )  # fmt: skip
+    )
 
 
 def check_features(seen: Signals) -> list[Check]:
@@ -125,10 +125,12 @@ def _check_scales(seen: Signals, name: str, role: str) -> Check:
     if all(0 < b < a * _MAX_SCALE and a < b * _MAX_SCALE for a, b in pairs):
         return Check(what, State.OK, text)
     return Check(
-        what, State.FINDING, f'{text}: more than a factor of {_MAX_SCALE:g} apart',
+        what,
+        State.FINDING,
+        f'{text}: more than a factor of {_MAX_SCALE:g} apart',
         "check the teacher's checkpoint and preprocessing; if both are right, set loss_weight as "
         'below, or auto_scale',
-    )  # fmt: skip
+    )
 
 
 def check_weights(seen: Signals, fraction: float) -> list[Check]:
@@ -143,8 +145,14 @@ def check_weights(seen: Signals, fraction: float) -> list[Check]:
         name = f'loss weight of {method.name}'
         text = f'task {seen.task:.3g}, {method.name} {own:.3g}: {ratio:.3g} of the task'
         if not ratio > 0:
-            checks.append(Check(name, State.FINDING, text, 'look at what the method compares: '
-                                'its loss is 0 or not a number'))  # fmt: skip
+            checks.append(
+                Check(
+                    name,
+                    State.FINDING,
+                    text,
+                    'look at what the method compares: its loss is 0 or not a number',
+                )
+            )
             continue
         weight = f'loss_weight={method.loss_weight * fraction / ratio:.3g}'
         advice = f'{weight} makes it {fraction:g} of the task at the start'
@@ -153,8 +161,14 @@ def check_weights(seen: Signals, fraction: float) -> list[Check]:
         elif _LOSS_RANGE[0] <= ratio <= _LOSS_RANGE[1]:
             checks.append(Check(name, State.OK, text, advice))
         else:
-            checks.append(Check(name, State.FINDING, f'{text}, orders apart', f'{advice}, or '
-                                f'auto_scale=dict(fraction={fraction:g})'))  # fmt: skip
+            checks.append(
+                Check(
+                    name,
+                    State.FINDING,
+                    f'{text}, orders apart',
+                    f'{advice}, or auto_scale=dict(fraction={fraction:g})',
+                )
+            )
     return checks
 
 
@@ -177,7 +191,7 @@ def check_masks(seen: Signals) -> list[Check]:
                 text,
                 'anchors and boxes do not fit, or psi is extreme: draw it with '
                 'tools/visualize_imitation.py; set psi, or anchor_generator to the sizes of boxes',
-            )  # fmt: skip
+            )
         )
     return checks
 

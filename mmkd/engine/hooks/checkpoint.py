@@ -11,8 +11,8 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as HostCheckpointHook
 from mmengine.runner import Runner
 
-from mmkd.engine.atomic import ATOMIC_BACKEND, write_atomically
 from mmkd.registry import HOOKS
+from mmkd.utils.atomic import ATOMIC_BACKEND, write_atomically
 
 
 class _RemovalsNoted:

@@ -23,22 +23,25 @@ class _Use(NamedTuple):
 
 
 _RESUMED = _Use(
-    'refuse', 'refuse',
+    'refuse',
+    'refuse',
     'Resume with the classes that the run was started with, or start a new run.',
-)  # fmt: skip
+)
 _STARTED_FROM = _Use(
-    'refuse', 'say',
+    'refuse',
+    'say',
     "Set metainfo.classes of the data sets to the checkpoint's order; or start from it by "
     "init_cfg=dict(type='Pretrained', checkpoint=...) of the detector, which only warns.",
-)  # fmt: skip
+)
 _INITIALISED = _Use(
     'warn', 'say', "Set metainfo.classes of the data sets to the checkpoint's order."
 )
 _TESTED = _Use(
-    'warn', 'refuse',
+    'warn',
+    'refuse',
     "Set test_dataloader.dataset.metainfo.classes to the checkpoint's list, or give a checkpoint "
     'that was trained on this one.',
-)  # fmt: skip
+)
 
 
 @HOOKS.register_module(name=['ClassNamesHook', 'TeacherClassesHook'])
@@ -118,9 +121,13 @@ class ClassNamesHook(Hook):
             MMLogger.get_current_instance().warning(f'{result}: {text}')
 
     def _compare(
-        self, what: str, trained: tuple[str, ...] | None, data: tuple[str, ...], where: str,
+        self,
+        what: str,
+        trained: tuple[str, ...] | None,
+        data: tuple[str, ...],
+        where: str,
         use: _Use,
-    ) -> None:  # fmt: skip
+    ) -> None:
         logger = MMLogger.get_current_instance()
         if trained is None:
             logger.info(f'{what} names no classes: their order is not checked.')

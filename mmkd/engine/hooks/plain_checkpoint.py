@@ -3,8 +3,8 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmkd.engine.plain import NotPlainError, from_plain, to_plain
 from mmkd.registry import HOOKS
+from mmkd.utils.serialization import NotPlainError, from_plain, to_plain
 
 from .adapter_resume import checkpoint_of
 

@@ -1,18 +1,20 @@
 """Formulas on plain tensors: no registry, no config, no detector."""
 
+from mmkd.utils import renamed_in
+
 from .bounded_regression import teacher_bounded_error
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
 from .proposal_mimic import (
     NORMALIZE,
     RegionErrors,
-    covered_cells,
+    boxes_to_cells,
     cropped_errors,
     mimic_rows,
     pooled_errors,
 )
 from .quantize import quantize
-from .reduction import check_same_shape, count_over_ranks, squared_difference, wide
+from .reduction import check_same_shape, global_avg_factor, squared_difference, wide
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
 
 __all__ = [
@@ -22,9 +24,9 @@ __all__ = [
     'RegionErrors',
     'assigned_levels',
     'check_same_shape',
-    'count_over_ranks',
-    'covered_cells',
+    'boxes_to_cells',
     'cropped_errors',
+    'global_avg_factor',
     'hint_error',
     'imitation_mask',
     'masked_squared_error',
@@ -38,3 +40,9 @@ __all__ = [
     'weighted_soft_cross_entropy',
     'wide',
 ]
+
+__getattr__ = renamed_in(
+    __name__,
+    globals(),
+    {'count_over_ranks': 'global_avg_factor', 'covered_cells': 'boxes_to_cells'},
+)

@@ -51,7 +51,7 @@ def pooled_errors(student: Tensor, teacher: Tensor, kept: Tensor | None = None) 
     )
 
 
-def covered_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
+def boxes_to_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
     """The cells floor(x1 / s) .. ceil(x2 / s) - 1 of each box, inside the map, at least one.
 
     A box beside the map, or without area, has the one cell that is nearest to its first corner.
@@ -74,7 +74,7 @@ def covered_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
 def cropped_errors(
     student: Tensor, teacher: Tensor, rois: Tensor, stride: float, kept: Tensor | None = None
 ) -> RegionErrors:
-    """Errors of regions that are cut out and not pooled; see :func:`covered_cells`.
+    """Errors of regions that are cut out and not pooled; see :func:`boxes_to_cells`.
 
     Sums over boxes are differences of an integral image of the squared error of each cell, so a
     cell counts once for each box that covers it, at the cost of one map. Cells that no box covers
@@ -91,7 +91,7 @@ def cropped_errors(
         ValueError: The two maps differ in shape.
     """
     check_same_shape(student=student, teacher=teacher)
-    x1, y1, x2, y2 = covered_cells(rois[:, 1:], stride, student.shape[-2:]).unbind(dim=1)
+    x1, y1, x2, y2 = boxes_to_cells(rois[:, 1:], stride, student.shape[-2:]).unbind(dim=1)
     image = rois[:, 0].long()
     kept = torch.ones_like(image, dtype=torch.bool) if kept is None else kept
     images, _, height, width = student.shape

@@ -48,7 +48,7 @@ def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = N
     return difference.square()
 
 
-def count_over_ranks(count: Tensor) -> Tensor:
+def global_avg_factor(count: Tensor) -> Tensor:
     """The divisor that makes a loss averaged over processes equal to one over all their batches.
 
     Equals max(sum of ``count`` over processes, 1) / number of processes: DDP averages gradients,

@@ -143,7 +143,6 @@ class TestEachKind:
         (voc / 'ImageSets/Main/cat_train.txt').write_text('a  1\nb -1\n')
         assert list(check(voc).splits) == ['train']
 
-
     def test_a_list_with_a_stray_column_is_still_a_split(self, voc):
         (voc / 'ImageSets/Main/train.txt').write_text('a extra\nb extra\nc extra\n')
         assert check(voc).splits == {'train': 3}
@@ -196,7 +195,6 @@ class TestCoco:
         with pytest.raises(FileNotFoundError, match='--images'):
             check(file)
         assert check(file, images=str(file.parent / 'pictures')).counts == {}
-
 
     def test_a_folder_of_images_that_is_not_there_is_refused(self, file):
         with pytest.raises(FileNotFoundError, match='--images no/such: there is no such folder'):
@@ -368,9 +366,7 @@ class TestTheTool:
             run(voc, *options)
         assert ended.value.code == 2 and match in capsys.readouterr().err
 
-    def test_a_report_that_could_not_be_written_is_refused_before_looking(
-        self, run, voc, tmp_path
-    ):
+    def test_a_report_that_could_not_be_written_is_refused_before_looking(self, run, voc, tmp_path):
         (tmp_path / 'there.json').write_text('mine')
         status, printed, errors = run(voc, '--json', tmp_path / 'there.json')
         assert status == 2 and '--force' in errors and 'images:' not in printed

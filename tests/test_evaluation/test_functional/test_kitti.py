@@ -10,7 +10,7 @@ from mmkd.evaluation.functional import (
     kitti_precision,
     recall_thresholds,
 )
-from mmkd.testing.references import kitti as reference
+from tests.references import kitti as reference
 
 CLASSES = ('Car', 'Pedestrian', 'Cyclist')
 LABELS = {

@@ -11,7 +11,7 @@ from mmkd.evaluation.functional import (
     log_average_miss_rate,
     match_pedestrians,
 )
-from mmkd.testing.references import miss_rate as reference
+from tests.references import miss_rate as reference
 
 ANY = Subset(0, np.inf, 0, np.inf)
 
@@ -198,8 +198,11 @@ class TestSubsets:
         assert evaluate([([thing], [])], SUBSETS[name]).pedestrians == counts
 
     def test_a_box_not_marked_as_occluded_counts_where_no_limit_is_from_above(self):
-        counting = [n for n in ('reasonable', 'all', 'partial', 'heavy', 'unoccluded')
-                    if evaluate([([person(0, 0, 20, 60)], [])], SUBSETS[n]).pedestrians]
+        counting = [
+            n
+            for n in ('reasonable', 'all', 'partial', 'heavy', 'unoccluded')
+            if evaluate([([person(0, 0, 20, 60)], [])], SUBSETS[n]).pedestrians
+        ]
         assert counting == ['reasonable', 'all', 'unoccluded']
 
     @pytest.mark.parametrize('label', ['person?', 'people', 'ignore'])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmkd.evaluation.functional import area_under_curve, match_faces, wider_face_curve
-from mmkd.testing.references import wider_face as reference
+from tests.references import wider_face as reference
 
 
 def xyxy(boxes):

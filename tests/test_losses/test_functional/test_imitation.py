@@ -9,7 +9,7 @@ from mmkd.losses.functional import (
     masked_squared_error,
     pairwise_iou,
 )
-from mmkd.testing.references.imitation import imitation_masks
+from tests.references.imitation import imitation_masks
 
 
 def square_anchors(height, width, stride, sides):

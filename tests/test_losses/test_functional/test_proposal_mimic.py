@@ -5,12 +5,12 @@ from torchvision.ops import roi_align
 
 from mmkd.losses.functional import (
     RegionErrors,
-    covered_cells,
+    boxes_to_cells,
     cropped_errors,
     mimic_rows,
     pooled_errors,
 )
-from mmkd.testing.references.proposal_mimic import align, crop
+from tests.references.proposal_mimic import align, crop
 
 
 def draw(*shape, seed=0):
@@ -25,7 +25,7 @@ ROIS = torch.tensor([
 
 
 def test_cells_are_floor_to_ceil_clipped_and_at_least_one():
-    cells = covered_cells(ROIS[:, 1:], 8, (4, 5)).tolist()
+    cells = boxes_to_cells(ROIS[:, 1:], 8, (4, 5)).tolist()
     assert cells == [
         [1, 2, 3, 4], [1, 0, 4, 3], [2, 2, 3, 3], [0, 1, 4, 2], [2, 1, 3, 2],
         [4, 0, 5, 2], [0, 0, 1, 1], [0, 0, 5, 4], [0, 0, 3, 4],
@@ -49,7 +49,7 @@ def test_the_gradient_of_cropped_errors_counts_a_cell_once_for_each_region():
     )  # fmt: skip
     covered = np.zeros((2, 4, 5))
     for image, (x1, y1, x2, y2) in zip(
-        ROIS[:, 0].int().tolist(), covered_cells(ROIS[:, 1:], 8, (4, 5)).tolist(), strict=True
+        ROIS[:, 0].int().tolist(), boxes_to_cells(ROIS[:, 1:], 8, (4, 5)).tolist(), strict=True
     ):
         covered[image, y1:y2, x1:x2] += 1
     cropped_errors(student, teacher, ROIS, 8).error.sum().backward()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmkd.losses.functional import quantize
-from mmkd.testing.references.quantize import quantize_array
+from tests.references.quantize import quantize_array
 
 
 def of(*values, dtype=torch.float64):

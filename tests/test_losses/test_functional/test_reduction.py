@@ -1,16 +1,16 @@
 import pytest
 import torch
 
-from mmkd.losses.functional import check_same_shape, count_over_ranks
+from mmkd.losses.functional import check_same_shape, global_avg_factor
 
 
 def test_a_count_of_zero_divides_by_one():
-    assert count_over_ranks(torch.tensor(0)) == 1
+    assert global_avg_factor(torch.tensor(0)) == 1
 
 
 def test_a_count_keeps_its_value_and_carries_no_gradient():
     count = torch.tensor(5.0, requires_grad=True)
-    assert count_over_ranks(count) == 5 and not count_over_ranks(count).requires_grad
+    assert global_avg_factor(count) == 5 and not global_avg_factor(count).requires_grad
 
 
 def test_a_shape_that_would_broadcast_is_refused_by_name():

@@ -1,0 +1,210 @@
+"""The range of the teacher's features, and a step to quantize them with."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from rich.table import Table
+from torch import Tensor
+
+from mmkd.distiller import Distiller, PairLike
+from mmkd.engine.checks.preflight import is_distillation
+from mmkd.engine.diagnose.sample import training_batches
+from mmkd.registry import MODELS
+
+_PERCENTILES = (1, 50, 99)
+_VALUES = 100_000
+"""Values of a level and batch that percentiles are read off, evenly spread over them."""
+_INTERVALS = 10
+"""Steps between 0 and the 99th percentile of |f|: a step of 1 on a map of 0 to 10."""
+
+
+@dataclass(frozen=True)
+class FeatureRange:
+    """One level of the teacher's features on a sample of the training split.
+
+    Attributes:
+        stride: Pixels a cell.
+        channels: Of the map.
+        minimum: Smallest value.
+        maximum: Largest value.
+        percentiles: Of the values, by percent.
+        large: 99th percentile of the absolute values.
+        negative: Share of values below 0.
+        zero: Share of values that the suggested step rounds to 0.
+    """
+
+    stride: int
+    channels: int
+    minimum: float
+    maximum: float
+    percentiles: dict[int, float]
+    large: float
+    negative: float
+    zero: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a teacher's features suggest.
+
+    Attributes:
+        step: A tenth of the mean over levels of the 99th percentile of |f|, to one digit.
+        signed: Whether a level has negative values.
+        levels: Those that the config compares, in the teacher's order.
+        images: How many were looked at.
+    """
+
+    step: float
+    signed: bool
+    levels: list[FeatureRange]
+    images: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def calibrate(
+    cfg: Config,
+    num: int = 64,
+    device: str = 'cpu',
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Calibration:
+    """Runs the teacher of a distillation config over images of its training split.
+
+    Args:
+        cfg: The whole config.
+        num: Images, about; at most eight batches, evenly spread over the split.
+        device: Where to run.
+        progress: Told the batches done and their number.
+
+    Raises:
+        ValueError: The config distils nothing, or the teacher's checkpoint does not fit.
+        FileNotFoundError: There is no such checkpoint.
+    """
+    if not is_distillation(cfg):
+        raise ValueError(
+            f'the model of {cfg.filename or "the config"} has no teacher: name a config whose '
+            "model has type='mmkd.DistillDetector'."
+        )
+    if num < 1:
+        raise ValueError(f'--num must be >= 1, got {num}.')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    np.random.seed(0)  # the same flips in every call
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    for teacher in model.teachers.values():
+        teacher.load()
+    model.to(device)
+    if len(model.pairs) > 1:
+        raise ValueError(
+            f'the config has the teachers {list(model.pairs)}: features are calibrated of one, so '
+            'leave the others out of model.teacher.'
+        )
+    pair = next(iter(model.pairs.values()))
+    batches = training_batches(cfg, model, num)
+    seen: list[list[Tensor]] = []
+    for done, batch in enumerate(batches):
+        progress(done, len(batches))
+        maps = _features(pair, batch)
+        seen.append([maps[level] for level in compared_levels(model, len(maps))])
+    progress(len(batches), len(batches))
+    images = sum(len(batch['inputs']) for batch in batches)
+    side = batches[0]['inputs'].shape[-1]
+    return summarise(list(zip(*seen, strict=True)), side, images)
+
+
+def compared_levels(model: Distiller, number: int) -> list[int]:
+    """The teacher's levels that methods read proposals on; all where none does.
+
+    Args:
+        model: The DistillDetector.
+        number: How many levels the teacher has.
+    """
+    levels = {
+        level
+        for part in model.distill.modules()
+        if 'proposals' in getattr(part, 'student_fields', ())
+        for _, level in part.pairs
+    }
+    return sorted(levels) or list(range(number))
+
+
+def _features(pair: PairLike, batch: dict) -> list[Tensor]:
+    inputs = pair.pixels(batch['inputs'], [sample.metainfo for sample in batch['data_samples']])
+    return [level.float().cpu() for level in pair.teacher.model.extract_feat(inputs)]
+
+
+def summarise(levels: Sequence[Sequence[Tensor]], side: int, images: int) -> Calibration:
+    """Ranges of maps that were seen.
+
+    Args:
+        levels: Per level and batch (B, C, H, W).
+        side: Width of the images, pixels.
+        images: How many they are.
+    """
+    values = [torch.cat([_thinned(batch) for batch in level]) for level in levels]
+    large = [float(found.abs().quantile(0.99)) for found in values]
+    step = _one_digit(sum(large) / len(large) / _INTERVALS)
+    ranges = []
+    for maps, found, high in zip(levels, values, large, strict=True):
+        total = sum(batch.numel() for batch in maps)
+        quantiles = found.quantile(torch.tensor([p / 100 for p in _PERCENTILES])).tolist()
+        ranges.append(
+            FeatureRange(
+                stride=round(side / maps[0].shape[-1]),
+                channels=maps[0].shape[1],
+                minimum=min(float(batch.min()) for batch in maps),
+                maximum=max(float(batch.max()) for batch in maps),
+                percentiles=dict(zip(_PERCENTILES, quantiles, strict=True)),
+                large=high,
+                negative=sum(int((batch < 0).sum()) for batch in maps) / total,
+                zero=sum(int((batch.abs() <= step / 2).sum()) for batch in maps) / total,
+            )
+        )
+    return Calibration(step, any(level.negative > 0 for level in ranges), ranges, images)
+
+
+def _thinned(maps: Tensor) -> Tensor:
+    return maps.flatten()[:: max(maps.numel() // _VALUES, 1)]
+
+
+def _one_digit(value: float) -> float:
+    """The number of one significant digit that is nearest; 1 for a map that is 0 everywhere."""
+    if value <= 0:
+        return 1.0
+    digits = -math.floor(math.log10(value))
+    return round(value, digits)
+
+
+def render(calibration: Calibration, name: str) -> Table:
+    """The ranges as a table.
+
+    Args:
+        calibration: What was found.
+        name: Of the config.
+    """
+    table = Table(
+        title=f'{name}: features of the teacher on {calibration.images} training images',
+        caption=f'suggested: step={calibration.step:g}, signed={calibration.signed}; zero: share '
+        'of values that this step rounds to 0',
+    )
+    columns = ['stride', 'min', *(f'{p}%' for p in _PERCENTILES), 'max', '|f| 99%']
+    for column in [*columns, 'f < 0', 'zero']:
+        table.add_column(column, justify='right', no_wrap=True)
+    for level in calibration.levels:
+        numbers = [level.minimum, *level.percentiles.values(), level.maximum, level.large]
+        table.add_row(
+            str(level.stride),
+            *(f'{number:.3g}' for number in numbers),
+            f'{level.negative:.1%}',
+            f'{level.zero:.1%}',
+        )
+    return table

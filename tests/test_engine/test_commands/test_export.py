@@ -1,0 +1,104 @@
+"""The exported file is the student's weights and the run's metas."""
+
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmkd.engine.commands.export import export_student
+from mmkd.testing import tiny_faster_rcnn_cfg, tiny_run_cfg, train, write_tiny_coco
+from mmkd.testing.distill import build_plain, distill_cfg
+
+TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'export_student.py'
+EMA = dict(type='EMAHook', momentum=0.5)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A distillation run's ``plain/epoch_1.pth`` and, under EMA, ``ema/epoch_1.pth``."""
+    root = tmp_path_factory.mktemp('runs')
+    data, model = write_tiny_coco(root / 'data'), distill_cfg(root)
+    for name, hooks in (('plain', ()), ('ema', (EMA,))):
+        train(tiny_run_cfg(data, root / name, model, epochs=1, num_workers=0, hooks=hooks))
+    return root
+
+
+def test_the_result_is_the_plain_students_and_loads_strictly(folder, tmp_path):
+    done = export_student(folder / 'plain/epoch_1.pth', tmp_path / 'student.pth')
+    got = torch.load(done.path, weights_only=True)
+    assert set(got) == {'meta', 'state_dict'}
+    student = build_plain(tiny_faster_rcnn_cfg())
+    student.load_state_dict(got['state_dict'], strict=True)
+    trained = torch.load(folder / 'plain/epoch_1.pth', weights_only=True)
+    for key, value in got['state_dict'].items():
+        assert torch.equal(value, trained['state_dict'][key])
+    assert got['meta']['dataset_meta']['classes'] == ('class0', 'class1', 'class2')
+    assert 'DistillDetector' in got['meta']['cfg'] and got['meta']['epoch'] == 1
+    assert done.student_keys == len(got['state_dict']) and done.dropped_keys > 0
+    assert not done.averaged
+
+
+def test_where_ema_ran_the_averaged_weights_are_exported(folder, tmp_path):
+    done = export_student(folder / 'ema/epoch_1.pth', tmp_path / 'student.pth', ema=True)
+    got = torch.load(done.path, weights_only=True)['state_dict']
+    trained = torch.load(folder / 'ema/epoch_1.pth', weights_only=True)
+    # The hook has swapped the two on saving: the average is the file's state_dict.
+    key = 'backbone.conv1.weight'
+    assert done.averaged and torch.equal(got[key], trained['state_dict'][key])
+    assert not torch.equal(got[key], trained['ema_state_dict'][f'module.{key}'])
+
+
+def test_averaged_weights_that_are_not_there_are_an_error(folder, tmp_path):
+    with pytest.raises(ValueError, match='--ema: .*no averaged weights'):
+        export_student(folder / 'plain/epoch_1.pth', tmp_path / 'student.pth', ema=True)
+
+
+def test_an_existing_file_is_replaced_only_by_force(folder, tmp_path):
+    source, out = folder / 'plain/epoch_1.pth', tmp_path / 'student.pth'
+    out.write_text('mine')
+    with pytest.raises(FileExistsError, match='--force'):
+        export_student(source, out)
+    assert out.read_text() == 'mine'
+    export_student(source, out, force=True)
+    assert torch.load(out, weights_only=True)['state_dict']
+
+
+def test_the_checkpoint_itself_is_never_replaced(folder, tmp_path):
+    source = shutil.copy(folder / 'plain/epoch_1.pth', tmp_path / 'a.pth')
+    with pytest.raises(FileExistsError, match='is the checkpoint itself'):
+        export_student(source, tmp_path / '..' / tmp_path.name / 'a.pth', force=True)
+
+
+@pytest.mark.parametrize(
+    'content', [dict(state_dict={}), dict(state_dict={'distill.a': torch.ones(1)}), dict(meta={})]
+)
+def test_a_file_without_student_weights_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='a.pth holds no student weights'):
+        export_student(tmp_path / 'a.pth', tmp_path / 'out.pth')
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_numpy_values_in_the_metas_become_plain(tmp_path):
+    meta = dict(score=np.float64(0.5), epoch=3)
+    torch.save(dict(state_dict=dict(w=torch.ones(1)), meta=meta), tmp_path / 'a.pth')
+    export_student(tmp_path / 'a.pth', tmp_path / 'out.pth')
+    got = torch.load(tmp_path / 'out.pth', weights_only=True)['meta']
+    assert got == dict(score=0.5, epoch=3) and type(got['score']) is float
+
+
+def test_the_tool_says_what_it_did_and_refuses_readably(folder, tmp_path, monkeypatch, capsys):
+    argv = [TOOL, folder / 'ema/epoch_1.pth', tmp_path / 'student.pth']
+    monkeypatch.setattr(sys, 'argv', list(map(str, argv)))
+    statuses = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        statuses.append(ended.value.code)
+    said = capsys.readouterr()
+    assert statuses == [0, 2]
+    assert 'averaged (EMA) student weights' in said.out and '--force' in said.err
