@@ -60,8 +60,8 @@ class DeconvAdapter(nn.Module):
     """Learned deconvolutions to the teacher's grid, then one 1x1 convolution to its channels.
 
     Source: Li et al. 2017, mimic over scales: the student sees smaller images, and the
-    transformation layer enlarges its map. Kernel and stride are ours: each deconvolution doubles
-    the map (kernel 4, stride 2) and begins as bilinear interpolation.
+    transformation layer enlarges its map. Kernel and stride are not in the paper: each
+    deconvolution doubles the map (kernel 4, stride 2) and begins as bilinear interpolation.
 
     Args:
         in_channels: Channels of the student's map.
