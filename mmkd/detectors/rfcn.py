@@ -43,7 +43,8 @@ class RFCN(FasterRCNN):
         if (stride, stride) != tuple(anchors):
             raise ValueError(
                 f'rpn_head.anchor_generator has stride {anchors[0]} and '
-                f'roi_head.bbox_roi_extractor {stride}: the maps of an R-FCN have one stride; set strides=[{stride}].'
+                f'roi_head.bbox_roi_extractor {stride}: the maps of an R-FCN have one '
+                f'stride; set strides=[{stride}].'
             )
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:

@@ -72,7 +72,8 @@ def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> Level
         if len(of_student) != len(of_teacher):
             raise ValueError(
                 f"pairing='shift' finds {len(of_student)} and {len(of_teacher)} levels of stride "
-                f'{stride}: {lists}. Pair them by hand with levels=[[student index, teacher index], ...].'
+                f'{stride}: {lists}. Pair them by hand with '
+                'levels=[[student index, teacher index], ...].'
             )
         pairs += zip(of_student, of_teacher, strict=True)
     if not pairs:

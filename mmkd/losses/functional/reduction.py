@@ -44,7 +44,7 @@ def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = N
     """
     difference = wide(student) - wide(teacher)
     if kept is not None:
-        difference = difference.masked_fill(~kept, 0)
+        difference = difference.masked_fill_(~kept, 0)  # a new tensor: nothing else reads it
     return difference.square()
 
 
