@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmkd.utils.atomic import write_atomically
-from mmkd.visualization import draw_detections, draw_imitation
+from mmkd.visualization import draw_imitation
 
 from . import figures
 from .jobs import Job
@@ -94,13 +94,12 @@ def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:
 
 
 def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
-    images, truths = [s.image for s in seen.samples], [s.truth for s in seen.samples]
     pictures = {}
     titles = list(seen.found)
     for start in range(0, len(titles), _COLUMNS):
-        columns = {title: seen.found[title] for title in titles[start : start + _COLUMNS]}
+        columns = titles[start : start + _COLUMNS]
         pictures[f'Detections: {", ".join(columns)}'] = (
-            draw_detections(images, truths, columns, seen.classes),
+            seen.draw(columns),
             "The first images of the validation split; of each model its first seed's weights.",
         )
     for title, masked in imitation(finished, _MASKED).items():

@@ -36,6 +36,9 @@ class _Run:
 class Runner:
     """Runs jobs; each one's folder then says that it is finished.
 
+    Attributes:
+        reused: Indices of the jobs that were finished earlier.
+
     Args:
         jobs: All jobs of the study: those not selected may be needed by others.
         console: For messages and the table.
@@ -53,6 +56,7 @@ class Runner:
         self.jobs, self.console, self.launcher = jobs, console, launcher
         self.free = list(slots)
         self.failed: dict[int, str] = {}
+        self.reused: set[int] = set()
         self.running: list[_Run] = []
 
     def run(self, selected: Sequence[Job]) -> dict[int, str]:
@@ -99,6 +103,7 @@ class Runner:
             parts = markers.fingerprint(job)
             if markers.is_finished(job, parts):
                 waiting.remove(job)
+                self.reused.add(job.index)
                 board.set(job, State.REUSED)
             elif self.free:
                 waiting.remove(job)
@@ -155,7 +160,7 @@ class Runner:
         elif status == 0:
             self.failed[job.index] = f'ended without {job.checkpoint.name} or was not evaluated'
         else:
-            self.failed[job.index] = f'exit status {status}; its output ends:\n  {launch.tail(job)}'
+            self.failed[job.index] = f'exit status {status}; {launch.tail(job)}'
         self._note(run)
         return True
 
