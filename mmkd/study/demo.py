@@ -21,7 +21,7 @@ from .launch import Launcher, find_slots
 from .logs import read_scalars
 from .models import Inspection
 from .plan import Study, read_study
-from .results import collect
+from .results import NO_GAP, collect
 from .runner import Runner
 from .versions import versions
 
@@ -181,7 +181,7 @@ def _table(results: Mapping[str, Mapping[str, Any]], gap: float | None) -> Table
             f'{result["train_seconds"] / 60:.1f} min',
         )
     table.caption = (
-        'The teacher is hardly ahead of the student alone: there is no gap to close.'
+        NO_GAP
         if gap is None
         else f'Gap closed: {gap:.0%} of the difference between student alone and teacher.'
     )

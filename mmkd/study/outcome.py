@@ -1,6 +1,5 @@
 """Writes what came out: ``study.json``, ``table.md``, ``report.html``, ``figures/*.png``."""
 
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -18,12 +17,11 @@ from .jobs import Job
 from .logs import read_scalars
 from .models import Inspection, imitation
 from .plan import Study
-from .report import Figures, render
+from .report import DPI, Figures, encode, render
 from .results import collect
 from .table import HEADER, markdown, rows
 
 _IMAGES, _MASKED, _COLUMNS = 3, 2, 4
-_DPI = 110
 _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap closed')
 
 
@@ -67,10 +65,8 @@ def _write_figures(figures_by_name: Figures, folder: Path) -> None:
     """The report's figures as PNG, for slides and papers."""
     folder.mkdir(exist_ok=True)
     for name, (figure, _) in figures_by_name.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format='png', dpi=_DPI)
         file = re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')
-        write_atomically(buffer.getvalue(), folder / f'{file}.png')
+        write_atomically(encode(figure, 'png', dpi=DPI), folder / f'{file}.png')
 
 
 def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:

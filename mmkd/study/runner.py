@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from filelock import FileLock
 from rich.console import Console
 
+from mmkd.utils.locks import hold
 from mmkd.utils.processes import end_process
 
-from . import launch, locks, markers
+from . import launch, markers
 from .jobs import Job
 from .launch import Launcher
 from .logs import was_evaluated
@@ -121,10 +122,10 @@ class Runner:
         return False
 
     def _start_alone(self, job: Job, parts: dict[str, str], board: Board) -> None:
-        lock = locks.hold(job)
+        lock = hold(job.lock_file)
         if lock is None:
             self.failed[job.index] = (
-                f'another process runs it now (it holds {locks.lock_file(job)}): call again when '
+                f'another process runs it now (it holds {job.lock_file}): call again when '
                 'that has ended'
             )
             board.set(job, State.FAILED)
@@ -140,7 +141,7 @@ class Runner:
             markers.clear(job.work_dir)
             marker = markers.Marker(parts)
         marker.starts += 1
-        marker.versions = versions()
+        marker.versions = dict(versions())
         job.work_dir.mkdir(parents=True, exist_ok=True)
         markers.write_config(job)
         markers.write_marker(job.work_dir, marker)
