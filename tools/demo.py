@@ -4,7 +4,8 @@ python tools/demo.py            as ``make demo`` runs it
 python tools/demo.py --quick    two minutes: shows that everything works, and nothing else
 python tools/demo.py --full     more images and epochs
 
-Finished stages are reused; what changed since, and what follows from it, is trained again.
+Called again it goes on where it was: finished trainings are reused, an interrupted one is resumed,
+and what changed since, and what follows from it, is trained again.
 """
 
 import argparse

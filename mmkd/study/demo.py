@@ -78,14 +78,18 @@ def demo_study(profile: Profile, file: Path, work_dir: Path, seed: int) -> Study
     options['train_cfg.val_interval'] = profile.val_interval
     # Settings that nothing reads: a run is made again when they change.
     options.update(drawn_images=shapes_fingerprint(data), code=code_version())
-    settings: dict[str, Any] = dict(
-        methods={_DISTILLED: _METHOD}, seeds=[seed], work_dir=str(work_dir), cfg_options=options
-    )
     if profile.epochs is not None:
         # The warm-up counts steps: at most a tenth of a short run, whose batches are of two.
         steps = profile.epochs * -(-profile.data.train // 2)
         options['param_scheduler.0.end'] = min(100, max(steps // 10, 1))
-        settings.update(max_epochs=profile.epochs, teacher=dict(max_epochs=profile.epochs))
+    settings = dict(
+        teacher=dict(checkpoint=None, max_epochs=profile.epochs),
+        methods={_DISTILLED: _METHOD},
+        seeds=[seed],
+        max_epochs=profile.epochs,
+        work_dir=str(work_dir),
+        cfg_options=options,
+    )
     return read_study(file, settings)
 
 
@@ -128,42 +132,44 @@ def _report(
     study: Study, jobs: Sequence[Job], reused: set[int], console: Console
 ) -> dict[str, Any]:
     outcome, out = collect(study, jobs), study.work_dir
-    arms, metric = outcome['arms'], outcome['metric']
     logs = {job.title: read_scalars(job.work_dir) for job in jobs}
     with console.status('detections and complexity'):
         seen = Inspection(jobs, _IMAGES)
         figures = {
-            'learning_curves.png': draw_metric_curves(logs, metric, 'mAP at IoU 0.5'),
+            'learning_curves.png': draw_metric_curves(logs, outcome['metric'], 'mAP at IoU 0.5'),
             'loss_curves.png': draw_loss_curves(logs, _LOSSES),
             'detections.png': seen.draw(logs),
         }
         for name, figure in figures.items():
             save_figure(figure, out / name, force=True)
-    results = {
-        job.arm: dict(
-            title=job.title,
-            map=arms[job.arm]['summary']['mean'],
-            params=seen.costs[job.arm]['parameters'],
-            flops=seen.costs[job.arm]['flops'],
-            step_seconds=arms[job.arm]['step_seconds'],
-            train_seconds=arms[job.arm]['wall_seconds'],
-            reused=job.index in reused,
-        )
-        for job in jobs
-    }
-    gap = arms[_DISTILLED]['paired']['gap_closed']
-    console.print(_table(results, gap))
+    arms = outcome['arms']
     summary = dict(
         version=__version__,
-        metric=metric,
-        gap_closed=gap,
-        results=results,
+        metric=outcome['metric'],
+        gap_closed=arms[_DISTILLED]['paired']['gap_closed'],
+        results={
+            job.arm: _result(arms[job.arm], seen.costs[job.arm], job.index in reused)
+            for job in jobs
+        },
         stages={run['arm']: run for run in outcome['runs']},
         figures=list(figures),
     )
+    console.print(_table(summary['results'], summary['gap_closed']))
     write_atomically(json.dumps(summary, indent=2).encode(), out / 'summary.json')
     console.print(f'{", ".join(figures)} and summary.json in {out}', soft_wrap=True)
     return summary
+
+
+def _result(arm: Mapping[str, Any], cost: Mapping[str, int], reused: bool) -> dict[str, Any]:
+    return dict(
+        title=arm['title'],
+        map=arm['summary']['mean'],
+        params=cost['parameters'],
+        flops=cost['flops'],
+        step_seconds=arm['step_seconds'],
+        train_seconds=arm['wall_seconds'],
+        reused=reused,
+    )
 
 
 def _table(results: Mapping[str, Mapping[str, Any]], gap: float | None) -> Table:

@@ -13,8 +13,7 @@ from mmkd.datasets.shapes import ShapesConfig
 from mmkd.study import demo, launch, make_jobs
 from mmkd.study.demo import PROFILES, Profile
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
-STUDY = CONFIGS / 'studies' / 'shapes.py'
+STUDY = Path(__file__).parents[2] / 'configs' / 'studies' / 'shapes.py'
 TINY = Profile(ShapesConfig(train=2, val=1), epochs=1, val_interval=1)
 
 SCRIPT = """
@@ -49,15 +48,16 @@ def jobs_of(tmp_path, monkeypatch):
     }
 
 
-def test_the_standard_demo_trains_the_configs_as_they_are(jobs_of):
+def test_the_standard_demo_trains_the_configs_as_they_are(jobs_of, tmp_path):
     jobs = jobs_of(PROFILES['standard'])
-    for job, path in zip(jobs.values(), ('teachers/faster_rcnn_r18', 'students/faster_rcnn_r18thin',
-                                         'fgfi_faster_rcnn_r18thin')):  # fmt: skip
-        given = Config.fromfile(CONFIGS / f'{path}_shapes.py')
+    study = demo.demo_study(PROFILES['standard'], STUDY, tmp_path, 3)
+    assert study.teacher.checkpoint is None and jobs['teacher'].kind == 'train'
+    for job in jobs.values():
+        given = Config.fromfile((study.teacher if job.arm == 'teacher' else study.student).config)
         assert job.epochs == given.train_cfg.max_epochs == job.config.train_cfg.max_epochs
         assert job.config.param_scheduler == given.param_scheduler
         assert job.config.optim_wrapper == given.optim_wrapper
-    assert jobs['distilled'].config.model.methods == given.model.methods
+    assert jobs['distilled'].config.model.methods == [dict(type='mmkd.FGFI')]
 
 
 def test_student_and_distilled_student_differ_in_the_model_alone(jobs_of):
@@ -82,8 +82,8 @@ def test_a_short_run_shortens_the_schedule_with_it(jobs_of):
         assert job.config.train_dataloader.batch_size == 2
         warm_up, decay = job.config.param_scheduler
         assert (warm_up.end, decay.end) == (2, 2)  # of twenty steps: the last batch is of one image
-    given = Config.fromfile(CONFIGS / 'students/faster_rcnn_r18thin_shapes.py').param_scheduler
-    assert jobs_of(PROFILES['full'])['student'].config.param_scheduler[0] == given[0]
+    standard, full = (jobs_of(PROFILES[name])['student'].config for name in ('standard', 'full'))
+    assert full.param_scheduler[0] == standard.param_scheduler[0]
 
 
 def test_a_folder_without_configs_is_named(tmp_path):
