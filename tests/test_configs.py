@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 RUNNABLE = sorted(p for p in CONFIGS.rglob('*.py') if not {'_base_', 'studies'} & set(p.parts))
 DISTILLATION = sorted(CONFIGS.glob('*.py'))
-PAIRS_WITH_RFCN = sorted(CONFIGS.glob('_base_/pairs/*rfcn_r*.py'))
+PAIRS_WITH_RFCN = sorted(CONFIGS.glob('pairs/*rfcn_r*.py'))
 METHODS = (
     'fgfi', 'hint', 'chen2017', 'proposal_mimic', 'two_stage_mimic', 'quantization_mimic',
 )  # fmt: skip

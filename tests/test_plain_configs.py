@@ -51,7 +51,7 @@ def test_the_thin_pair_has_the_sizes_that_its_names_promise(data):
     student, teacher = (
         load(name).model
         for name in (
-            f'students/faster_rcnn_r18thin_{data}.py',
+            f'students/faster_rcnn_r18_16th_{data}.py',
             f'teachers/faster_rcnn_r18_{data}.py',
         )
     )
@@ -120,15 +120,15 @@ def test_two_lines_read_any_folder_in_voc_layout(tmp_path):
     assert 'val.txt' in cfg.val_dataloader.dataset.ann_file
 
 
-PAIRS = sorted(path.name for path in ROOT.glob('_base_/pairs/*.py'))
+PAIRS = sorted(path.name for path in ROOT.glob('pairs/*.py'))
 
 
 @pytest.mark.parametrize('name', PAIRS)
 def test_a_pair_is_a_student_and_a_teacher_of_the_same_data(name):
-    cfg = load(f'_base_/pairs/{name}')
+    cfg = load(f'pairs/{name}')
     assert cfg.model.type == 'mmkd.DistillDetector' and cfg.model.methods == []
     # A teacher of another kind is named between student and data.
-    crossed = re.search(r'r18thin_((rfcn|faster_rcnn)_)', name)
+    crossed = re.search(r'r18_16th_((rfcn|faster_rcnn)_)', name)
     student = name.replace(crossed[1], '') if crossed else name
     assert plain(cfg.model.student) == plain(load(f'students/{student}').model)
     teacher = load(cfg.model.teacher.config)
@@ -145,7 +145,7 @@ def test_every_method_has_voc_kitti_and_coco_by_one_line(method):
     for data in ('voc', 'kitti', 'coco'):
         text = (ROOT / f'{method}_faster_rcnn_r50_{data}.py').read_text()
         docstring, rest = text.split('\n', 1)
-        assert f"_base_ = './_base_/pairs/faster_rcnn_r50_{data}.py'" in rest
+        assert f"_base_ = './pairs/faster_rcnn_r50_{data}.py'" in rest
         texts.append(rest.replace(f'r50_{data}.py', 'r50_DATA.py'))
     assert len(set(texts)) == 1
 

@@ -13,9 +13,9 @@ from mmkd.datasets.shapes import ShapesConfig
 TEACHER, STUDENT, DISTILLED = 'teacher', 'student', 'distilled'
 TITLES = {TEACHER: 'teacher', STUDENT: 'student alone', DISTILLED: 'distilled student'}
 CONFIGS = {
-    TEACHER: 'teachers/faster_rcnn_r18_shapes.py',
-    STUDENT: 'students/faster_rcnn_r18thin_shapes.py',
-    DISTILLED: 'fgfi_faster_rcnn_r18thin_shapes.py',
+    TEACHER: 'teachers/faster_rcnn_r18_half_shapes.py',
+    STUDENT: 'students/faster_rcnn_r18_16th_shapes.py',
+    DISTILLED: 'fgfi_faster_rcnn_r18_16th_shapes.py',
 }
 METRIC = 'pascal_voc/mAP'
 _LOG_INTERVAL = 10

@@ -7,8 +7,8 @@ from mmkd.study.jobs import select
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 SHAPES = dict(
-    teacher=dict(config=str(CONFIGS / 'teachers' / 'faster_rcnn_r18_shapes.py')),
-    student=dict(config=str(CONFIGS / 'students' / 'faster_rcnn_r18thin_shapes.py')),
+    teacher=dict(config=str(CONFIGS / 'teachers' / 'faster_rcnn_r18_half_shapes.py')),
+    student=dict(config=str(CONFIGS / 'students' / 'faster_rcnn_r18_16th_shapes.py')),
     methods={'hint': 'mmkd.Hint', 'fgfi': [dict(type='mmkd.FGFI', loss_weight=0.02)]},
 )
 
@@ -112,7 +112,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_teacher_on_large_images_has_its_own_loading(tmp_path):
     teacher, student = (CONFIGS / role / f'faster_rcnn_{name}.py' for role, name in (
-        ('teachers', 'r18_bccd'), ('students', 'r18thin_half_bccd')
+        ('teachers', 'r18_bccd'), ('students', 'r18_16th_half_bccd')
     ))  # fmt: skip
     scales = dict(methods='mmkd.ProposalMimic', student_scale=0.5, pairing='upsample')
     settings = dict(teacher=str(teacher), student=str(student), methods=dict(scales=scales))

@@ -1,0 +1,13 @@
+"""A very thin Faster R-CNN on BCCD under a wide R-FCN."""
+
+_base_ = '../students/faster_rcnn_r18_16th_bccd.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../teachers/rfcn_r18_quarter_bccd.py',
+        checkpoint='work_dirs/rfcn_r18_quarter_bccd/epoch_16.pth',
+    ),
+)
