@@ -28,7 +28,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='distillation config, or pair with --method; its checkpoints are not read')
+    parser.add_argument(
+        'config', help='distillation config, or pair with --method; its checkpoints are not read'
+    )
     parser.add_argument(
         '--inference', nargs='*', metavar='CONFIG', help='time predict, beside these detectors'
     )

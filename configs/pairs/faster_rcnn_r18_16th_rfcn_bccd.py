@@ -1,4 +1,4 @@
-"""A very thin Faster R-CNN on BCCD under a wide R-FCN."""
+"""Faster R-CNN on a 16th of ResNet-18 on BCCD under an R-FCN on a quarter of it."""
 
 _base_ = '../students/faster_rcnn_r18_16th_bccd.py'
 

@@ -1,4 +1,4 @@
-"""A very thin Faster R-CNN on the built-in shapes under a wide one."""
+"""Faster R-CNN on a 16th of ResNet-18 on the built-in shapes under one on half of it."""
 
 _base_ = '../students/faster_rcnn_r18_16th_shapes.py'
 

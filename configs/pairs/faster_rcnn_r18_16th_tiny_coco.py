@@ -1,4 +1,4 @@
-"""Thin Faster R-CNN on fifty images of COCO under a wide one."""
+"""Faster R-CNN on a 16th of ResNet-18, fifty images of COCO, under one on half of it."""
 
 _base_ = '../students/faster_rcnn_r18_16th_tiny_coco.py'
 

@@ -1,4 +1,4 @@
-"""A very thin R-FCN on BCCD under a wide one."""
+"""R-FCN on a 16th of ResNet-18 on BCCD under one on a quarter of it."""
 
 _base_ = '../students/rfcn_r18_16th_bccd.py'
 

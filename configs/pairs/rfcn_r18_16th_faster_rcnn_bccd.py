@@ -1,4 +1,4 @@
-"""A very thin R-FCN on BCCD under a wide Faster R-CNN."""
+"""R-FCN on a 16th of ResNet-18 on BCCD under a Faster R-CNN on half of it."""
 
 _base_ = '../students/rfcn_r18_16th_bccd.py'
 

@@ -1,4 +1,4 @@
-"""Names of configs of mmkd 0.1.0's eve, and what stands in their place.
+"""Names that configs had before their pairs, and what stands in their place.
 
 Widths are written out since (``r18thin`` was a sixteenth of ResNet-18), pairs of a student and a
 teacher are files of their own, and methods beside them come from ``--method``.

@@ -66,8 +66,8 @@ def make_jobs(study: Study) -> list[Job]:
     """The teacher's job, then seed by seed the student alone and every method.
 
     Raises:
-        FileNotFoundError, ValueError: A config is missing or does not train by epochs, or there is no
-            method of a type.
+        FileNotFoundError, ValueError: A config is missing or does not train by epochs, or a
+            method's type is unknown.
     """
     teacher, student = _teacher_job(study), _load(study.student, study)
     jobs = [teacher]

@@ -47,5 +47,7 @@ def test_a_short_run_shortens_the_schedule_with_it(tmp_path):
 
 
 def test_a_folder_without_configs_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'there is no config .*faster_rcnn_r18_half_shapes\.py'):
+    with pytest.raises(
+        FileNotFoundError, match=r'there is no config .*faster_rcnn_r18_half_shapes\.py'
+    ):
         make_stages(PROFILES['quick'], tmp_path, tmp_path, 0)

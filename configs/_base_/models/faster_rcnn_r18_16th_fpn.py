@@ -1,4 +1,4 @@
-"""The thin Faster R-CNN at a third of its width: a sixteenth of ResNet-18 (67 k parameters)."""
+"""Faster R-CNN on a sixteenth of ResNet-18's width (67 k parameters)."""
 
 _base_ = './faster_rcnn_r18_3_16ths_fpn.py'
 model = dict(

@@ -1,4 +1,4 @@
-"""Faster R-CNN on a ResNet-18 of a fraction of its width, trained from scratch on small images.
+"""Faster R-CNN on 3/16 of ResNet-18's width, trained from scratch on small images.
 
 The backbone's first stage has ``base_channels`` (64 in ResNet-18); pyramid, RPN and box head shrink
 with it. Anchors have 16 to 128 pixels, for images of 256x192.

@@ -1,4 +1,4 @@
-"""The thin Faster R-CNN at 2.7 times its width: half a ResNet-18 (3.4 M parameters)."""
+"""Faster R-CNN on half of ResNet-18's width (3.4 M parameters)."""
 
 _base_ = './faster_rcnn_r18_3_16ths_fpn.py'
 model = dict(

@@ -1,4 +1,4 @@
-"""The thin R-FCN: a sixteenth of ResNet-18's width, a quarter of rfcn_r18_quarter (58 k weights)."""
+"""R-FCN on a sixteenth of ResNet-18's width, a quarter of rfcn_r18_quarter (58 k weights)."""
 
 _base_ = './rfcn_r18_quarter.py'
 model = dict(
