@@ -88,7 +88,7 @@ RULES = {
             'compat',
             'utils',
         },
-        NUMERIC | HOST | {'rich', 'filelock'},
+        NUMERIC | HOST | {'rich', 'filelock', 'yaml'},
         _PARTS,
     ),
     'visualization': Rule(
