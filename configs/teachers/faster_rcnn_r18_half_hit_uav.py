@@ -1,9 +1,9 @@
-"""Faster R-CNN of an eighth of ResNet-18's width on thermal images from the air, alone."""
+"""Teacher of the thin Faster R-CNNs on thermal images from the air: half a ResNet-18."""
 
 _base_ = [
-    '../_base_/models/faster_rcnn_r18eighth_fpn.py',
+    '../_base_/models/faster_rcnn_r18_half_fpn.py',
     '../_base_/datasets/hit_uav.py',
-    '../_base_/schedules/schedule_thin.py',
+    '../_base_/schedules/schedule_thin_16e.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(

@@ -1,7 +1,7 @@
-"""Faster R-CNN of a quarter of ResNet-18's width on faces with and without mask, alone."""
+"""Faster R-CNN of an eighth of ResNet-18's width on faces with and without mask, alone."""
 
 _base_ = [
-    '../_base_/models/faster_rcnn_r18quarter_fpn.py',
+    '../_base_/models/faster_rcnn_r18_8th_fpn.py',
     '../_base_/datasets/face_mask.py',
     '../_base_/schedules/schedule_thin.py',
     '../_base_/default_runtime.py',

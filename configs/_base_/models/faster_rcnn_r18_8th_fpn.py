@@ -1,6 +1,6 @@
 """The thin Faster R-CNN at an eighth of ResNet-18's width."""
 
-_base_ = './faster_rcnn_r18thin_fpn.py'
+_base_ = './faster_rcnn_r18_3_16ths_fpn.py'
 model = dict(
     backbone=dict(base_channels=8),
     neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),

@@ -1,9 +1,9 @@
-"""Faster R-CNN of an eighth of ResNet-18's width on faces with and without mask, alone."""
+"""Teacher of the thin Faster R-CNNs on faces with and without mask: half a ResNet-18."""
 
 _base_ = [
-    '../_base_/models/faster_rcnn_r18eighth_fpn.py',
+    '../_base_/models/faster_rcnn_r18_half_fpn.py',
     '../_base_/datasets/face_mask.py',
-    '../_base_/schedules/schedule_thin.py',
+    '../_base_/schedules/schedule_thin_16e.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(

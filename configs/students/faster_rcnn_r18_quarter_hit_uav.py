@@ -1,7 +1,7 @@
-"""Faster R-CNN of a sixteenth of ResNet-18's width on thermal images from the air, alone."""
+"""Faster R-CNN of a quarter of ResNet-18's width on thermal images from the air, alone."""
 
 _base_ = [
-    '../_base_/models/faster_rcnn_r18sixteenth_fpn.py',
+    '../_base_/models/faster_rcnn_r18_quarter_fpn.py',
     '../_base_/datasets/hit_uav.py',
     '../_base_/schedules/schedule_thin.py',
     '../_base_/default_runtime.py',
