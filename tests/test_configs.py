@@ -60,12 +60,10 @@ def test_a_pair_builds_with_all_methods_of_its_configs_at_once(path, quick_layer
                for m in load(file).model.methods]  # fmt: skip
     crossed = re.search(r'r18_16th_(rfcn|faster_rcnn)_', path.stem)
     levels = dict(levels=[[0, 1]] if crossed[1] == 'rfcn' else [[1, 0]]) if crossed else {}
-    methods = methods or [dict(type='mmkd.ProposalMimic', upsample='deconv', **levels)]
+    scaled = dict(upsample='deconv') if 'student_scale' in load(path).model else {}
+    methods = methods or [dict(type='mmkd.ProposalMimic', **scaled, **levels)]
     model = build(dict(load(path).model, methods=methods))
     assert len(model.distill) == len(methods)
-    assert all(
-        list(method.pairs) for method in model.distill.values() if method.stage == 'features'
-    )
 
 
 @pytest.mark.parametrize('path', ALONE, ids=lambda path: path.stem)

@@ -9,7 +9,6 @@ Stopped and called again it goes on where it was; finished runs are not repeated
 """
 
 import argparse
-import re
 import signal
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ from mmengine.config import DictAction  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from mmkd import study as studies  # noqa: E402
-from mmkd.engine.commands.methods import method_name, read_method  # noqa: E402
+from mmkd.engine.commands.methods import read_arms  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
 
@@ -78,18 +77,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
     """Settings of the command line as a study file has them."""
     teacher = dict(config=args.teacher, checkpoint=args.teacher_checkpoint)
-    methods: dict[str, Any] = {}
-    for text in args.method or ():
-        prefix = re.match(r'([\w.+-]+)=', text)
-        method = read_method(text[prefix.end() :] if prefix else text)
-        name = prefix[1] if prefix else method_name(method)
-        if name in methods:
-            raise ValueError(f'--method {text}: {name!r} is given twice: write another NAME=...')
-        methods[name] = method
     return dict(
         teacher={key: value for key, value in teacher.items() if value} or None,
         student=dict(config=args.student) if args.student else None,
-        methods=methods or None,
+        methods=read_arms(args.method or ()) or None,
         seeds=args.seeds,
         max_epochs=args.max_epochs,
         metric=args.metric,

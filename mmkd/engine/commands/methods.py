@@ -1,6 +1,7 @@
 """``--method`` of the tools: the methods that a pair file leaves out."""
 
 import argparse
+import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -81,6 +82,23 @@ def read_method(text: str) -> dict[str, Any]:
     raise ValueError(
         f"--method {text!r} {why}: write a name, or '{{type: mmkd.FGFI, loss_weight: 0.02}}'."
     )
+
+
+def read_arms(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Methods to compare, by ``NAME`` of ``NAME=METHOD``, else by their names in the log.
+
+    Raises:
+        ValueError: A text names no method, or two have one name.
+    """
+    arms: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        prefix = re.match(r'([\w.+-]+)=', text)
+        method = read_method(text[prefix.end() :] if prefix else text)
+        name = prefix[1] if prefix else method_name(method)
+        if name in arms:
+            raise ValueError(f'--method {text}: {name!r} is given twice: write another NAME=...')
+        arms[name] = method
+    return arms
 
 
 def registered_method(setting: Mapping[str, Any]) -> dict[str, Any]:

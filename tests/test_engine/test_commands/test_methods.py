@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmkd.engine.commands.methods import (
     add_method_option,
     method_name,
+    read_arms,
     read_method,
     registered_method,
     use_methods,
@@ -46,6 +47,14 @@ def test_names_are_those_of_the_log_or_types():
     assert method_name(dict(type='mmkd.FGFI', name='mine')) == 'mine'
     with pytest.raises(ValueError, match=r"'fgfy' is not registered\. Did you mean 'mmkd.FGFI'\?"):
         registered_method(dict(type='fgfy'))
+
+
+def test_methods_to_compare_have_one_name_each():
+    arms = read_arms(['fgfi', 'weak={type: mmkd.FGFI, loss_weight: 2e-3}', '{type: a, x: b=c}'])
+    weak = dict(type='mmkd.FGFI', loss_weight=0.002)
+    assert arms == dict(fgfi=dict(type='fgfi'), weak=weak, a=dict(type='a', x='b=c'))
+    with pytest.raises(ValueError, match="--method mmkd.FGFI: 'fgfi' is given twice"):
+        read_arms(['fgfi', 'mmkd.FGFI'])
 
 
 @pytest.fixture
