@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 import mmkd
 from mmkd.datasets.shapes import shapes_fingerprint
+from mmkd.utils.errors import UserFileExistsError
 from mmkd.utils.records import read_record, write_record
 
 from .plan import Stage
@@ -104,7 +105,7 @@ def clear(stage: Stage) -> None:
     if not folder.exists():
         return
     if any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise FileExistsError(f'{folder} holds other files: choose another --work-dir.')
+        raise UserFileExistsError(f'{folder} holds other files: choose another --work-dir.')
     shutil.rmtree(folder)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmkd.datasets.shapes import ShapesConfig
+from mmkd.utils.errors import UserFileNotFoundError
 
 TEACHER, STUDENT, DISTILLED = 'teacher', 'student', 'distilled'
 TITLES = {TEACHER: 'teacher', STUDENT: 'student alone', DISTILLED: 'distilled student'}
@@ -109,7 +110,9 @@ def make_stages(profile: Profile, configs: Path, work_dir: Path, seed: int) -> l
     for name, file in CONFIGS.items():
         path = configs / file
         if not path.is_file():
-            raise FileNotFoundError(f'there is no config {path}: run the demo of a whole checkout.')
+            raise UserFileNotFoundError(
+                f'there is no config {path}: run the demo of a whole checkout.'
+            )
         stages[name] = _make_stage(name, configs, profile, work_dir, seed, stages.get(TEACHER))
     return list(stages.values())
 

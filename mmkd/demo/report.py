@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmkd.utils.atomic import write_atomically
+from mmkd.utils.errors import UserError
 from mmkd.version import __version__
 from mmkd.visualization import (
     draw_detections,
@@ -115,7 +116,7 @@ def gap_closed(teacher: float, student: float, distilled: float) -> float | None
 def _result(stage: Stage, params: int, flops: int, reused: Mapping[str, bool]) -> Result:
     run, marker = read_run(stage.work_dir), read_marker(stage.work_dir)
     if METRIC not in run.val:
-        raise ValueError(f'{stage.title}: {stage.work_dir} logged no {METRIC}.')
+        raise UserError(f'{stage.title}: {stage.work_dir} logged no {METRIC}.')
     return Result(
         title=stage.title,
         map=run.val[METRIC][1][-1],

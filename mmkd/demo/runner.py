@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mmkd.utils.errors import UserOSError
 from mmkd.utils.processes import end_process
 
 from .fingerprint import Marker, clear, fingerprint, stale_reason, write_marker
@@ -21,7 +22,7 @@ _TAIL = 25
 _POLL = 0.5
 
 
-class StageFailedError(ChildProcessError):
+class StageFailedError(UserOSError, ChildProcessError):
     """A training run ended with an error; the message ends with what it printed last."""
 
 
