@@ -60,6 +60,11 @@ class Job:
         """The weights that the job trains or tests."""
         return Path(self.tested) if self.tested else self.work_dir / f'epoch_{self.epochs}.pth'
 
+    @property
+    def lock_file(self) -> Path:
+        """What the one process that runs it locks: beside its folder, which may be made again."""
+        return self.work_dir.with_name(f'.{self.work_dir.name}.lock')
+
 
 def make_jobs(study: Study) -> list[Job]:
     """The teacher's job, then seed by seed the student alone and every method.

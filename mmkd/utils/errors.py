@@ -60,3 +60,7 @@ class UserFileExistsError(UserOSError, FileExistsError):
 
 class UserConnectionError(UserOSError, ConnectionError):
     """A server that does not give what is asked for."""
+
+
+class UserChildProcessError(UserOSError, ChildProcessError):
+    """A training that a command started and that failed."""

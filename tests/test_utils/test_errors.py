@@ -37,6 +37,7 @@ def test_there_may_be_no_remedy():
         ('UserFileNotFoundError', FileNotFoundError),
         ('UserFileExistsError', FileExistsError),
         ('UserConnectionError', ConnectionError),
+        ('UserChildProcessError', ChildProcessError),
     ],
 )
 def test_each_is_caught_as_the_plain_error_it_stands_for(kind, plain):
