@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mmkd.utils import warn_renamed
+from mmkd.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Members(tuple):
     def __getattr__(self, name: str) -> Any:
         if name.startswith('_') or name == 'field':
             raise AttributeError(name)
-        raise ValueError(
+        raise UserError(
             f"teacher='ensemble' has no {self.field}.{name}: this method compares the outputs of "
             'one teacher. Name one.'
         )

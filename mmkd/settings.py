@@ -4,29 +4,35 @@ A config holds whatever the command line or a file put there, so a value is look
 compared: ``'0.1' < 0`` would be Python's error, which names no setting.
 """
 
-import ast
 import difflib
 import inspect
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
+from .utils.errors import UserError
+
 _COMPARED = re.compile(r'(>=|>) (\S+)')
 _INTERVAL = re.compile(r'([\[(])(\S+), (\S+)([\])])')
-_READING = frozenset({'get', 'items', 'keys', 'values', 'copy', 'setdefault', 'update'})
-"""What a constructor may do with its ``**kwargs`` without taking a name out."""
-_LOOKING = frozenset({'set', 'sorted', 'list', 'len', 'bool'})
-"""And what it may call with them."""
+_HOST = frozenset({'mmcv', 'mmdet', 'mmengine', 'mmkd'})
+"""Packages whose constructors hand ``**kwargs`` on to their base class."""
+_KEEPING = frozenset(
+    'BasePanopticFusionHead BaseTransformerLayer EmbeddingRPNHead Mask2FormerTrackHead '
+    'MaskFormerHead MultiheadAttention QuasiDenseTrackHead RPN RoIEmbedHead RoITrackHead '
+    'TimmBackbone VFNetHead'.split()
+)
+"""Classes of theirs that do something else with it (MMDetection 3.3, MMCV 2.1)."""
+_TYPO = 0.8
+"""How alike (``difflib``) two names are of which one is taken for a typo of the other."""
 
 
 def check_number(
     name: str, value: Any, rule: str, *, whole: bool = False, remedy: str = ''
 ) -> None:
-    """Refuses what is no finite number in a range; ``True`` is none.
+    """Refuses what is not a finite number in a range; ``True`` is not a number.
 
     Args:
         name: Of the setting.
@@ -49,7 +55,7 @@ def check_number(
         needed += ' and finite'
     elif low < float(value) < high or value in (low,) * low_counts + (high,) * high_counts:
         return
-    raise ValueError(f'{name} must {needed}, got {value!r}{": " * bool(remedy)}{remedy}.')
+    raise UserError(name, f'must {needed}, got {value!r}', remedy)
 
 
 def check_flag(name: str, value: Any, *, none: bool = False) -> None:
@@ -64,14 +70,17 @@ def check_flag(name: str, value: Any, *, none: bool = False) -> None:
         ValueError: Names setting and value.
     """
     if not isinstance(value, bool) and not (none and value is None):
-        raise ValueError(
-            f'{name} must be True{", False or None" if none else " or False"}, got {value!r}'
-            f'{": write it without quotes" * (value in ("True", "False", "None"))}.'
-        )
+        remedy = 'write it without quotes' if value in ('True', 'False', 'None') else ''
+        allowed = 'True, False or None' if none else 'True or False'
+        raise UserError(name, f'must be {allowed}, got {value!r}', remedy)
 
 
 def check_known(
-    place: str, given: Iterable[str], accepted: Sequence[str], what: str = 'argument'
+    place: str,
+    given: Iterable[str],
+    accepted: Sequence[str],
+    what: str = 'argument',
+    others: bool = False,
 ) -> None:
     """Refuses the first name that is not accepted, with the nearest one that is.
 
@@ -80,21 +89,23 @@ def check_known(
         given: Names.
         accepted: Names that may be given.
         what: What such a name is called.
+        others: Whether other names may be given too, unless they are typos of accepted ones.
 
     Raises:
-        ValueError: Names it.
+        UserError: Names it.
     """
-    unknown = next((name for name in given if name not in accepted), None)
-    if unknown is None:
-        return
-    raise ValueError(
-        f'{place} has no {what} {unknown!r}.{nearest(str(unknown), accepted)} It takes '
-        f'{list(accepted)}.'
-    )
+    for name in map(str, given):
+        typo = difflib.get_close_matches(name, accepted, 1, _TYPO)
+        if name not in accepted and (typo or not others):
+            near = nearest(name, accepted)
+            raise UserError(
+                f'{place} has no {what} {name!r}.{near} It takes {list(accepted)}'
+                f'{"; a class of your own lists others in its signature" * others}.'
+            )
 
 
 def check_arguments(name: str, setting: Any, kind: Callable, without: Sequence[str] = ()) -> None:
-    """Refuses a setting that is no dict of arguments of a class.
+    """Refuses a setting that is not a dict of arguments of a class.
 
     Args:
         name: Of the setting.
@@ -103,14 +114,14 @@ def check_arguments(name: str, setting: Any, kind: Callable, without: Sequence[s
         without: Arguments that are set elsewhere.
 
     Raises:
-        ValueError: It is no dict, or names what ``kind`` does not take.
+        ValueError: It is not a dict, or names what ``kind`` does not take.
     """
     called = getattr(kind, '__name__', str(kind))
     if not isinstance(setting, Mapping):
-        raise ValueError(f'{name} must be a dict of arguments of {called}, got {setting!r}.')
-    accepted, open_ended = accepted_arguments(kind)
-    if not open_ended:
-        check_known(f'{name}: {called}', setting, [one for one in accepted if one not in without])
+        raise UserError(f'{name} must be a dict of arguments of {called}, got {setting!r}.')
+    accepted, others = accepted_arguments(kind)
+    known = [one for one in accepted if one not in without]
+    check_known(f'{name}: {called}', setting, known, others=others)
 
 
 def check_keys(name: str, setting: Any, accepted: Sequence[str]) -> None:
@@ -120,7 +131,7 @@ def check_keys(name: str, setting: Any, accepted: Sequence[str]) -> None:
         ValueError: Names the setting, what it holds and what it may.
     """
     if setting is not None and not isinstance(setting, Mapping):
-        raise ValueError(f'{name} must be a dict of {list(accepted)} or None, got {setting!r}.')
+        raise UserError(f'{name} must be a dict of {list(accepted)} or None, got {setting!r}.')
     for key, value in (setting or {}).items():
         check_known(f'{name}.{key}={value!r}: {name}', [key], accepted, 'key')
 
@@ -135,8 +146,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def accepted_arguments(kind: Callable) -> tuple[list[str], bool]:
     """What a class or function can be called with by name.
 
-    A class's ``**kwargs`` is followed into its base classes where the constructor hands it on
-    whole; where it does something else with it, any name may be meant.
+    ``**kwargs`` of a class is followed into its base classes. One from outside the host and mmkd
+    may take names out of it on the way.
 
     Args:
         kind: A class or function.
@@ -147,16 +158,17 @@ def accepted_arguments(kind: Callable) -> tuple[list[str], bool]:
     if not isinstance(kind, type):
         return _named(kind)
     names: list[str] = []
+    others = False
     for base in kind.__mro__[:-1]:
-        constructor = vars(base).get('__init__')
-        if constructor is None:
+        if '__init__' not in vars(base):
             continue
-        own, open_ended = _named(constructor, skip=1)
+        if base.__name__ in _KEEPING:
+            return [], True
+        own, open_ended = _named(vars(base)['__init__'], skip=1)
         names += [name for name in own if name not in names]
         if not open_ended:
-            return names, False
-        if not _hands_on(constructor):
-            break
+            return names, others
+        others |= base.__module__.split('.')[0] not in _HOST
     return names, True
 
 
@@ -167,51 +179,6 @@ def _named(function: Callable, skip: int = 0) -> tuple[list[str], bool]:
         return [], True
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
-
-
-@cache
-def _hands_on(constructor: Callable) -> bool:
-    """Whether a constructor's ``**kwargs`` reach the base class as they were given."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(constructor)))
-    except (OSError, TypeError, SyntaxError):
-        return False
-    rest = next(
-        p.name
-        for p in inspect.signature(constructor).parameters.values()
-        if p.kind is p.VAR_KEYWORD
-    )
-    harmless: set[ast.AST] = set()
-    reached = False
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, 'attr', '') == '__init__':
-            if not _is_next(node.func, constructor):
-                return False
-            whole = [word.value for word in node.keywords if word.arg is None]
-            harmless.update(whole)
-            reached |= any(isinstance(value, ast.Name) and value.id == rest for value in whole)
-        elif isinstance(node, ast.Attribute) and node.attr in _READING:
-            harmless.add(node.value)
-        elif isinstance(node, (ast.Compare, ast.For)) or _looks(node):
-            harmless.update(ast.iter_child_nodes(node))
-    uses = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == rest)
-    return reached and all(use in harmless for use in uses)
-
-
-def _looks(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and getattr(node.func, 'id', '') in _LOOKING
-
-
-def _is_next(function: Any, constructor: Callable) -> bool:
-    """Whether ``X.__init__`` in a constructor is that of the next class in line.
-
-    ``super(Other, self)`` and ``Base.__init__`` may pass over classes in between.
-    """
-    owner = getattr(function, 'value', None)
-    if not isinstance(owner, ast.Call) or getattr(owner.func, 'id', '') != 'super':
-        return False
-    own = constructor.__qualname__.split('.')[-2]
-    return not owner.args or getattr(owner.args[0], 'id', '') == own
 
 
 @cache

@@ -28,7 +28,7 @@ class Rule(NamedTuple):
 _PARTS = 'registered parts build on the host and on nothing that knows a method'
 RULES = {
     'losses.functional': Rule(
-        {'utils'},
+        set(),
         NUMERIC,
         'a formula is tensors in, tensors out: constants, checks and registration '
         'belong in losses/, anything that knows a detector in methods/ or detectors/',
@@ -42,12 +42,12 @@ RULES = {
         'a loss is handed its inputs: choosing them belongs in methods/',
     ),
     'modules': Rule(
-        {'losses.functional', 'observation', 'registry', 'utils'},
+        {'losses.functional', 'observation', 'registry'},
         NUMERIC | {'mmengine'},
         'a part that needs losses is a method, and belongs in methods/',
     ),
     'observation': Rule(
-        {'utils'}, {'torch'}, 'the record holds tensors: how they are obtained belongs in fields/'
+        set(), {'torch'}, 'the record holds tensors: how they are obtained belongs in fields/'
     ),
     'fields': Rule(
         {'observation', 'heads', 'registry'},
@@ -56,7 +56,7 @@ RULES = {
     ),
     'distiller': Rule({'observation'}, {'torch'}, 'the protocol names what tools read, no part'),
     'methods': Rule(
-        {'observation', 'modules', 'losses', 'losses.functional', 'registry', 'utils'},
+        {'observation', 'modules', 'losses', 'losses.functional', 'registry'},
         NUMERIC | {'mmengine'},
         'a method sees an observation: asking the detector for more belongs in detectors/',
     ),
@@ -86,7 +86,6 @@ RULES = {
             'observation',
             'registry',
             'compat',
-            'utils',
         },
         NUMERIC | HOST | {'rich', 'filelock', 'yaml'},
         _PARTS,
@@ -98,6 +97,7 @@ RULES = {
     ),
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),
     'version': Rule(set(), set(), 'the version is a string'),
+    'utils.errors': Rule(set(), set(), 'every part, compat too, may raise one'),
     'utils': Rule({'compat'}, NUMERIC | {'mmengine', 'filelock'}, 'a small helper knows no part'),
     'settings': Rule(set(), set(), 'a check of a value knows no part'),
     'compat': Rule(
@@ -112,6 +112,10 @@ RULES = {
     '__init__': Rule(EVERYTHING, set(), 'mmkd/__init__.py only names the parts'),
     'testing': Rule(EVERYTHING, EVERYTHING, ''),
 }
+
+
+_BELOW_UTILS = {'compat', 'registry', 'settings', 'utils.errors', 'version'}
+"""What small helpers may use, or what is there before them."""
 
 
 class Import(NamedTuple):
@@ -186,8 +190,10 @@ def _breach(entry: Import, source: str, rule: Rule) -> str | None:
     if top == 'mmkd':
         target = part_of(entry.module)
         # The package itself offers its version and the order of its parts, and is safe to name;
-        # settings are checked everywhere, by what knows no part.
-        allowed = rule.inside | {source, '__init__', 'version', 'settings'}
+        # settings are checked everywhere, by what knows no part, and refused with one error.
+        allowed = rule.inside | {source, '__init__', 'version', 'settings', 'utils.errors'}
+        if source not in _BELOW_UTILS:
+            allowed.add('utils')
         if target == 'testing' and source != 'testing':
             return f'{place}: {source} -> testing; only tests/ import mmkd.testing'
         if target in allowed or rule.inside == EVERYTHING:
@@ -277,6 +283,8 @@ class TestTheCheckItself:
             ('mmkd/observation.py', 'import numpy', 'observation -> numpy'),
             ('mmkd/compat/ops/a.py', 'from ...registry import MODELS', 'compat -> registry'),
             ('mmkd/engine/a.py', 'from mmkd.testing import batches', 'only tests/ import'),
+            ('mmkd/compat/a.py', 'from mmkd.utils import locks', 'compat -> utils'),
+            ('mmkd/utils/errors.py', 'import torch', 'utils.errors -> torch'),
             ('mmkd/newcomer/a.py', 'import os', 'mmkd/newcomer has no rule'),
         ],
     )
@@ -294,6 +302,8 @@ class TestTheCheckItself:
             ),
             ('mmkd/methods/a.py', 'from ..observation import Observation\nfrom .base import B'),
             ('mmkd/detectors/a.py', 'from mmdet.registry import MODELS\nfrom ..compat import load'),
+            ('mmkd/compat/a.py', 'from ..utils.errors import UserError'),
+            ('mmkd/heads/a.py', 'from ..utils import warn_renamed'),
         ],
     )
     def test_a_right_arrow_passes(self, written, path, source):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError, UserImportError
 
 
 @MODELS.register_module()
@@ -53,7 +54,7 @@ class TimmBackbone(BaseModule):
         timm = _import_timm()
         if not timm.is_model(model_name):
             close = difflib.get_close_matches(model_name, timm.list_models(), n=5, cutoff=0.5)
-            raise ValueError(
+            raise UserError(
                 f'model_name={model_name!r}: timm {timm.__version__} has no such network; close '
                 f'names are {close}, and timm.list_models() gives all.'
             )
@@ -64,7 +65,7 @@ class TimmBackbone(BaseModule):
                 model_name, pretrained=pretrained, features_only=True, **model_args
             )
         except (RuntimeError, AssertionError, TypeError, IndexError) as error:
-            raise ValueError(
+            raise UserError(
                 f'model_name={model_name!r}: timm {timm.__version__} builds no maps of it with '
                 f'{model_args} ({error}). Choose a network of timm.list_models() that supports '
                 'features_only, and arguments that it knows.'
@@ -97,7 +98,7 @@ def _import_timm() -> ModuleType:
     try:
         import timm
     except ImportError as error:
-        raise ImportError(
+        raise UserImportError(
             f"mmkd.TimmBackbone needs timm ({error}): pip install 'mmkd[timm]'."
         ) from error
     return timm

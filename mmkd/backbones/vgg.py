@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 DEPTHS = {
     11: (1, 1, 2, 2, 2),
@@ -74,7 +75,7 @@ class VGG(BaseModule):
         super().__init__(init_cfg or _from_scratch())
         blocks, widths = _plan(depth, width_divisor, out_indices)
         if not -1 <= frozen_stages <= len(blocks):
-            raise ValueError(
+            raise UserError(
                 f'frozen_stages must be in [-1, {len(blocks)}], as out_indices={tuple(out_indices)}'
                 f' needs {len(blocks)} stages, got {frozen_stages}.'
             )
@@ -147,15 +148,15 @@ def _plan(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Convolutions and channels of the stages that are built."""
     if depth not in DEPTHS:
-        raise ValueError(f'depth must be one of {list(DEPTHS)}, got {depth}.')
+        raise UserError(f'depth must be one of {list(DEPTHS)}, got {depth}.')
     if divisor < 1 or any(width % divisor for width in WIDTHS):
-        raise ValueError(
+        raise UserError(
             f'width_divisor must divide {", ".join(map(str, sorted(set(WIDTHS))))} into whole '
             f'numbers of channels, got {divisor}: use 1, 2, 4, 8, 16, 32 or 64.'
         )
     indices = list(out_indices)
     if not indices or indices != sorted(set(indices)) or not set(indices) <= set(range(6)):
-        raise ValueError(
+        raise UserError(
             f'out_indices must be ascending and within 0 to {_STAGES}, at least one, got '
             f'{tuple(out_indices)}.'
         )
@@ -180,7 +181,7 @@ def _fit(model: VGG, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> Non
         if key in state_dict and state_dict[key].shape != own[key].shape
     ]
     if missing or others or shapes:
-        raise ValueError(
+        raise UserError(
             'The pretrained weights are no VGG of this depth, width_divisor and batch_norm: '
             f'missing {missing[:3]}, unknown {others[:3]}, other shapes {shapes[:3]} (of '
             f'{len(missing)}, {len(others)}, {len(shapes)}). torchvision has vgg11 to vgg19 and '

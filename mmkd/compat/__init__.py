@@ -10,7 +10,7 @@ requirements.check()
 from . import checkpoints, ops, scope  # noqa: E402  they import the host, which is now known to be there
 from .checkpoints import load_checkpoint_file  # noqa: E402
 from .class_names import class_difference, class_names  # noqa: E402
-from .config_text import read_config_text, write_config_text  # noqa: E402
+from .config_text import is_distillation, read_config_text, write_config_text  # noqa: E402
 from .safe_pickle import DamagedCheckpointError, UnsafeCheckpointError, printable  # noqa: E402
 from .scope import resolve_config_path  # noqa: E402
 from .stand_ins import log_history  # noqa: E402
@@ -20,6 +20,7 @@ __all__ = [
     'UnsafeCheckpointError',
     'class_difference',
     'class_names',
+    'is_distillation',
     'load_checkpoint_file',
     'log_history',
     'printable',

@@ -21,6 +21,7 @@ from mmengine.fileio import get_file_backend
 from mmengine.runner import checkpoint as host
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from ..utils.errors import UserError, UserFileNotFoundError, UserImportError, UserOSError
 from .content import usable
 from .download import cached_file, fetch
 from .safe_pickle import printable, safe_load
@@ -51,7 +52,7 @@ def load_from_local(filename: str, map_location: Any = None) -> dict:
     """
     path = osp.expanduser(filename)
     if not osp.isfile(path):
-        raise FileNotFoundError(printable(f'There is no checkpoint file {path}.'))
+        raise UserFileNotFoundError(printable(f'There is no checkpoint file {path}.'))
     return read_checkpoint(path, map_location, path)
 
 
@@ -98,7 +99,7 @@ def load_from_ceph(filename: str, map_location: Any = None, backend: str = 'petr
         store = get_file_backend(filename, backend_args={'backend': backend})
         content = io.BytesIO(store.get(filename))
     except Exception as error:  # each client has its own
-        raise OSError(f'The checkpoint {filename} cannot be fetched: {error}') from error
+        raise UserOSError(f'The checkpoint {filename} cannot be fetched: {error}') from error
     return read_checkpoint(content, map_location, filename)
 
 
@@ -107,7 +108,9 @@ def load_from_pavi(filename: str, map_location: Any = None) -> dict:
     try:
         from pavi import modelcloud
     except ImportError as error:
-        raise ImportError(f'{filename} needs the package pavi, which is not installed.') from error
+        raise UserImportError(
+            f'{filename} needs the package pavi, which is not installed.'
+        ) from error
     model = modelcloud.get(filename.removeprefix('pavi://'))
     with tempfile.TemporaryDirectory() as folder:
         path = osp.join(folder, model.name)
@@ -126,7 +129,7 @@ def load_from_model_zoo(filename: str, map_location: Any = None) -> dict:
     if scheme in ('open-mmlab', 'openmmlab'):
         name = host.get_deprecated_model_names().get(name, name)
     if name not in places:
-        raise ValueError(f'{filename}: {scheme} has no model {name!r}.')
+        raise UserError(f'{filename}: {scheme} has no model {name!r}.')
     if places[name].startswith(('http://', 'https://')):
         checkpoint = load_from_http(places[name], map_location)
     else:

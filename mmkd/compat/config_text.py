@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pprint import pformat
 from typing import Any
 
+from ..utils.errors import UserError
+
 _UNREADABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
 _CONFIG_FILES = ('.py', '.yml', '.yaml')
 
@@ -30,7 +32,7 @@ def read_config_text(text: str) -> dict[str, Any]:
     try:
         return dict(_assignment(statement) for statement in ast.parse(text).body)
     except _UNREADABLE as error:
-        raise ValueError(f'it holds more than values ({error})') from error
+        raise UserError(f'it holds more than values ({error})') from error
 
 
 def write_config_text(settings: Mapping[str, Any]) -> str:
@@ -39,6 +41,12 @@ def write_config_text(settings: Mapping[str, Any]) -> str:
         f'{key} = {pformat(value, width=100, sort_dicts=False)}\n'
         for key, value in settings.items()
     )
+
+
+def is_distillation(config: Any) -> bool:
+    """Whether the model of a config is a ``DistillDetector``."""
+    model = config.get('model')
+    return isinstance(model, dict) and str(model.get('type')).split('.')[-1] == 'DistillDetector'
 
 
 def harmless_config_text(text: str) -> str:
@@ -55,11 +63,11 @@ def harmless_config_text(text: str) -> str:
     if not _are_imported(settings.get('custom_imports')):
         settings.pop('custom_imports', None)
     if '_base_' in settings:
-        raise ValueError('it names a base file')
-    model = settings.get('model')
-    if isinstance(model, dict) and str(model.get('type')).split('.')[-1] == 'DistillDetector':
+        raise UserError('it names a base file')
+    if is_distillation(settings):
+        model = settings['model']
         if _names_a_file(model.get('student')):
-            raise ValueError("its student's config is in another file")
+            raise UserError("its student's config is in another file")
         if _names_a_file(model.get('teacher')):
             model['teacher'] = None
     _check('', settings)
@@ -72,7 +80,7 @@ def _assignment(statement: ast.stmt) -> tuple[str, Any]:
         and isinstance(statement.targets[0], ast.Name)
         and len(statement.targets) == 1
     ):
-        raise ValueError(f'line {statement.lineno}')
+        raise UserError(f'line {statement.lineno}')
     return statement.targets[0].id, ast.literal_eval(_DictCalls().visit(statement.value))
 
 
@@ -90,7 +98,7 @@ class _DictCalls(ast.NodeTransformer):
                         keys=[ast.Constant(entry.arg) for entry in entries],
                         values=[entry.value for entry in entries],
                     )
-        raise ValueError(f'a call in line {node.lineno}')
+        raise UserError(f'a call in line {node.lineno}')
 
 
 def _are_imported(custom_imports: Any) -> bool:
@@ -120,7 +128,7 @@ def _check(key: Any, value: Any) -> None:
     elif isinstance(value, str):
         fault = _fault(str(key), value)
         if fault:
-            raise ValueError(f'{key}={value[:80]!r} {fault}')
+            raise UserError(f'{key}={value[:80]!r} {fault}')
 
 
 def _fault(key: str, value: str) -> str | None:

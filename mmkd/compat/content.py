@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
+from ..utils.errors import UserError
 from .config_text import harmless_config_text
 from .safe_pickle import DamagedCheckpointError, printable
 
@@ -33,7 +34,7 @@ def usable(content: Any, name: str) -> dict:
         name: How error messages call the file: its path or address.
 
     Raises:
-        DamagedCheckpointError: It is no dictionary, or an entry has not the type that it needs.
+        DamagedCheckpointError: It is not a dictionary, or an entry has not the type that it needs.
     """
     try:
         _check(content)
@@ -56,7 +57,7 @@ def usable(content: Any, name: str) -> dict:
 def _check(content: Any) -> None:
     """Raises a ValueError that says which part of a checkpoint is not as it must be."""
     if not isinstance(content, dict):
-        raise ValueError(
+        raise UserError(
             f'holds a {type(content).__name__}; expected a dictionary of weights, or '
             'one with a state_dict'
         )
@@ -69,7 +70,7 @@ def _check(content: Any) -> None:
             names = owner.get(key)
             names = names if isinstance(names, (list, tuple)) else [names or '']
             if not all(isinstance(one, str) for one in names):
-                raise ValueError(f'is unfit: {place}.{key} is {owner[key]!r:.80}; expected names')
+                raise UserError(f'is unfit: {place}.{key} is {owner[key]!r:.80}; expected names')
     for key, value in content.items():
         _check_key(key, 'it')
         if '.' in key and 'state_dict' not in content:  # a file of weights alone
@@ -87,7 +88,7 @@ def _check_types(owner: dict, types: dict, place: str) -> None:
             owner.pop(key, None)
         elif not isinstance(owner[key], needed):
             expected = 'an integer' if needed is int else 'a dictionary'
-            raise ValueError(
+            raise UserError(
                 f'is unfit: {place}{key} is of type {type(owner[key]).__name__}; '
                 f'expected {expected}'
             )
@@ -95,12 +96,12 @@ def _check_types(owner: dict, types: dict, place: str) -> None:
 
 def _check_key(key: Any, place: str) -> None:
     if not isinstance(key, str) or not key.isprintable():
-        raise ValueError(f'is unfit: {place} has the key {key!r}; expected a readable name')
+        raise UserError(f'is unfit: {place} has the key {key!r}; expected a readable name')
 
 
 def _check_weight(key: str, value: Any, place: str) -> None:
     if not isinstance(value, torch.Tensor) and not key.endswith('_extra_state'):
-        raise ValueError(
+        raise UserError(
             f'is unfit: {key} in {place} is of type {type(value).__name__}; expected a tensor'
         )
 

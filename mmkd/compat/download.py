@@ -19,6 +19,8 @@ from uuid import uuid4
 from rich.console import Console
 from rich.progress import wrap_file
 
+from ..utils.errors import UserOSError
+
 _TIMEOUT = 15.0
 # Public models end in the beginning of their own SHA-256, e.g. resnet18-f37072fd.pth.
 _OWN_HASH = re.compile(r'-([0-9a-f]{8,64})\.\w+$')
@@ -60,7 +62,7 @@ def fetch(url: str, folder: Path, read: Callable[[str], Any], progress: bool) ->
         try:
             _transfer(url, part, progress)
         except (OSError, HTTPException, ValueError) as error:
-            raise OSError(
+            raise UserOSError(
                 f'The checkpoint {url} cannot be fetched: {str(error) or type(error).__name__}. '
                 f'Check the address, the network and the room in {folder}, or download it and give '
                 'the path.'
@@ -91,7 +93,7 @@ def _transfer(url: str, part: Path, progress: bool) -> None:
         ) as reader:
             shutil.copyfileobj(reader, file)
         if announced is not None and file.tell() != int(announced):
-            raise OSError(f'the connection ended after {file.tell()} of {announced} bytes')
+            raise UserOSError(f'the connection ended after {file.tell()} of {announced} bytes')
 
 
 def _place(url: str, folder: Path) -> Path:

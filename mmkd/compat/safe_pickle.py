@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from ..utils.errors import UserError, UserOSError
 from .stand_ins import STAND_INS, without_stand_ins
 
 # torch's words for a pickle that names or calls something outside the allow-list, and for the
@@ -42,11 +43,11 @@ _EXPLAINED = {
 }
 
 
-class UnsafeCheckpointError(ValueError):
+class UnsafeCheckpointError(UserError):
     """A checkpoint holds a pickle that is more than data, and none of it was run."""
 
 
-class DamagedCheckpointError(ValueError):
+class DamagedCheckpointError(UserError):
     """A file cannot be read, or cannot be used, as a checkpoint."""
 
 
@@ -60,7 +61,7 @@ def safe_load(file: str | BinaryIO, map_location: Any, name: str) -> Any:
 
     Raises:
         UnsafeCheckpointError: The file wants code to run; nothing of it ran.
-        DamagedCheckpointError: The file is cut off, damaged or is no checkpoint.
+        DamagedCheckpointError: The file is cut off, damaged or is not a checkpoint.
         OSError: It may not be read.
     """
     try:
@@ -74,7 +75,7 @@ def safe_load(file: str | BinaryIO, map_location: Any, name: str) -> Any:
         if isinstance(error, torch.OutOfMemoryError) or str(error).startswith(_NO_DEVICE):
             raise
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise OSError(
+            raise UserOSError(
                 printable(f'The checkpoint {name} cannot be read: {error.strerror}.')
             ) from error
         if isinstance(error, pickle.UnpicklingError) and _REFUSALS.search(str(error)):
@@ -130,14 +131,14 @@ def _check_archive(file: str | BinaryIO) -> None:
             names = archive.namelist()
             declared = sum(part.file_size for part in archive.infolist())
             if declared > size or len(set(names)) < len(names):
-                raise ValueError(f'its parts claim {declared} bytes, and the file has {size}')
+                raise UserError(f'its parts claim {declared} bytes, and the file has {size}')
             if any(name.endswith('/constants.pkl') for name in names):
-                raise ValueError('TorchScript')
+                raise UserError('TorchScript')
             if not any(name.endswith('/data.pkl') for name in names):
-                raise ValueError('other files')
+                raise UserError('other files')
             damaged = archive.testzip()
             if damaged is not None:
-                raise ValueError(f'the part {damaged} differs from its checksum')
+                raise UserError(f'the part {damaged} differs from its checksum')
     file.seek(0)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import mmengine.hub
 from mmengine.config import Config
 
+from ..utils.errors import UserError, UserFileNotFoundError
 from .former_configs import replacement_of
 
 PREFIX = 'mmkd::'
@@ -32,7 +33,7 @@ def config_folder() -> Path:
     # site-packages may hold a foreign folder named configs; a checkout has our setup.py.
     if checkout.is_dir() and (_PACKAGE.parent / 'setup.py').is_file():
         return checkout
-    raise FileNotFoundError(
+    raise UserFileNotFoundError(
         f'The configs of mmkd are neither at {installed} nor at {checkout}: reinstall mmkd.'
     )
 
@@ -58,7 +59,7 @@ def resolve_config_path(name: str | Path) -> str:
     known = [str(file.relative_to(folder)) for file in folder.rglob('*.py')]
     close = difflib.get_close_matches(relative, known, n=3)
     hint = f' Did you mean {" or ".join(close)}?' if close else ''
-    raise FileNotFoundError(f'mmkd has no config {relative} in {folder}.{hint}')
+    raise UserFileNotFoundError(f'mmkd has no config {relative} in {folder}.{hint}')
 
 
 def _refuse_former(name: str, prefix: str) -> None:
@@ -99,7 +100,7 @@ def install() -> None:
         if not cfg_path.startswith(PREFIX):
             return host_hub(cfg_path, pretrained)
         if pretrained:
-            raise ValueError(f'pretrained=True: mmkd publishes no weights for {cfg_path}.')
+            raise UserError(f'pretrained=True: mmkd publishes no weights for {cfg_path}.')
         return Config.fromfile(cfg_path)
 
     Config._get_cfg_path = staticmethod(get_cfg_path)

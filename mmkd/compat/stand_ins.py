@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from ..utils.errors import UserError
+
 _STATISTICS = ('min', 'max', 'current', 'mean')
 _PLAIN = re.compile(r'b1|[iu][1248]|f(2|4|8|16)|c(8|16|32)|[SU]\d{1,6}')
 # Far above any checkpoint; a pickle that holds itself, or one list a billion times, ends here.
@@ -77,7 +79,7 @@ def log_history(logs: np.ndarray, counts: np.ndarray, max_length: int) -> Histor
         for part in (logs, counts)
     )
     if not numeric or len(logs) != len(counts) or type(max_length) is not int or max_length < 1:
-        raise ValueError('a log history in it is not two lists of numbers of one length')
+        raise UserError('a log history in it is not two lists of numbers of one length')
     return HistoryBuffer(logs, counts, max_length)
 
 
@@ -96,7 +98,7 @@ def _filled(shape: tuple, dtype: _DType, data: bytes, order: Any) -> np.ndarray:
     if type(dtype) is not _DType or type(data) is not bytes:
         raise refusal('numpy.ndarray of anything but plain numbers or strings')
     if dtype.value.itemsize * math.prod(shape) != len(data):
-        raise ValueError(f'an array of {shape} in it has {len(data)} bytes')
+        raise UserError(f'an array of {shape} in it has {len(data)} bytes')
     return np.ndarray(shape, dtype.value, bytearray(data), order=order).copy(order)
 
 
@@ -143,26 +145,26 @@ def without_stand_ins(content: Any) -> Any:
 
     def visit(value: Any) -> Any:
         if len(path) > _DEPTH or next(seen) > _PARTS:
-            raise ValueError(f'it is nested deeper than {_DEPTH} or has more than {_PARTS} parts')
+            raise UserError(f'it is nested deeper than {_DEPTH} or has more than {_PARTS} parts')
         if isinstance(value, _StandIn):
             if value.value is None:
-                raise ValueError(f'the array at {place()} has no content')
+                raise UserError(f'the array at {place()} has no content')
             return value.value
         if isinstance(value, torch.Tensor):
             if value.is_meta or value.layout is not torch.strided:
-                raise ValueError(
+                raise UserError(
                     f'the tensor at {place()} is sparse or on the device meta, where it has no data'
                 )
             vars(value).clear()  # a file's attributes could hide methods
         elif isinstance(value, dict):
             if not _is_plain(value):
-                raise ValueError(f'{place()} has attributes that a state_dict lacks')
+                raise UserError(f'{place()} has attributes that a state_dict lacks')
             for key, item in list(value.items()):
                 value[visit(key)] = within(key, item)
         elif type(value) in (list, tuple):
             return type(value)(itertools.starmap(within, enumerate(value)))
         elif callable(value):
-            raise ValueError(f'a function or a class stands at {place()}')
+            raise UserError(f'a function or a class stands at {place()}')
         return value
 
     def within(key: Any, value: Any) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from ..utils.errors import UserError
+
 Box = tuple[float, float, float, float]
 
 _JPEG = b'\xff\xd8\xff'
@@ -46,7 +48,7 @@ def read_vbb(path: str | Path) -> list[list[CaltechObject]]:
         labels = [str(label[0]) for label in content['objLbl'][0]]
         return [_frame(objects, labels) for objects in content['objLists'][0]]
     except (KeyError, IndexError, ValueError, MatReadError) as error:
-        raise ValueError(f'{path} is no .vbb annotation ({error}).') from error
+        raise UserError(f'{path} is no .vbb annotation ({error}).') from error
 
 
 def _frame(objects: np.ndarray, labels: list[str]) -> list[CaltechObject]:
@@ -83,9 +85,9 @@ def read_seq(path: str | Path) -> Iterator[bytes]:
     while place + 4 < len(content):
         end = place + int.from_bytes(content[place : place + 4], 'little')
         if content[place + 4 : place + 7] != _JPEG or end > len(content):
-            raise ValueError(f'{path}: there is no whole JPEG at byte {place}.')
+            raise UserError(f'{path}: there is no whole JPEG at byte {place}.')
         yield content[place + 4 : end]
         following = [end + gap for gap in _GAPS if content[end + gap + 4 : end + gap + 7] == _JPEG]
         if not following and len(content) - end > max(_GAPS) + 4:
-            raise ValueError(f'{path}: no frame follows the one that ends at byte {end}.')
+            raise UserError(f'{path}: no frame follows the one that ends at byte {end}.')
         place = following[0] if following else len(content)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..utils.errors import UserError, UserFileNotFoundError
 from .caltech_files import CaltechObject, read_seq, read_vbb
 from .writing import Outcome, write_once
 
@@ -29,13 +30,13 @@ def caltech_frames(
         ValueError: ``skip`` is out of range, a file is no annotation, or no frame is left.
     """
     if skip < 1:
-        raise ValueError(f'skip must be >= 1, got {skip}.')
+        raise UserError(f'skip must be >= 1, got {skip}.')
     frames = {}
     for number in sets:
         folder = Path(annotations) / f'set{number:02d}'
         files = sorted(folder.glob('*.vbb'))
         if not files:
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f'{folder} has no .vbb file: unpack annotations.zip of the benchmark, or correct '
                 'the sets.'
             )
@@ -44,7 +45,7 @@ def caltech_frames(
                 if index % skip == skip - 1:
                     frames[f'{folder.name}/{file.stem}/I{index:05d}.jpg'] = objects
     if not frames:
-        raise ValueError(
+        raise UserError(
             f'sets={list(sets)} with skip={skip} have no frame: name sets from low to high, and a '
             'skip shorter than the videos.'
         )
@@ -69,10 +70,10 @@ def caltech_to_coco(
         ``images``, ``annotations`` (xywh pixels, 0-based) and ``categories``.
 
     Raises:
-        ValueError: ``min_visible`` is no share.
+        ValueError: ``min_visible`` is not a share.
     """
     if not 0 <= min_visible <= 1:
-        raise ValueError(f'min_visible must be in [0, 1], got {min_visible}.')
+        raise UserError(f'min_visible must be in [0, 1], got {min_visible}.')
     images: list[dict] = []
     annotations: list[dict] = []
     for number, (name, objects) in enumerate(frames.items(), 1):
@@ -136,14 +137,14 @@ def extract_frames(
     for video, frames in wanted.items():
         file = Path(videos) / f'{video}.seq'
         if not file.is_file():
-            raise FileNotFoundError(f'there is no video {file}.')
+            raise UserFileNotFoundError(f'there is no video {file}.')
         left = dict(frames)
         for index, frame in enumerate(read_seq(file)):
             if index in left:
                 outcomes[write_once(Path(out) / left.pop(index), frame, force=force)] += 1
                 on_frame()
         if left:
-            raise ValueError(f'{file} has no frame {min(left)}; annotation and video differ.')
+            raise UserError(f'{file} has no frame {min(left)}; annotation and video differ.')
     return outcomes
 
 

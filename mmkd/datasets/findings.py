@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from ..utils.errors import UserError
+
 SHOWN = 10
 
 
@@ -29,7 +31,7 @@ class Findings:
         if len(self.problems) > SHOWN:
             lines.append(f'... and {len(self.problems) - SHOWN} more.')
         count = f'{len(self.problems)} problem' + 's' * (len(self.problems) > 1)
-        raise ValueError(f'{self.split}: {count} in its files\n  ' + '\n  '.join(lines))
+        raise UserError(f'{self.split}: {count} in its files\n  ' + '\n  '.join(lines))
 
     def dropped_summary(self) -> str:
         """One sentence: how many boxes were dropped or cut, and in which files."""

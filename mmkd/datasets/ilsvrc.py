@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from ..registry import DATASETS
+from ..utils.errors import UserError
 from .ilsvrc_classes import ILSVRC_CLASSES
 from .voc_annotation import VOCAnnotation, parse_voc
 from .voc_folder import VOCFolderDataset
@@ -53,10 +54,10 @@ class ILSVRCDETDataset(VOCFolderDataset):
         **kwargs: Any,
     ) -> None:
         if unannotated not in ('raise', 'skip'):
-            raise ValueError(f"unannotated must be 'raise' or 'skip', got {unannotated!r}.")
+            raise UserError(f"unannotated must be 'raise' or 'skip', got {unannotated!r}.")
         for fixed in ('img_suffix', 'img_subdir', 'ann_subdir', 'ignore_classes'):
             if fixed in kwargs:
-                raise ValueError(
+                raise UserError(
                     f'{fixed}={kwargs.get(fixed)!r} is fixed by the layout of ILSVRC: take it out '
                     '(subset and metainfo choose folder and classes), or use VOCFolderDataset.'
                 )
@@ -108,7 +109,7 @@ class ILSVRCDETDataset(VOCFolderDataset):
 def _check_classes(classes: Sequence[str]) -> None:
     unknown = [name for name in classes if name not in ILSVRC_CLASSES.values()]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f'classes has {unknown[:5]}, none of the 200 of the challenge: take names of '
             'mmkd.datasets.ILSVRC_CLASSES.'
         )

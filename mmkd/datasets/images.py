@@ -8,6 +8,8 @@ from typing import NamedTuple
 import cv2
 from PIL import Image
 
+from ..utils.errors import UserError, UserFileNotFoundError
+
 _ORIENTATION = 0x0112
 _TURNED = 5
 """From this orientation on, width and height are exchanged."""
@@ -46,16 +48,16 @@ def read_header(path: str, *, decode: bool = False) -> ImageHeader:
         ValueError: It is not an image, or in a format that OpenCV cannot load.
     """
     if not os.path.isfile(path):  # a pipe in its place would be waited for without end
-        raise FileNotFoundError(f'there is no file {path}.')
+        raise UserFileNotFoundError(f'there is no file {path}.')
     try:
         with Image.open(path) as image:
             (width, height), orientation, kind = image.size, _orientation(image), image.format
             if decode:
                 image.load()
     except Exception as error:  # Pillow's decoders raise what they like on damaged files
-        raise ValueError(f'not an image ({str(error) or type(error).__name__})') from error
+        raise UserError(f'not an image ({str(error) or type(error).__name__})') from error
     if not cv2.haveImageReader(path):
-        raise ValueError(f'an image in {kind}, which OpenCV here cannot load')
+        raise UserError(f'an image in {kind}, which OpenCV here cannot load')
     return ImageHeader((height, width) if orientation >= _TURNED else (width, height), orientation)
 
 

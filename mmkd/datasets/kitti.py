@@ -13,6 +13,7 @@ from mmengine.fileio import get_local_path, isfile
 
 from ..registry import DATASETS
 from ..settings import check_keys
+from ..utils.errors import UserError, UserFileNotFoundError
 from .findings import Findings
 from .images import read_header, without_pixel_limit
 from .kitti_labels import KITTI_NEIGHBOURS, KITTI_TYPES, KITTIObject, parse_kitti_labels
@@ -73,7 +74,7 @@ class KITTIDataset(BaseDetDataset):
         folders = dict(img='training/image_2', label='training/label_2')
         unknown = set(data_prefix or ()) - set(folders)
         if unknown:
-            raise ValueError(f'data_prefix has {sorted(unknown)}: its keys are {tuple(folders)}.')
+            raise UserError(f'data_prefix has {sorted(unknown)}: its keys are {tuple(folders)}.')
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -93,7 +94,7 @@ class KITTIDataset(BaseDetDataset):
             ValueError: Files are missing or wrong.
         """
         if not isfile(self.ann_file, backend_args=self.backend_args):
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f'ann_file={self.ann_file!r} does not exist: write the frames of the split into '
                 'it, one a line (docs/datasets.md says where the usual splits are).'
             )
@@ -122,7 +123,7 @@ class KITTIDataset(BaseDetDataset):
             )
         ]
         if not kept:
-            raise ValueError(
+            raise UserError(
                 f'No frame is left of ann_file={self.ann_file!r} ({len(self.data_list)} listed, '
                 f'filter_cfg={self.filter_cfg}): check the split file and filter_cfg.'
             )
@@ -178,13 +179,13 @@ def _roles(
     """Type -> (label, whether it is ignored)."""
     unknown = [name for name in classes if name not in KITTI_TYPES or name == DONT_CARE]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f'classes={tuple(classes)}: {unknown} are no objects of KITTI; its types are '
             f'{KITTI_TYPES[:-1]}.'
         )
     for name in neighbours:
         if name not in KITTI_TYPES or name == DONT_CARE:
-            raise ValueError(
+            raise UserError(
                 f'neighbours has {name!r}, no type of KITTI: its types are {KITTI_TYPES[:-1]}.'
             )
     roles = {DONT_CARE: (-1, True)}
@@ -193,6 +194,6 @@ def _roles(
             if other in classes:
                 continue  # a class of its own here
             if other not in KITTI_TYPES or other == DONT_CARE:
-                raise ValueError(f'neighbours[{name!r}]: {other!r} is no type of KITTI.')
+                raise UserError(f'neighbours[{name!r}]: {other!r} is not a type of KITTI.')
             roles[other] = (label, True)
     return {**roles, **{name: (label, False) for label, name in enumerate(classes)}}

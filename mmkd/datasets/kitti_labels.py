@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..utils.errors import UserError
 from .reading import read_number, read_whole
 
 KITTI_TYPES = (
@@ -62,9 +63,9 @@ def parse_kitti_labels(text: str) -> Iterator[KITTIObject]:
 def _parse(columns: list[str], place: str) -> KITTIObject:
     if len(columns) != _COLUMNS:
         kind = ': sixteen are a detection with its score' if len(columns) == 16 else ''
-        raise ValueError(f'{place} has {len(columns)} columns, a label has {_COLUMNS}{kind}')
+        raise UserError(f'{place} has {len(columns)} columns, a label has {_COLUMNS}{kind}')
     if columns[0] not in KITTI_TYPES:
-        raise ValueError(f'{place}: type {columns[0]!r} is none of {KITTI_TYPES}')
+        raise UserError(f'{place}: type {columns[0]!r} is none of {KITTI_TYPES}')
     truncation = read_number(columns[1], f'{place}: truncation')
     occlusion = read_whole(columns[2], f'{place}: occlusion')
     x1, y1, x2, y2 = (read_number(text, f'{place}: the box') for text in columns[4:8])

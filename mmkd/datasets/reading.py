@@ -7,6 +7,8 @@ from typing import Any
 
 from mmengine.fileio import get, isfile
 
+from ..utils.errors import UserError, UserFileNotFoundError
+
 LIMIT = 2**31
 """Beyond any coordinate in pixels: single precision must hold products of them."""
 
@@ -23,11 +25,11 @@ def read_bytes(path: str | Path, backend_args: dict | None = None) -> bytes:
         ValueError: It cannot be opened.
     """
     if not isfile(path, backend_args=backend_args):
-        raise FileNotFoundError(f'there is no file {path}.')
+        raise UserFileNotFoundError(f'there is no file {path}.')
     try:
         return get(path, backend_args=backend_args)
     except OSError as error:
-        raise ValueError(f'{path} cannot be read: {error.strerror or error}.') from None
+        raise UserError(f'{path} cannot be read: {error.strerror or error}.') from None
 
 
 def read_text(
@@ -47,7 +49,7 @@ def read_text(
     try:
         return read_bytes(path, backend_args).decode(encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not text in UTF-8: {error}.') from None
+        raise UserError(f'{path} is not text in UTF-8: {error}.') from None
 
 
 def read_lines(path: str | Path, backend_args: dict | None = None) -> list[str]:
@@ -79,7 +81,7 @@ def read_json(path: str | Path, backend_args: dict | None = None) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is not valid JSON: {error}.') from None
+        raise UserError(f'{path} is not valid JSON: {error}.') from None
 
 
 def read_number(text: str | None, place: str) -> float:
@@ -97,7 +99,7 @@ def read_number(text: str | None, place: str) -> float:
     except ValueError:
         number = math.nan
     if not -LIMIT < number < LIMIT:
-        raise ValueError(f'{place} is {_shown(text)}, not a number between -2**31 and 2**31')
+        raise UserError(f'{place} is {_shown(text)}, not a number between -2**31 and 2**31')
     return number
 
 
@@ -113,7 +115,7 @@ def read_whole(text: str | None, place: str) -> int:
     """
     number = read_number(text, place)
     if not number.is_integer():
-        raise ValueError(f'{place} is {_shown(text)}, not a whole number')
+        raise UserError(f'{place} is {_shown(text)}, not a whole number')
     return int(number)
 
 

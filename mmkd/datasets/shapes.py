@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..utils.errors import UserError, UserFileExistsError
 from .reading import read_json
 from .shapes_drawing import GLYPHS, background, object_mask, paint
 
@@ -57,7 +58,7 @@ class ShapesConfig:
         least = dict(train=1, val=1, width=64, height=64, seed=0)
         for name, low in least.items():
             if getattr(self, name) < low:
-                raise ValueError(f'{name} must be >= {low}, got {getattr(self, name)}.')
+                raise UserError(f'{name} must be >= {low}, got {getattr(self, name)}.')
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def draw_shapes(
 
     Raises:
         FileExistsError: ``out_dir`` holds something else, and ``force`` is not set, or what it
-            holds is no set of shapes.
+            holds is not a set of shapes.
     """
     out_dir, config = Path(out_dir), config or ShapesConfig()
     if out_dir.exists() and any(out_dir.iterdir()):
@@ -186,7 +187,7 @@ def check_drawing(folder: str | Path) -> None:
     """Refuses a set of shapes that another version drew: its results could not be compared.
 
     Args:
-        folder: Root of any data set; one that is no set of shapes passes.
+        folder: Root of any data set; one that is not a set of shapes passes.
 
     Raises:
         ValueError: The set was drawn by another version; says how to draw it anew.
@@ -197,7 +198,7 @@ def check_drawing(folder: str | Path) -> None:
     content = read_json(manifest)
     version = content.get('version') if isinstance(content, dict) else None
     if version != _VERSION:
-        raise ValueError(
+        raise UserError(
             f'{folder} holds shapes of drawing {version}, this mmkd draws {_VERSION}: draw them '
             f'anew with python tools/dataset_converters/make_shapes.py {folder} --force.'
         )
@@ -228,12 +229,12 @@ def _check_replaceable(folder: Path, force: bool) -> None:
     foreign = sorted(set(os.listdir(folder)) - set(_LAYOUT))
     if foreign or not (folder / MANIFEST).is_file():
         what = f'also {foreign[0]!r}' if foreign else f'no {MANIFEST}'
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'out_dir={str(folder)!r} is not empty and no set of shapes (it holds {what}): '
             'name another folder; --force does not delete foreign files.'
         )
     if not force:
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'out_dir={str(folder)!r} holds another or a changed set of shapes: name another '
             'folder, or replace it with --force.'
         )

@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..utils.errors import UserError
 from .reading import read_number, read_whole
 
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -58,7 +59,7 @@ def parse_voc(
     try:
         root = ET.fromstring(content)
     except (ET.ParseError, LookupError, ValueError) as error:  # or an encoding that is unknown
-        raise ValueError(f'not valid XML ({error})') from None
+        raise UserError(f'not valid XML ({error})') from None
     annotation = VOCAnnotation()
     try:
         annotation.size = _size(root.find('size'))
@@ -84,13 +85,13 @@ def _size(element: ET.Element | None) -> tuple[int, int] | None:
         return None
     width, height = (read_whole(text, 'size') for text in sides)
     if width < 0 or height < 0:
-        raise ValueError(f'size is {width}x{height}')
+        raise UserError(f'size is {width}x{height}')
     return width, height
 
 
 def _object(entry: ET.Element, name: str, place: str) -> VOCObject:
     if not name:
-        raise ValueError(f'{place} has no name')
+        raise UserError(f'{place} has no name')
     place = f'{place} {name!r}'
     x1, y1, x2, y2 = (
         int(read_number(entry.findtext(f'bndbox/{corner}'), f'{place}: {corner}'))

@@ -17,6 +17,7 @@ from mmengine.logging import print_log
 
 from ..registry import DATASETS
 from ..settings import check_keys
+from ..utils.errors import UserError, UserFileNotFoundError
 from .findings import Findings
 from .images import read_header, without_pixel_limit
 from .reading import read_bytes, read_lines
@@ -80,12 +81,12 @@ class VOCFolderDataset(XMLDataset):
         _check_option('bad_boxes', bad_boxes, ('raise', 'drop', 'clip'))
         _check_option('empty_images', empty_images, ('raise', 'keep'))
         if isinstance(ignore_classes, str):
-            raise ValueError(
+            raise UserError(
                 f'ignore_classes must be a sequence of names, got the string {ignore_classes!r}; '
                 f'write ({ignore_classes!r},).'
             )
         if not (metainfo or {}).get('classes'):
-            raise ValueError(
+            raise UserError(
                 'VOCFolderDataset needs the class names of the folder: set '
                 "metainfo=dict(classes=('name', ...))."
             )
@@ -113,13 +114,13 @@ class VOCFolderDataset(XMLDataset):
             ValueError: Files break a rule, or ``bad_boxes`` took every box out.
         """
         if not exists(self.data_root, backend_args=self.backend_args):
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f'data_root={self.data_root!r} does not exist: correct the path or create the set '
                 'there.'
             )
         check_drawing(self.data_root)
         if not self._there(self.ann_file):
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f'ann_file={self.ann_file!r} does not exist: correct the name or write the split.'
             )
         self.cat2label = {name: label for label, name in enumerate(self.metainfo['classes'])}
@@ -129,7 +130,7 @@ class VOCFolderDataset(XMLDataset):
             records = [record for record in images if record is not None]
         findings.raise_problems()
         if findings.dropped and not any(record['instances'] for record in records):
-            raise ValueError(
+            raise UserError(
                 f'{findings.dropped_summary()}. No box of the split is left: correct the files, '
                 f'bad_boxes={self.bad_boxes!r} is for the few bad ones of a good set.'
             )
@@ -141,7 +142,7 @@ class VOCFolderDataset(XMLDataset):
         """Apply ``filter_cfg``; no image left is an error, not an empty epoch."""
         kept = super().filter_data()
         if not kept:
-            raise ValueError(
+            raise UserError(
                 f'No image is left of ann_file={self.ann_file!r} ({len(self.data_list)} listed, '
                 f'filter_cfg={self.filter_cfg}): check the split file and filter_cfg.'
             )
@@ -198,7 +199,7 @@ class VOCFolderDataset(XMLDataset):
             with get_local_path(image, backend_args=self.backend_args) as local:
                 return read_header(local).size
         except ValueError as error:
-            raise ValueError(f'states no size, and {image} is {error}') from error
+            raise UserError(f'states no size, and {image} is {error}') from error
 
     def _instance(self, one: VOCObject) -> dict:
         x1, y1, x2, y2 = one.box
@@ -215,4 +216,4 @@ class VOCFolderDataset(XMLDataset):
 
 def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f'{name} must be one of {allowed}, got {value!r}.')
+        raise UserError(f'{name} must be one of {allowed}, got {value!r}.')

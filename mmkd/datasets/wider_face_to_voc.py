@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..utils.errors import UserError, UserFileNotFoundError
 from .writing import write_once
 
 Row = tuple[int, ...]
@@ -31,7 +32,7 @@ def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
         ValueError: The file is something else, or ends too early.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(
+        raise UserFileNotFoundError(
             f'{path} does not exist: python tools/download_dataset.py wider_face_annotations '
             '--unpack fetches it.'
         )
@@ -44,10 +45,10 @@ def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
             rows = lines[place + 2 : place + 2 + max(count, 1)]
             faces[name] = [tuple(map(int, row.split())) for row in rows[:count]]
             if len(rows) < max(count, 1) or any(len(row) < 4 for row in faces[name]):
-                raise ValueError(f'{name} has fewer numbers than the list says')
+                raise UserError(f'{name} has fewer numbers than the list says')
             place += 2 + len(rows)
     except (ValueError, IndexError) as error:
-        raise ValueError(f'{path}, line {place + 1}: no list of WIDER FACE ({error}).') from error
+        raise UserError(f'{path}, line {place + 1}: not a list of WIDER FACE ({error}).') from error
     return faces
 
 
@@ -84,7 +85,7 @@ def wider_face_to_voc(
     for name, rows in faces.items():
         folder = next((f for f in _FOLDERS if (base / f / name).is_file()), None)
         if folder is None:
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f'{base / "images" / name} does not exist: unpack WIDER_{split}.zip into {root}.'
             )
         kept = [row for row in rows if row[2] > 0 and row[3] > 0]

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
+from ..utils.errors import UserFileExistsError
+
 Outcome = Literal['written', 'there', 'replaced']
 """What became of a file: it is new, it was there with this very content, or it held another."""
 
@@ -71,7 +73,7 @@ def write_once(path: str | Path, content: str | bytes, *, force: bool = False) -
     if path.stat().st_size == len(data) and path.read_bytes() == data:
         return 'there'
     if not force:
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'{path} exists with another content: move it away, or replace it with --force.'
         )
     write_new(path, data, force=True)
@@ -89,4 +91,4 @@ def refuse_to_replace(path: str | Path, *, force: bool) -> None:
         FileExistsError: The file exists and ``force`` is off.
     """
     if Path(path).exists() and not force:
-        raise FileExistsError(f'{path} exists: name another file, or replace it with --force.')
+        raise UserFileExistsError(f'{path} exists: name another file, or replace it with --force.')

@@ -9,7 +9,8 @@ from torch import nn
 from mmkd.fields import all_fields
 from mmkd.observation import DetectorInfo
 from mmkd.registry import MODELS
-from mmkd.settings import accepted_arguments, nearest
+from mmkd.settings import accepted_arguments, check_known
+from mmkd.utils.errors import UserError
 
 from .pair import ENSEMBLE, ensemble_info
 
@@ -30,10 +31,10 @@ def build_methods(
             wrong, or a detector lacks what a method reads.
     """
     if not configs:
-        raise ValueError("methods is empty: name at least one, e.g. [dict(type='mmkd.FGFI')].")
+        raise UserError('methods', 'is empty', "name at least one, e.g. [dict(type='mmkd.FGFI')]")
     methods, known = nn.ModuleDict(), all_fields()
     if not isinstance(configs, Sequence) or not all(isinstance(one, Mapping) for one in configs):
-        raise ValueError(
+        raise UserError(
             f"methods must be a list of dicts, e.g. [dict(type='mmkd.FGFI')], got {configs!r}."
         )
     for config in configs:
@@ -44,9 +45,11 @@ def build_methods(
         method.set_auto_scale(auto_scale)
         method.teacher = _teacher(method.name, name, teachers)
         if method.name in methods:
-            raise ValueError(
-                f'methods has two entries named {method.name!r}: give one a name of its own, '
-                f"e.g. dict(type={config['type']!r}, name='{method.name}_2')."
+            raise UserError(
+                'methods',
+                f'has two entries named {method.name!r}',
+                'give one a name of its own, '
+                f"e.g. dict(type={config['type']!r}, name='{method.name}_2')",
             )
         needed = (known[name].needs for name in method.teacher_fields if name in known)
         _check_offered(method, 'student', method.student_fields.union(*needed), student)
@@ -75,7 +78,7 @@ def _teacher(method: str, name: Any, teachers: Mapping[str, Any]) -> str:
     if name is None and len(teachers) == 1:
         return known[0]
     if name not in known:
-        raise ValueError(
+        raise UserError(
             f'methods: {method} must name the teacher that it reads, teacher=..., one of {known}, '
             f'got {name!r}.'
         )
@@ -89,21 +92,18 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
         words = [
             f'{name!r} ({known[name].words})' if name in known else repr(name) for name in lacking
         ]
-        raise ValueError(
-            f'{method.name} reads {", ".join(words)} of the {role}, which offers only '
-            f'{sorted(info.fields)}: choose another method or another {role}.'
+        raise UserError(
+            method.name,
+            f'reads {", ".join(words)} of the {role}, which offers only {sorted(info.fields)}',
+            f'choose another method or another {role}',
         )
 
 
 def _build(config: dict) -> Any:
     kind = config['type']
-    accepted, open_ended = accepted_arguments(kind if isinstance(kind, type) else MODELS.get(kind))
-    unknown = [key for key in config if key not in accepted and key != 'type']
-    if unknown and not open_ended:
-        hint = nearest(unknown[0], [*accepted, 'auto_scale', 'teacher'])
-        raise ValueError(
-            f'methods: {kind} has no argument {unknown[0]!r}.{hint} It takes {list(accepted)}.'
-        )
+    accepted, others = accepted_arguments(kind if isinstance(kind, type) else MODELS.get(kind))
+    known = [*accepted, 'auto_scale', 'teacher']
+    check_known(f'methods: {kind}', set(config) - {'type'}, known, others=others)
     return MODELS.build(config)
 
 
@@ -128,7 +128,7 @@ def check_method_type(name: object) -> None:
     plain = str(name).split('.')[-1].lower()
     near = difflib.get_close_matches(plain, [key.lower() for key in known], n=1, cutoff=0.4)
     hint = ''.join(f" Did you mean 'mmkd.{key}'?" for key in known if key.lower() in near)
-    raise ValueError(
+    raise UserError(
         f'methods: type {name!r} is not registered.{hint} Known: '
         f'{", ".join("mmkd." + key for key in known)}. A method of your own must be imported '
         'through custom_imports.'

@@ -6,6 +6,8 @@ from typing import Any
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
+from ..utils.errors import UserError
+
 ADAPTER_PREFIX = 'distill.'
 """Prefix of adapter keys in a checkpoint; the student's keys have none."""
 
@@ -42,7 +44,7 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, conf
         state = {key: value for key, value in state.items() if key not in copies}
     report = misfit_report(model.state_dict(), state)
     if report:
-        raise ValueError(
+        raise UserError(
             f'{what} does not fit {config}:\n{report}\n'
             'Give the config that the checkpoint was trained with, or a checkpoint of this config.'
         )
@@ -103,7 +105,8 @@ def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: Any) -> N
     ]
     if missing:
         shown = ', '.join(missing[:8]) + (f' and {len(missing) - 8} more' * (len(missing) > 8))
-        raise ValueError(
-            f"The checkpoint lacks {len(missing)} of the student's keys: {shown}. Load a "
-            "checkpoint of the same student, or use the backbone's init_cfg to load a part."
+        raise UserError(
+            'the checkpoint',
+            f"lacks {len(missing)} of the student's keys: {shown}",
+            "load one of the same student, or use the backbone's init_cfg to load a part",
         )

@@ -8,6 +8,7 @@ import torch
 
 from mmkd.fields import DryRun, as_tuple, class_count, dense_head, offered_fields, recording
 from mmkd.observation import DetectorInfo
+from mmkd.utils.errors import UserError
 
 ImageSize: TypeAlias = int | tuple[int, int]
 """Side of a square image, or (height, width), pixels."""
@@ -50,10 +51,12 @@ def describe(detector: Any, role: str, dry_run_size: ImageSize | None = None) ->
                 tried.append(f'{height} x {width}')
                 reason = error
         else:
-            raise ValueError(
-                f'{role}: the dry run failed on images of {", ".join(tried)} pixels, so its '
-                f'feature levels are unknown ({reason}). Give the DistillDetector a dry_run_size '
-                'that the network reads: a side, or (height, width).'
+            raise UserError(
+                f'{role}: the dry run',
+                f'failed on images of {", ".join(tried)} pixels, so its feature levels are unknown '
+                f'({reason})',
+                'give the DistillDetector a dry_run_size that the network reads, a side or '
+                '(height, width)',
             ) from reason
         fields = offered_fields(detector)
         described = {name: field.describe(detector, run) for name, field in fields.items()}
@@ -76,7 +79,7 @@ def _dry_run(detector: Any, height: int, width: int) -> DryRun:
 def _sizes(detector: Any, dry_run_size: ImageSize | None) -> dict[tuple[int, int], None]:
     """(height, width) of the images to try, in this order, each once."""
     if dry_run_size is not None and not _is_size(dry_run_size):
-        raise ValueError(
+        raise UserError(
             f'dry_run_size must be a side in pixels or (height, width), got {dry_run_size!r}.'
         )
     preprocessor = detector.data_preprocessor

@@ -11,7 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from torch import nn
 
-from mmkd.compat import resolve_config_path
+from ..compat import is_distillation, resolve_config_path
+from ..utils.errors import UserError, UserFileNotFoundError, UserTypeError
 
 DetectorSpec: TypeAlias = str | Path | dict | Config
 """A config path, an ``mmdet::`` path, a model dict, a Config, or
@@ -65,7 +66,7 @@ def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
                 if name != 'config' and isinstance(one, Mapping) and 'config' in one
             ]
             if named:
-                raise ValueError(
+                raise UserError(
                     f'teacher is one teacher (it has "{"config" if "config" in setting else "type"}'
                     f'") and also names {named}: where a base config has one teacher, begin the '
                     'dict of named ones with _delete_=True.'
@@ -73,7 +74,7 @@ def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
         return {ONLY: resolve_spec(setting, 'teacher', declares=True)}
     wrong = [name for name in setting if not str(name).isidentifier() or name in _NO_NAMES]
     if wrong or not setting:
-        raise ValueError(
+        raise UserError(
             f'teacher has the keys {sorted(setting)}: it needs "config" (or "type") of one '
             'teacher, or names of several, identifiers other than '
             f'{", ".join(map(repr, _NO_NAMES))}.'
@@ -98,7 +99,7 @@ def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> Resol
     if isinstance(spec, (str, Path)):
         return ResolvedSpec(*_from_file(str(spec), None, role))
     if not isinstance(spec, dict):
-        raise TypeError(
+        raise UserTypeError(
             f'{role} must be a config path, an mmdet:: path, a model dict, a Config or '
             f'dict(config=..., checkpoint=...), got {type(spec).__name__}.'
         )
@@ -107,7 +108,7 @@ def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> Resol
     known = ['config', 'checkpoint', 'cfg_options'] + ['classes'] * declares
     if 'config' not in spec or set(spec) - set(known):
         *first, last = (f'"{key}"' for key in known)
-        raise ValueError(
+        raise UserError(
             f'{role} has the keys {sorted(spec)}: a model dict needs "type"; otherwise only '
             f'{", ".join(first)} and {last} are read, and "config" is needed.'
         )
@@ -116,12 +117,12 @@ def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> Resol
         model, checkpoint, source = _from_file(str(inner), options, role)
     else:
         if options:
-            raise ValueError(f'{role}.cfg_options needs {role}.config to be a path.')
+            raise UserError(f'{role}.cfg_options needs {role}.config to be a path.')
         resolved = resolve_spec(inner, role)
         model, checkpoint, source = resolved.model, resolved.checkpoint, resolved.source
     classes = spec.get('classes')
     if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
-        raise ValueError(f'{role}.classes must be a list of class names, got {classes!r}.')
+        raise UserError(f'{role}.classes must be a list of class names, got {classes!r}.')
     return ResolvedSpec(
         model,
         spec.get('checkpoint', checkpoint),
@@ -135,9 +136,11 @@ def _from_file(path: str, options: dict | None, role: str) -> tuple[ConfigDict, 
     if '::' in path:
         config = get_config(path)
     elif not Path(path).is_file():
-        raise FileNotFoundError(
-            f'{role}: no config at {path!r} (looked in {Path.cwd()}). Give the path of a config '
-            'file, or mmdet::folder/name.py for one that MMDetection ships.'
+        raise UserFileNotFoundError(
+            f'{role}: no config',
+            f'at {path!r} (looked in {Path.cwd()})',
+            'give the path of a config file, or mmdet::folder/name.py for one that MMDetection '
+            'ships',
         )
     else:
         config = Config.fromfile(path)
@@ -149,11 +152,12 @@ def _from_file(path: str, options: dict | None, role: str) -> tuple[ConfigDict, 
 def _model_of(config: Config, role: str, source: str) -> ConfigDict:
     model = config.get('model')
     if model is None:
-        raise ValueError(f'{role}: {source} has no "model".')
-    if str(model.get('type', '')).split('.')[-1] == 'DistillDetector':
-        raise ValueError(
-            f'{role}: {source} is itself a distillation config; give the plain config of the '
-            f'detector that you mean, e.g. the student named in it.'
+        raise UserError(f'{role}: {source} has no "model".')
+    if is_distillation(config):
+        raise UserError(
+            f'{role}: {source}',
+            'is itself a distillation config',
+            'give the plain config of the detector that you mean, e.g. the student named in it',
         )
     return copy.deepcopy(model)
 

@@ -28,6 +28,7 @@ from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 from .batch import batch_of
 from .build import build_methods, read_teachers
@@ -88,7 +89,7 @@ class DistillDetector(BaseDetector):
         nan_guard: bool = True,
     ) -> None:
         if init_cfg is not None:
-            raise ValueError('init_cfg belongs into the student; DistillDetector takes none.')
+            raise UserError('DistillDetector takes no init_cfg: set it in model.student.')
         student_spec = resolve_spec(student, 'student')
         detector = build_detector(student_spec)
         if data_preprocessor is not None:
@@ -160,7 +161,7 @@ class DistillDetector(BaseDetector):
         """
         if len(self.teachers) != 1:
             known = list(self.teachers)
-            raise ValueError(f'there is no single teacher but {known}: name one of teachers.')
+            raise UserError(f'there is no single teacher but {known}: name one of teachers.')
         return next(iter(self.teachers.values()))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
@@ -300,7 +301,7 @@ class DistillDetector(BaseDetector):
                 teacher.
         """
         if not self.teachers:
-            raise ValueError('teacher=None is for prediction alone: set a teacher to train under.')
+            raise UserError('teacher=None is for prediction alone: set a teacher to train under.')
         self.student.init_weights()
         if self.student_checkpoint is not None:
             file = load_checkpoint_file(self.student_checkpoint, map_location='cpu')

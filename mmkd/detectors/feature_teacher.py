@@ -8,6 +8,7 @@ from torch import Tensor
 from mmkd.compat import load_checkpoint_file
 from mmkd.detectors.checkpoint_keys import misfit_report
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -73,7 +74,7 @@ class FeatureTeacher(BaseModule):
         given = {k.removeprefix(prefix): v for k, v in state.get('state_dict', state).items()}
         report = misfit_report(own, {key: given[key] for key in own if key in given})
         if report:
-            raise ValueError(
+            raise UserError(
                 f'teacher: {self._file} does not fit the backbone:\n{report}\n'
                 'Give the file of this backbone, or its prefix.'
             )

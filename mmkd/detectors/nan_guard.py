@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, distributed
 from torch.nn.utils import get_total_norm
 
+from ..utils.errors import UserError
+
 # GradScaler halves its factor with every step that it skips: so many take 2**16 below 1, where
 # the factor cannot be the reason any more.
 _SKIPPED_IN_A_ROW = 20
@@ -146,7 +148,7 @@ class NanGuard:
         if not self.enabled or get_total_norm(floating.values(), float('inf')).isfinite():
             return
         bad = [name for name, value in floating.items() if not value.isfinite().all()]
-        raise ValueError(
+        raise UserError(
             f'the weights {_shown(bad)} hold NaN or infinity: they are not saved, earlier '
             'checkpoints are kept. Lower optim_wrapper.optimizer.lr or the loss_weight of a '
             'method, or set optim_wrapper.clip_grad, and resume from the last checkpoint.'
@@ -170,7 +172,7 @@ class NanGuard:
             message = explain(list(dict.fromkeys(name for name, e in bad if e is explain)))
         if scaler_skips:
             message += f' The gradient scaler has skipped {self._skipped} steps in a row.'
-        raise ValueError(message)
+        raise UserError(message)
 
 
 def _shown(names: list[str]) -> str:

@@ -12,6 +12,7 @@ from mmkd.detectors.renormalize import pixel_converter
 from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Query, all_fields, class_count, offered_fields
 from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.utils.errors import UserError
 
 from .nan_guard import NanGuard
 from .teacher import Teacher
@@ -74,7 +75,7 @@ class Pair:
         first, second = class_count(student), class_count(self.teacher.model)
         declared = self.teacher.specialist
         if declared is not None and len(declared) != second:
-            raise ValueError(
+            raise UserError(
                 f'{role}: classes has {len(declared)} names, its head {second} classes.'
             )
         if first != second and not compared:

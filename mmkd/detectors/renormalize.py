@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..utils.errors import UserError
+
 
 def pixel_converter(student: nn.Module, teacher: nn.Module) -> 'PixelConverter | None':
     """What turns the student's normalised images into the teacher's; None where they agree.
@@ -20,7 +22,7 @@ def pixel_converter(student: nn.Module, teacher: nn.Module) -> 'PixelConverter |
         getattr(side, 'pad_size_divisor', 1) for side in (student, teacher)
     )
     if student_divisor % teacher_divisor:
-        raise ValueError(
+        raise UserError(
             f'data_preprocessor.pad_size_divisor is {student_divisor} for the student and '
             f'{teacher_divisor} for the teacher, which needs images padded to a multiple of '
             f"{teacher_divisor}: set the student's to a multiple of that."

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmkd.heads import LevelRPNHead, RFCNRoIHead
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -35,13 +36,13 @@ class RFCN(FasterRCNN):
         for name, needed in (('rpn_head', LevelRPNHead), ('roi_head', RFCNRoIHead)):
             part = getattr(self, name, None)
             if not isinstance(part, needed):
-                raise ValueError(
+                raise UserError(
                     f'{name} of RFCN must be mmkd.{needed.__name__}, got {type(part).__name__}.'
                 )
         stride = self.roi_head.bbox_roi_extractor.featmap_stride
         anchors = self.rpn_head.prior_generator.strides[0]
         if (stride, stride) != tuple(anchors):
-            raise ValueError(
+            raise UserError(
                 f'rpn_head.anchor_generator has stride {anchors[0]} and '
                 f'roi_head.bbox_roi_extractor {stride}: the maps of an R-FCN have one '
                 f'stride; set strides=[{stride}].'
@@ -57,7 +58,7 @@ class RFCN(FasterRCNN):
         # Traced (by complexity counters), sizes are tensors, each another member of a set.
         sizes = [tuple(map(int, level.shape[-2:])) for level in maps]
         if len(set(sizes)) > 1:
-            raise ValueError(
+            raise UserError(
                 f'The maps of RPN and RoI head have sizes {sizes}; they need one stride: give the '
                 "backbone's last stage strides 1 and dilations 2."
             )
@@ -68,7 +69,7 @@ class RFCN(FasterRCNN):
         stride = self.roi_head.bbox_roi_extractor.featmap_stride
         # Layers without padding cost a map a cell or two.
         if any(abs(side / stride - own) > 3 for side, own in zip(image, cells, strict=True)):
-            raise ValueError(
+            raise UserError(
                 f'The maps have {tuple(cells)} cells on an image of {tuple(image)}, and '
                 f'rpn_head.anchor_generator and roi_head.bbox_roi_extractor have stride {stride}: '
                 f'give both the stride of the maps, about {round(max(image) / max(cells))}, or the '

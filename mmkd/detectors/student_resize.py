@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmkd.observation import DetectorInfo, MapsInfo
+from mmkd.utils.errors import UserError
 
 PAIRINGS = ('shift', 'upsample')
 
@@ -28,7 +29,7 @@ class StudentDownscaler:
 
     def __init__(self, scale: float) -> None:
         if scale not in (0.5, 0.25):
-            raise ValueError(f'student_scale must be 1, 0.5 or 0.25, got {scale}.')
+            raise UserError(f'student_scale must be 1, 0.5 or 0.25, got {scale}.')
         self.scale = scale
         self.factor = round(1 / scale)
 
@@ -45,7 +46,7 @@ class StudentDownscaler:
             ValueError: The preprocessor does not pad.
         """
         if not hasattr(preprocessor, 'pad_size_divisor'):
-            raise ValueError(
+            raise UserError(
                 f'student_scale={self.scale} needs a data_preprocessor that pads images '
                 f'(pad_size_divisor), got {type(preprocessor).__name__}: use DetDataPreprocessor.'
             )
@@ -64,10 +65,10 @@ class StudentDownscaler:
                 pixels.
         """
         if pairing not in PAIRINGS:
-            raise ValueError(f'pairing must be one of {PAIRINGS}, got {pairing!r}.')
+            raise UserError(f'pairing must be one of {PAIRINGS}, got {pairing!r}.')
 
         if min(teacher.strides) < self.factor:
-            raise ValueError(
+            raise UserError(
                 f'student_scale={self.scale}: the teacher has maps of strides '
                 f"{list(teacher.strides)}, finer than the student's pixels. Leave its levels below "
                 f'stride {self.factor} out, or use a larger student_scale.'
@@ -115,7 +116,7 @@ class StudentDownscaler:
 
     def _sample(self, sample: Any) -> Any:
         if 'gt_sem_seg' in sample:
-            raise ValueError('student_scale scales boxes and masks, not gt_sem_seg: leave it out.')
+            raise UserError('student_scale scales boxes and masks, not gt_sem_seg: leave it out.')
         small = sample.clone()
         for name in ('gt_instances', 'ignored_instances'):
             if name in small:

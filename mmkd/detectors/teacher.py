@@ -8,6 +8,7 @@ from torch import Tensor
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.detectors.checkpoint_keys import load_strictly, student_keys
 from mmkd.detectors.detector_source import ResolvedSpec, build_detector
+from mmkd.utils.errors import UserError
 
 
 class Teacher:
@@ -56,9 +57,10 @@ class Teacher:
             self.model.init_weights()
             return
         if self.checkpoint is None:
-            raise ValueError(
-                f'teacher: {self.source} comes without weights, and an untrained teacher teaches '
-                'noise. Set teacher=dict(config=..., checkpoint=...).'
+            raise UserError(
+                f'teacher: {self.source}',
+                'comes without weights, and an untrained teacher teaches noise',
+                'set teacher=dict(config=..., checkpoint=...)',
             )
         checkpoint = load_checkpoint_file(self.checkpoint, map_location='cpu')
         state = student_keys(checkpoint.get('state_dict', checkpoint))
@@ -68,7 +70,7 @@ class Teacher:
             text = f'teacher checkpoint {self.checkpoint} names no classes: their order is'
             MMLogger.get_current_instance().info(f'{text} not checked.')
         if names is not None and self.specialist not in (None, names):
-            raise ValueError(
+            raise UserError(
                 f'teacher: classes={list(self.specialist)} differ from those that the checkpoint '
                 f'{self.checkpoint} was trained on, {list(names)}: list these, in their order.'
             )
@@ -88,14 +90,14 @@ class Teacher:
         if self.specialist is not None:
             unknown = [name for name in self.specialist if name not in data]
             if unknown:
-                raise ValueError(
+                raise UserError(
                     f'teacher: classes={list(self.specialist)} has {unknown}, which the training '
                     f'data lacks: it has {list(data)}.'
                 )
             return
         found = class_difference(self.classes, data) if self.classes and compared else None
         if found is not None:
-            raise ValueError(
+            raise UserError(
                 f'the teacher {self.checkpoint} {found.text}: give the data set the same '
                 'metainfo.classes in the same order, or train a teacher on this list.'
             )

@@ -1,17 +1,14 @@
 """A user's mistake as a message; a programmer's with its traceback."""
 
-import dis
 import errno
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from mmkd.compat import printable
+from mmkd.utils.errors import UserError
 
-_RAISE = dis.opmap['RAISE_VARARGS']
-_KINDS = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
 # What the system refuses, whoever asked: the code is not to blame.
 _REMEDIES = {
     **dict.fromkeys(('EDQUOT', 'EFBIG', 'ENOSPC'), 'Free space, or write into another folder.'),
@@ -26,7 +23,7 @@ USER_ERROR_STATUS, INTERRUPTED_STATUS = 2, 130
 def run_readably(
     main: Callable[[], None], interrupted: str = 'interrupted: what is finished is kept'
 ) -> int:
-    """Runs a command; an error that mmkd raised on purpose is printed without its traceback.
+    """Runs a command; a :class:`UserError` is printed without its traceback.
 
     So are Ctrl-C and what the system refuses: no space, no permission.
 
@@ -44,10 +41,10 @@ def run_readably(
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
         return INTERRUPTED_STATUS
-    except _KINDS as error:
-        if _raised_by_mmkd(error.__traceback__):
-            message = _text(error)
-        elif isinstance(error, OSError) and _code(error) in _REMEDIES:
+    except (UserError, OSError) as error:
+        if isinstance(error, UserError):
+            message = str(error)
+        elif _code(error) in _REMEDIES:
             where = f'{error.filename}: ' if error.filename else ''
             message = f'{where}{error.strerror}. {_REMEDIES[_code(error)]}'
         else:
@@ -77,25 +74,3 @@ def writing_into(folder: str) -> Iterator[None]:
 
 def _code(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, '')
-
-
-def _raised_by_mmkd(trace: TracebackType | None) -> bool:
-    """Whether a ``raise`` statement of this package is where the error began.
-
-    Its checks are statements that somebody wrote a message for. An error that a library or the
-    interpreter raised below one of our lines is unexpected, and its traceback is worth having.
-    """
-    if trace is None:
-        return False
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    frame = trace.tb_frame
-    ours = frame.f_globals.get('__name__', '').split('.')[0] == 'mmkd'
-    return ours and frame.f_code.co_code[trace.tb_lasti] == _RAISE
-
-
-def _text(error: BaseException) -> str:
-    """The message; an OSError made from a number and a text shows the text."""
-    if isinstance(error, OSError) and error.strerror:
-        return str(error.strerror)
-    return str(error)

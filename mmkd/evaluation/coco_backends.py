@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils.errors import UserError, UserImportError
+
 BACKENDS = ('pycocotools', 'faster_coco_eval')
 
 AREAS = ('all', 's', 'm', 'l')
@@ -68,10 +70,10 @@ def check_backend(backend: str) -> None:
         ImportError: Its library is missing.
     """
     if backend not in BACKENDS:
-        raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}.')
+        raise UserError(f'backend must be one of {BACKENDS}, got {backend!r}.')
     if importlib.util.find_spec(backend) is None:
         package = backend.replace('_', '-')
-        raise ImportError(
+        raise UserImportError(
             f'backend={backend!r} is not installed: pip install {package}, or set '
             "backend='pycocotools'."
         )

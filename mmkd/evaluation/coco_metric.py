@@ -13,6 +13,8 @@ from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_flag, check_number
+from ..utils.coco_classes import compare_classes
+from ..utils.errors import UserError
 from .classes import ChecksClasses
 from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves, counted_truth
 from .functional import proposal_recalls
@@ -62,7 +64,7 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         names = [metric] if isinstance(metric, str) else list(metric)
         for name in names:
             if name not in METRIC_NAMES:
-                raise ValueError(
+                raise UserError(
                     f"metric must be of {METRIC_NAMES}, got {name!r}; for masks use MMDetection's "
                     'CocoMetric.'
                 )
@@ -76,13 +78,13 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         for flag in ('classwise', 'format_only', 'sort_categories'):
             check_flag(flag, kwargs.get(flag, False))
         if kwargs.get('format_only') and kwargs.get('outfile_prefix') is None:
-            raise ValueError(
+            raise UserError(
                 'format_only=True writes detections to a file: set outfile_prefix to its path '
                 'without an ending, or take format_only out.'
             )
         for option in ('metric_items', 'use_mp_eval'):
             if kwargs.get(option):
-                raise ValueError(
+                raise UserError(
                     f'{option} is not supported: every number is logged, and the fast backend '
                     "needs no processes. Take it out, or use MMDetection's CocoMetric."
                 )
@@ -96,24 +98,12 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         """Every class is one category of ``ann_file``, where one is given.
 
         Raises:
-            ValueError: One is none, or two: MMDetection would leave it out, or count both, and move
-                the labels of those behind it.
+            UserError: One is none, or two, or the order is another: see :func:`compare_classes`.
         """
         if self._coco_api is None:
             return
         names = [category['name'] for category in self._coco_api.dataset['categories']]
-        unknown = [name for name in classes if name not in names]
-        if unknown:
-            raise ValueError(
-                f'classes has {unknown[:5]}, no categories of the annotation file: it has '
-                f'{names}. Correct metainfo.classes of the data set.'
-            )
-        twice = [name for name in classes if names.count(name) > 1]
-        if twice:
-            raise ValueError(
-                f'two categories of the annotation file are called {twice[0]!r}: rename or remove '
-                'the one without boxes.'
-            )
+        compare_classes('metainfo.classes', classes, 'the annotation file', names)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
@@ -148,7 +138,7 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         known = self._coco_api.imgs
         unknown = [img_id for img_id in seen if img_id not in known]
         if unknown:
-            raise ValueError(
+            raise UserError(
                 f'ann_file lists no image of id {unknown[0]!r}, which the data set reads (ids like '
                 f'{next(iter(known), None)!r}): give the metric the file of its data set.'
             )
@@ -249,4 +239,4 @@ def _check_limits(name: str, limits: Any, needed: str, count: int | None = None)
     whole = all(isinstance(limit, int) and limit >= 1 for limit in listed)
     ascending = whole and listed == sorted(set(listed))
     if not listed or not ascending or (count is not None and len(listed) != count):
-        raise ValueError(f'{name} must be {needed}, got {limits!r}.')
+        raise UserError(f'{name} must be {needed}, got {limits!r}.')

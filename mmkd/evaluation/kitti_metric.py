@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_number, nearest
+from ..utils.errors import UserError
 from .arrays import to_numpy
 from .classes import ChecksClasses
 from .functional import (
@@ -66,9 +67,9 @@ class KITTIMetric(ChecksClasses, BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if points not in POINTS:
-            raise ValueError(f'points must be 11 or 40, got {points!r}.')
+            raise UserError(f'points must be 11 or 40, got {points!r}.')
         if min_overlap is not None and not isinstance(min_overlap, Mapping):
-            raise ValueError(f'min_overlap must be a dict of class and IoU, got {min_overlap!r}.')
+            raise UserError(f'min_overlap must be a dict of class and IoU, got {min_overlap!r}.')
         self.points, self._given = points, tuple(min_overlap or ())
         self.min_overlap = {**MIN_OVERLAP, **(min_overlap or {})}
         for name, overlap in self.min_overlap.items():
@@ -88,13 +89,13 @@ class KITTIMetric(ChecksClasses, BaseMetric):
         unknown = [name for name in self._given if name not in (*classes, *MIN_OVERLAP)]
         if unknown:
             near = nearest(unknown[0], classes)
-            raise ValueError(
+            raise UserError(
                 f'min_overlap has {unknown}, not among classes={classes}: correct the name or take '
                 f'it out.{near}'
             )
         for name in classes:
             if name not in self.min_overlap:
-                raise ValueError(
+                raise UserError(
                     f'class {name!r} has no overlap of the benchmark: set '
                     f'min_overlap=dict({name}=...).'
                 )
@@ -107,7 +108,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
         """
         for sample in data_samples:
             if 'instances' not in sample:
-                raise ValueError(
+                raise UserError(
                     "KITTIMetric needs the annotations: add 'instances' to meta_keys of "
                     'PackDetInputs in the test pipeline.'
                 )
@@ -154,7 +155,7 @@ def _frame(instances: Sequence[dict], predicted: dict) -> KITTIFrame:
     for instance in instances:
         missing = [key for key in _NEEDED if key not in instance]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f'KITTIMetric needs {missing} of every instance, as mmkd.KITTIDataset gives them; '
                 f'got {sorted(instance)}.'
             )

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_number
+from ..utils.errors import UserError, UserFileNotFoundError
 from .arrays import to_numpy
 from .classes import ChecksClasses
 from .functional import SUBSETS, PedestrianFrame, Subset, log_average_miss_rate
@@ -91,7 +92,7 @@ class LAMRMetric(ChecksClasses, BaseMetric):
             ValueError: It is not.
         """
         if self.category not in classes:
-            raise ValueError(
+            raise UserError(
                 f'category={self.category!r} is not among classes={classes}: set category to one.'
             )
 
@@ -104,7 +105,7 @@ class LAMRMetric(ChecksClasses, BaseMetric):
         classes = tuple(self.dataset_meta['classes'])
         for sample in data_samples:
             if sample['img_id'] not in self.truth:
-                raise ValueError(
+                raise UserError(
                     f'{self.ann_file} has no image {sample["img_id"]}: the metric and the data set '
                     'must read one file.'
                 )
@@ -173,54 +174,56 @@ def _check_bounds(bounds: Any) -> None:
         return
     four = isinstance(bounds, Sequence) and not isinstance(bounds, str) and len(bounds) == 4
     if not four or not all(isinstance(one, (int, float)) for one in bounds):
-        raise ValueError(f'bounds must be four numbers (x1, y1, x2, y2) or None, got {bounds!r}.')
+        raise UserError(f'bounds must be four numbers (x1, y1, x2, y2) or None, got {bounds!r}.')
 
 
 def _subsets(chosen: Sequence[str] | Mapping[str, Sequence[float]]) -> dict[str, Subset]:
     if isinstance(chosen, str):
-        raise ValueError(f'subsets must be a list of names, got the string {chosen!r}.')
+        raise UserError(f'subsets must be a list of names, got the string {chosen!r}.')
     if not chosen:
-        raise ValueError(f'subsets is empty: name some of {list(SUBSETS)}.')
+        raise UserError(f'subsets is empty: name some of {list(SUBSETS)}.')
     if isinstance(chosen, Mapping):
         for name, limits in chosen.items():
             listed = isinstance(limits, (list, tuple))
             numbers = listed and all(isinstance(one, (int, float)) for one in limits)
             if not numbers or len(limits) != 4:
-                raise ValueError(
+                raise UserError(
                     f'subsets[{name!r}] must be (min_height, max_height, min_visible, '
                     f'max_visible), got {tuple(limits) if listed else limits!r}.'
                 )
         return {name: Subset(*map(float, limits)) for name, limits in chosen.items()}
     unknown = [name for name in chosen if name not in SUBSETS]
     if unknown:
-        raise ValueError(f'subsets has {unknown}: the benchmark has {list(SUBSETS)}.')
+        raise UserError(f'subsets has {unknown}: the benchmark has {list(SUBSETS)}.')
     return {name: SUBSETS[name] for name in chosen}
 
 
 def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Boxes (xyxy), which may count, and visible shares, by image id."""
     if not Path(ann_file).is_file():
-        raise FileNotFoundError(
+        raise UserFileNotFoundError(
             f'ann_file={ann_file!r} does not exist: write it with '
             'tools/dataset_converters/caltech_to_coco.py, or correct the path.'
         )
     try:
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ValueError(f'ann_file={ann_file!r} is no JSON ({error}): write it anew.') from None
+        raise UserError(
+            f'ann_file={ann_file!r} is not valid JSON ({error}): write it anew.'
+        ) from None
     if not isinstance(content, dict) or not {'images', 'annotations', 'categories'} <= set(content):
-        raise ValueError(
-            f'ann_file={ann_file!r} is no COCO file: see tools/check_dataset.py {ann_file}.'
+        raise UserError(
+            f'ann_file={ann_file!r} is not a COCO file: see tools/check_dataset.py {ann_file}.'
         )
     names = {entry['name']: entry['id'] for entry in content['categories']}
     if category not in names:
-        raise ValueError(f'{ann_file} has no category {category!r}: it has {sorted(names)}.')
+        raise UserError(f'{ann_file} has no category {category!r}: it has {sorted(names)}.')
     rows: dict[Any, list[dict]] = {image['id']: [] for image in content['images']}
     for entry in content['annotations']:
         if entry['category_id'] != names[category]:
             continue
         if entry['image_id'] not in rows:
-            raise ValueError(
+            raise UserError(
                 f'{ann_file}: annotation {entry.get("id")} is of image {entry["image_id"]}, which '
                 'the file does not list: check it with tools/check_dataset.py.'
             )

@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 
 from ..registry import METRICS
 from ..settings import check_number
+from ..utils.errors import UserError
 from .arrays import to_numpy
 
 # The devkit's rule of VOC 2010 and later, and that of VOC 2007.
@@ -55,7 +56,7 @@ class VOCFolderMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         check_number('iou_thr', iou_thr, '(0, 1]')
         if eval_mode not in EVAL_MODES:
-            raise ValueError(f'eval_mode must be one of {EVAL_MODES}, got {eval_mode!r}.')
+            raise UserError(f'eval_mode must be one of {EVAL_MODES}, got {eval_mode!r}.')
         self.iou_thr, self.eval_mode = iou_thr, eval_mode
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

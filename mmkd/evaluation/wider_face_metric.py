@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_number
+from ..utils.errors import UserError
 from .arrays import to_numpy
 from .classes import ChecksClasses
 from .functional import area_under_curve, match_faces, wider_face_curve
@@ -77,7 +78,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
             ValueError: None is.
         """
         if FACE not in classes:
-            raise ValueError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
+            raise UserError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Match the faces of one batch; ``data_batch`` is not read.
@@ -121,13 +122,13 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         """Boxes of an image and, for each difficulty, which of them count."""
         if self.truth is not None:
             if name not in self.truth:
-                raise ValueError(
+                raise UserError(
                     f'{name} is not among the images of ground_truth={self.ground_truth!r}: '
                     'evaluate the validation set of the benchmark, or leave ground_truth out.'
                 )
             return self.truth[name].boxes, dict(self.truth[name].counted)
         if 'instances' not in sample:
-            raise ValueError(
+            raise UserError(
                 'WIDERFaceMetric without ground_truth reads the annotations of the data set: add '
                 "'instances' to meta_keys of PackDetInputs in the test pipeline."
             )

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from ..utils.errors import UserError, UserFileNotFoundError
+
 DIFFICULTIES = ('easy', 'medium', 'hard')
 _FACES = 'wider_face_val.mat'
 
@@ -44,7 +46,7 @@ def read_wider_face_truth(folder: str | Path) -> dict[str, FaceTruth]:
     names = [_FACES, *(f'wider_{level}_val.mat' for level in DIFFICULTIES)]
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise FileNotFoundError(
+        raise UserFileNotFoundError(
             f'ground_truth={str(folder)!r} lacks {missing}: unpack eval_tools/ground_truth of the '
             "benchmark's evaluation code there."
         )
@@ -73,6 +75,6 @@ def _flags(rows: np.ndarray, boxes: np.ndarray, name: str) -> np.ndarray:
     places = np.asarray(rows, dtype=np.int64).reshape(-1) - 1
     flags = np.zeros(len(boxes), dtype=bool)
     if len(places) and not (0 <= places.min() and places.max() < len(boxes)):
-        raise ValueError(f'{name}: a list names face {places.max() + 1} of {len(boxes)}.')
+        raise UserError(f'{name}: a list names face {places.max() + 1} of {len(boxes)}.')
     flags[places] = True
     return flags

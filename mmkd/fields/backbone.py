@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmkd.observation import MapsInfo, Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .field import DryRun, Field, Query, Recorder, as_tuple
 
@@ -55,7 +56,7 @@ class Maps(Field):
             name: (info.channels, info.strides) for name, info in zip(names, infos, strict=True)
         }
         if len(set(kinds.values())) > 1:
-            raise ValueError(
+            raise UserError(
                 f"teacher='ensemble' averages the {self.words}, whose (channels, strides) differ: "
                 f'{kinds}. Name one teacher.'
             )

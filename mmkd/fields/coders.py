@@ -8,6 +8,7 @@ from mmengine.logging import MMLogger
 
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .field import Field, Query, Recorder
 from .heads import plain_roi_head
@@ -35,7 +36,7 @@ def check_coders(place: str, student: Any, teacher: Any) -> None:
         ValueError: Names the setting that differs, with both values.
     """
     if type(student) is not type(teacher) or getattr(student, 'encode_size', 4) != 4:
-        raise ValueError(
+        raise UserError(
             f'{place}.bbox_coder differs: {type(student).__name__} for the student, '
             f'{type(teacher).__name__} for the teacher; boxes are compared in the encoding of four '
             'deltas that both share.'
@@ -58,7 +59,7 @@ def check_coders(place: str, student: Any, teacher: Any) -> None:
             f'{second} for the teacher'
         )
         if name not in converted:
-            raise ValueError(
+            raise UserError(
                 f'{differs}; deltas of a {type(student).__name__} cannot be converted from one to '
                 'the other. Give both coders the same.'
             )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .field import DryRun, Field, Query, Recorder, recording
 from .heads import Outputs, check_anchors, check_classes, is_sigmoid, record_anchors
@@ -178,7 +179,7 @@ class Dense(Field):
         """Runs the head from the activation behind convolution ``layer`` on."""
         head = query.model.bbox_head
         if not 0 <= layer < len(head.cls_convs):
-            raise ValueError(
+            raise UserError(
                 f'layer must be one of the {len(head.cls_convs)} convolutions of the teacher, 0 to '
                 f'{len(head.cls_convs) - 1}, got {layer}.'
             )
@@ -200,7 +201,7 @@ class Dense(Field):
             if (family := _family(head))
         ]
         if kinds[0] != kinds[1]:
-            raise ValueError(
+            raise UserError(
                 'bbox_head differs: (boxes, sigmoid, reg_max) is '
                 f'{kinds[0]} for the student and {kinds[1]} for the teacher; outputs are compared '
                 'only where they mean the same. Give both one kind of head.'

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 
 class Field:
@@ -86,7 +87,7 @@ class Field:
         Raises:
             ValueError: They cannot be combined.
         """
-        raise ValueError(
+        raise UserError(
             f"teacher='ensemble' has no {self.words}: name one teacher, of {list(names)}."
         )
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import HeadInfo, Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .field import Field, Query, Recorder, as_tensor
 
@@ -117,13 +118,13 @@ def check_activation(place: str, student: Any, teacher: Any) -> None:
     """
     first, second = ('sigmoid' if is_sigmoid(head) else 'softmax' for head in (student, teacher))
     if first != second:
-        raise ValueError(
+        raise UserError(
             f'{place}.loss_cls differs: {first} for the student, {second} for the teacher '
             '(use_sigmoid); their logits cannot be compared. Give both heads the same.'
         )
     for role, head in (('student', student), ('teacher', teacher)):
         if getattr(head, 'custom_cls_channels', False):
-            raise ValueError(
+            raise UserError(
                 f'{place}.loss_cls of the {role} is {type(head.loss_cls).__name__}, whose columns '
                 'are not classes: its outputs cannot be compared. Use a cross entropy loss.'
             )
@@ -137,7 +138,7 @@ def check_classes(student: Any, teacher: Any) -> None:
     """
     first, second = class_count(student), class_count(teacher)
     if first != second:
-        raise ValueError(
+        raise UserError(
             f'num_classes is {first} for the student and {second} for the teacher: both must be '
             'trained on the same class list.'
         )
@@ -159,7 +160,7 @@ def check_anchors(place: str, student: Any, teacher: Any, factor: int, remedy: s
     for what, read in (('base anchors', _base_anchors), ('strides', _anchor_strides)):
         first, second = read(student, 1), read(teacher, factor)
         if first != second:
-            raise ValueError(
+            raise UserError(
                 f'{place}.anchor_generator differs: {what} {first} for the student, {second} for '
                 f'the teacher; outputs can only be compared on the same anchors.{remedy}'
             )

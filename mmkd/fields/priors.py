@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmkd.observation import Observation, Priors
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .features import Features
 from .field import Field, Query, Recorder, as_tensor
@@ -61,7 +62,7 @@ def _on_every_map(priors: Priors, features: tuple[Tensor, ...]) -> Priors:
         return priors
     sizes = [tuple(level.shape[-2:]) for level in features]
     if len(set(sizes)) > 1:
-        raise ValueError(
+        raise UserError(
             f'The RPN reads one map of several, of sizes {sizes}: its anchors do not lie on the '
             'grids of the others. Give the maps one stride, or the RPN all of them.'
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .field import DryRun, Field, Query, Recorder, recording
 from .heads import plain_roi_head
@@ -74,7 +75,7 @@ class RoIEmbedding(Field):
         """The width that all share."""
         if len(set(infos)) > 1:
             widths = {name: one.channels for name, one in zip(names, infos, strict=True)}
-            raise ValueError(
+            raise UserError(
                 f"teacher='ensemble' averages the {self.words}, whose widths differ: {widths}. "
                 'Name one teacher.'
             )

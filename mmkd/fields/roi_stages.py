@@ -6,6 +6,7 @@ from mmdet.models.roi_heads import CascadeRoIHead
 
 from mmkd.observation import HeadInfo, Observation, RoIOutput
 from mmkd.registry import FIELDS
+from mmkd.utils.errors import UserError
 
 from .field import DryRun, Field, Query, Recorder
 from .heads import check_activation, check_classes, head_info
@@ -70,7 +71,7 @@ class RoIStages(Field):
         check_classes(student, teacher)
         first, second = (side.roi_head.bbox_head for side in (student, teacher))
         if len(first) != len(second):
-            raise ValueError(
+            raise UserError(
                 f'roi_head.num_stages is {len(first)} for the student and {len(second)} for the '
                 'teacher: stages are compared one by one, so both need as many.'
             )

@@ -7,6 +7,7 @@ from mmdet.models.dense_heads import RPNHead
 from torch import Tensor
 
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -27,7 +28,7 @@ class LevelRPNHead(RPNHead):
     def __init__(self, *args: Any, level: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.prior_generator.num_levels != 1:
-            raise ValueError(
+            raise UserError(
                 f'rpn_head reads one map (level={level}), its anchor_generator has strides '
                 f'{self.prior_generator.strides}: give it one.'
             )
@@ -40,7 +41,7 @@ class LevelRPNHead(RPNHead):
             ValueError: There is no map ``level``.
         """
         if not -len(x) <= self.level < len(x):
-            raise ValueError(
+            raise UserError(
                 f'rpn_head reads map level={self.level}, but there are {len(x)} maps: set level '
                 f'below {len(x)}.'
             )

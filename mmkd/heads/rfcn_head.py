@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_flag, check_number
+from mmkd.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -59,7 +60,7 @@ class RFCNHead(BBoxHead):
     ) -> None:
         own = {'with_avg_pool', 'with_cls', 'with_reg', 'cls_predictor_cfg', 'reg_predictor_cfg'}
         if own & set(kwargs):
-            raise ValueError(f'RFCNHead sets {sorted(own & set(kwargs))} itself: leave them out.')
+            raise UserError(f'RFCNHead sets {sorted(own & set(kwargs))} itself: leave them out.')
         check_number('roi_feat_size', roi_feat_size, '>= 1', whole=True)
         check_flag('reg_class_agnostic', reg_class_agnostic)
         maps = dict(type='mmkd.ScoreMaps', bins=roi_feat_size**2)

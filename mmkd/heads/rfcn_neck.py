@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 WIDTH = 1024
 """Channels of the paper's reduced map."""
@@ -39,7 +40,7 @@ class RFCNNeck(BaseModule):
     ) -> None:
         super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         if len(in_channels) not in (1, 2):
-            raise ValueError(f'in_channels names one or two maps, got {list(in_channels)}.')
+            raise UserError(f'in_channels names one or two maps, got {list(in_channels)}.')
         check_number('divisor', divisor, f'[1, {WIDTH}]', whole=True)
         self.in_channels = list(in_channels)
         self.reduce = nn.Conv2d(in_channels[-1], WIDTH // divisor, kernel_size=1)
@@ -55,7 +56,7 @@ class RFCNNeck(BaseModule):
         """
         widths = [level.shape[1] for level in inputs]
         if widths != self.in_channels:
-            raise ValueError(
+            raise UserError(
                 f'in_channels of RFCNNeck is {self.in_channels}, but the backbone gives maps of '
                 f'{widths} channels: change in_channels or the out_indices of the backbone.'
             )

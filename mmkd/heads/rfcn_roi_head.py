@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmkd.modules import PSRoIExtractor
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 from .rfcn_head import RFCNHead
 
@@ -33,20 +34,20 @@ class RFCNRoIHead(StandardRoIHead):
     def init_bbox_head(self, bbox_roi_extractor: dict, bbox_head: dict) -> None:
         """Builds both and compares their bins; nothing would run a ``shared_head``."""
         if self.with_shared_head:
-            raise ValueError(
+            raise UserError(
                 'shared_head has no place in an RFCNRoIHead: no layer runs on an RoI. Take it out.'
             )
         super().init_bbox_head(bbox_roi_extractor, bbox_head)
         for name, needed in (('bbox_roi_extractor', PSRoIExtractor), ('bbox_head', RFCNHead)):
             part = getattr(self, name)
             if not isinstance(part, needed):
-                raise ValueError(
+                raise UserError(
                     f'{name} of RFCNRoIHead must be mmkd.{needed.__name__}, got '
                     f'{type(part).__name__}.'
                 )
         pooled, voted = self.bbox_roi_extractor.output_size, self.bbox_head.roi_feat_size[0]
         if pooled != voted:
-            raise ValueError(
+            raise UserError(
                 f'bbox_roi_extractor.output_size is {pooled} and bbox_head.roi_feat_size is '
                 f'{voted}: give both the same k.'
             )

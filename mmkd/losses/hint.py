@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 from .functional import NORMS, check_same_shape, global_avg_factor, hint_error
 
@@ -35,9 +36,9 @@ class HintLoss(nn.Module):
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
         if norm not in NORMS:
-            raise ValueError(f'norm must be one of {NORMS}, got {norm!r}.')
+            raise UserError(f'norm must be one of {NORMS}, got {norm!r}.')
         if reduction not in REDUCTIONS:
-            raise ValueError(f'reduction must be one of {REDUCTIONS}, got {reduction!r}.')
+            raise UserError(f'reduction must be one of {REDUCTIONS}, got {reduction!r}.')
         self.loss_weight = loss_weight
         self.norm = norm
         self.reduction = reduction

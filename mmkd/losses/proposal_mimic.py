@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 from .functional import NORMALIZE, RegionErrors, global_avg_factor, mimic_rows
 
@@ -30,7 +31,7 @@ class ProposalMimicLoss(nn.Module):
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
         if normalize not in NORMALIZE:
-            raise ValueError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
+            raise UserError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
         self.loss_weight = loss_weight
         self.normalize = normalize
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 from .functional import (
     check_same_shape,
@@ -69,7 +70,7 @@ class WeightedSoftLoss(nn.Module):
             weights[-1] = self.background_weight
             return weights
         if len(self.class_weights) != columns + 1:
-            raise ValueError(
+            raise UserError(
                 f'class_weights has {len(self.class_weights)} entries, but the head needs '
                 f'{columns + 1}: one for each of {columns} classes and the background last.'
             )
@@ -102,14 +103,14 @@ class WeightedSoftLoss(nn.Module):
 def _table(class_weights: Sequence[float]) -> Tensor:
     """(columns,) float32, checked."""
     if isinstance(class_weights, str) or not isinstance(class_weights, Sequence):
-        raise ValueError(
+        raise UserError(
             'class_weights must be a list of numbers, one a class and the background last, got '
             f'{class_weights!r}.'
         )
     for place, weight in enumerate(class_weights):
         check_number(f'class_weights[{place}]', weight, '>= 0')
     if len(class_weights) < 2:
-        raise ValueError(
+        raise UserError(
             'class_weights must be one number a class and the background last, got '
             f'{list(class_weights)}.'
         )

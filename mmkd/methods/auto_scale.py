@@ -11,6 +11,7 @@ from torch import Tensor, distributed, nn
 
 from mmkd.observation import Observation, gradient_norm, total_loss
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 _BY = ('loss', 'grad')
 
@@ -54,7 +55,7 @@ class AutoScale(nn.Module):
         check_number(f'auto_scale.fraction of {name}', fraction, '> 0')
         check_number(f'auto_scale.iters of {name}', iters, '>= 1', whole=True)
         if by not in _BY:
-            raise ValueError(f'auto_scale.by of {name} must be one of {_BY}, got {by!r}.')
+            raise UserError(f'auto_scale.by of {name} must be one of {_BY}, got {by!r}.')
         self.fraction, self.iters, self.by, self.name = fraction, iters, by, name
         self.register_buffer('factor', torch.zeros(()))
         self.register_buffer('sums', torch.zeros(2))
@@ -67,11 +68,11 @@ class AutoScale(nn.Module):
         """From the dict in a config.
 
         Raises:
-            ValueError: It is no dict, or a key or value is wrong.
+            ValueError: It is not a dict, or a key or value is wrong.
         """
         known = set(inspect.signature(cls).parameters) - {'name'}
         if not isinstance(setting, Mapping) or set(setting) - known:
-            raise ValueError(
+            raise UserError(
                 f'auto_scale of {name} must be a dict with keys of {sorted(known)}, e.g. '
                 f'dict(fraction=0.5, iters=50), got {setting!r}.'
             )
@@ -132,7 +133,7 @@ class AutoScale(nn.Module):
         what = 'loss' if self.by == 'loss' else 'gradient norm at the features'
         means = f'mean {what} over {self._seen} iterations: task {task:.4g}, {self.name} {own:.4g}'
         if not all(0 < size < math.inf for size in (task, own)):
-            raise ValueError(
+            raise UserError(
                 f'auto_scale of {self.name} cannot choose a weight ({means}): both must be finite '
                 'and > 0. Look at what the method compares (tools/diagnose.py), or set loss_weight '
                 'by hand and leave auto_scale out.'

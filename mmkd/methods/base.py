@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import Batch, DetectorInfo, Observation, renamed_field
 from mmkd.utils import snake_case, warn_renamed
+from mmkd.utils.errors import UserError, UserNotImplementedError
 
 from .auto_scale import AutoScale
 from .schedule import Schedule, ScheduleSetting, logged
@@ -50,7 +51,7 @@ class DistillMethod(nn.Module):
         auto_scale: The :class:`AutoScale` of a config's ``auto_scale``, or None.
 
     Raises:
-        ValueError: ``loss_weight`` is negative, ``name`` is no identifier or contains ``loss``.
+        ValueError: ``loss_weight`` is negative, ``name`` is not an identifier or contains ``loss``.
     """
 
     student_fields: frozenset[str] = frozenset({'features'})
@@ -82,9 +83,9 @@ class DistillMethod(nn.Module):
         self.loss_weight = self.schedule.highest
         name = snake_case(type(self).__name__) if name is None else name
         if not isinstance(name, str) or not name.isidentifier():
-            raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
+            raise UserError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
         if 'loss' in name:  # MMEngine trains on what is named so, numbers to watch included
-            raise ValueError(
+            raise UserError(
                 f'name={name!r} contains "loss", which marks what is trained on: what the method '
                 'only watches would be added to the total. Choose another name.'
             )
@@ -203,4 +204,4 @@ class DistillMethod(nn.Module):
             Scalars for the log. Those whose key contains ``loss`` are trained on, and weighted
             already; the others are only watched.
         """
-        raise NotImplementedError(f'{type(self).__name__} must define forward.')
+        raise UserNotImplementedError(f'{type(self).__name__} must define forward.')

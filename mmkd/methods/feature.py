@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmkd.modules import FeatureAligner, constructor, named_class
 from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .schedule import ScheduleSetting
@@ -55,7 +56,7 @@ class FeatureMethod(DistillMethod):
     ) -> None:
         super().__init__(loss_weight, name)
         if stage not in STAGES:
-            raise ValueError(f'stage must be one of {STAGES}, got {stage!r}.')
+            raise UserError(f'stage must be one of {STAGES}, got {stage!r}.')
         self.stage = stage
         self.student_fields = self.teacher_fields = frozenset({stage})
         aligner = part('aligner', aligner, type='mmkd.FeatureAligner')
@@ -141,7 +142,7 @@ def part(name: str, setting: dict | None, **default: Any) -> dict:
     if setting is None:
         return default
     if not isinstance(setting, Mapping):
-        raise ValueError(
+        raise UserError(
             f'{name} must be a dict, e.g. dict(type={default["type"]!r}, ...), got {setting!r}.'
         )
     kind = named_class(default['type'])

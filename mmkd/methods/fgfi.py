@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_flag, check_number
+from mmkd.utils.errors import UserError
 
 from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
@@ -80,7 +81,7 @@ def _delayed(loss_weight: ScheduleSetting, iterations: int) -> ScheduleSetting:
     if not iterations:
         return loss_weight
     if not isinstance(loss_weight, (int, float)):
-        raise ValueError(
+        raise UserError(
             f'warmup_iters={iterations} needs loss_weight to be a number, got {loss_weight}: put '
             "the warm-up into the schedule, dict(type='constant', value=0) as its first piece."
         )

@@ -14,6 +14,7 @@ from torch import Tensor
 from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.utils import warn_renamed
+from mmkd.utils.errors import UserError
 
 
 class Head(NamedTuple):
@@ -50,7 +51,7 @@ def check_heads(on: Sequence[str]) -> tuple[str, ...]:
         warn_renamed("on='rcn'", "on='roi_head'")
         heads = tuple('roi_head' if head == 'rcn' else head for head in heads)
     if not heads or any(head not in list(HEADS) for head in heads) or len(set(heads)) < len(heads):
-        raise ValueError(f'on must name one or both of {list(HEADS)}, got {on!r}.')
+        raise UserError(f'on must name one or both of {list(HEADS)}, got {on!r}.')
     return heads
 
 
@@ -175,9 +176,11 @@ def _mean_box(teachers: Sequence[Tensor], coder: Any) -> Tensor:
     if len(teachers) == 1:
         return teachers[0]
     if not (hasattr(coder, 'means') and hasattr(coder, 'stds')):
-        raise ValueError(
-            f"teacher='ensemble' averages boxes that are encoded as deltas of centre and size, not "
-            f'those of a {type(coder).__name__}. Name one teacher.'
+        raise UserError(
+            "teacher='ensemble'",
+            'averages boxes that are encoded as deltas of centre and size, not those of a '
+            f'{type(coder).__name__}',
+            'name one teacher',
         )
     deltas = wide(torch.stack(list(teachers)))  # (E, P, 4)
     mean, std = deltas.new_tensor(coder.means), deltas.new_tensor(coder.stds)
@@ -200,7 +203,7 @@ def _of_class(deltas: Tensor, labels: Tensor) -> Tensor:
 
 def _targets(output: RPNOutput | RoIOutput) -> tuple[Any, ...]:
     if output.targets is None:
-        raise ValueError('Targets are recorded on the student alone; this is a teacher.')
+        raise UserError('Targets are recorded on the student alone; this is a teacher.')
     return output.targets[:5]  # heads may append results of their own
 
 

@@ -8,6 +8,7 @@ from mmkd.losses.functional import assigned_levels
 from mmkd.modules import ProposalRegion, Proposals, RegionPool
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
@@ -72,9 +73,9 @@ class ProposalMimic(FeatureMethod):
         self.sources: tuple = tuple(proposals) if several else (proposals,)
         unknown = [source for source in self.sources if source not in SOURCES]
         if not self.sources or unknown or len(set(self.sources)) < len(self.sources):
-            raise ValueError(f'proposals must name one or more of {SOURCES}, got {proposals!r}.')
+            raise UserError(f'proposals must name one or more of {SOURCES}, got {proposals!r}.')
         if upsample not in UPSAMPLE:
-            raise ValueError(f'upsample must be one of {list(UPSAMPLE)}, got {upsample!r}.')
+            raise UserError(f'upsample must be one of {list(UPSAMPLE)}, got {upsample!r}.')
         super().__init__(
             loss_weight,
             name,
@@ -110,7 +111,7 @@ class ProposalMimic(FeatureMethod):
             return [last[stride] for stride in sorted(last)]
         strides = [student.strides[i] for i, _ in pairs]
         if len(set(strides)) < len(strides):
-            raise ValueError(
+            raise UserError(
                 f'levels={[list(pair) for pair in pairs]} names student levels of strides '
                 f'{strides}: a region is compared on one level, so each stride may be named once.'
             )

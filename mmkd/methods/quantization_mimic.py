@@ -8,6 +8,7 @@ from mmkd.modules import Quantizer
 from mmkd.observation import DetectorInfo
 from mmkd.registry import MODELS
 from mmkd.settings import check_flag
+from mmkd.utils.errors import UserError
 
 from .proposal_mimic import ProposalMimic
 from .schedule import ScheduleSetting
@@ -53,7 +54,7 @@ class QuantizationMimic(ProposalMimic):
         check_flag('quantize_student', quantize_student)
         check_flag('quantize_teacher', quantize_teacher)
         if not (quantize_student or quantize_teacher):
-            raise ValueError(
+            raise UserError(
                 'quantize_student and quantize_teacher are both False: that is ProposalMimic.'
             )
         self.step = Quantizer(step).step  # refused now, not when the levels are known

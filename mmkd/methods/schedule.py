@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmkd.observation import Batch
 from mmkd.settings import check_flag, check_number
+from mmkd.utils.errors import UserError
 
 ScheduleSetting = float | Mapping | Sequence[Mapping]
 """A number, one piece, or a list of pieces; see :class:`Schedule`."""
@@ -81,7 +82,7 @@ class Schedule:
         highest: Largest value that it can take.
 
     Raises:
-        ValueError: A value is no number or negative, a piece is unknown, or lacks or has too many
+        ValueError: A value is not a number >= 0, a piece is unknown, or lacks or has too many
             keys.
     """
 
@@ -92,7 +93,7 @@ class Schedule:
             check_number(name, setting, '>= 0')
             setting = [dict(type='constant', value=setting)]
         if not setting:
-            raise ValueError(f'{name} is an empty list: give a number or at least one piece.')
+            raise UserError(f'{name} is an empty list: give a number or at least one piece.')
         self._pieces = [_piece(entry, name) for entry in setting]
         values = [value for piece in self._pieces for value in (piece.start, piece.stop)]
         self.lowest, self.highest = min(values), max(values)
@@ -106,18 +107,18 @@ class Schedule:
 
 def _piece(entry: Mapping, name: str) -> _Piece:
     if not isinstance(entry, Mapping):
-        raise ValueError(
+        raise UserError(
             f'{name}: a piece must be a dict with type of {sorted(_NEEDED)}, got {entry!r}.'
         )
     kind = entry.get('type')
     if kind not in _NEEDED:
-        raise ValueError(
+        raise UserError(
             f'{name}: type must be one of {sorted(_NEEDED)}, got {kind!r} in {dict(entry)}.'
         )
     given = set(entry) - {'type'}
     lacking, unknown = _NEEDED[kind] - given, given - _NEEDED[kind] - _TIMES
     if lacking or unknown:
-        raise ValueError(
+        raise UserError(
             f'{name}: a {kind!r} piece needs {sorted(_NEEDED[kind])} and takes {sorted(_TIMES)}, '
             f'got {sorted(given)}.'
         )
@@ -130,7 +131,7 @@ def _piece(entry: Mapping, name: str) -> _Piece:
     if end is not None:
         check_number(f'{name}: end', end, '>= 1', whole=True)
     if end is not None and end <= begin:
-        raise ValueError(f'{name}: 0 <= begin < end is needed, got begin={begin}, end={end}.')
+        raise UserError(f'{name}: 0 <= begin < end is needed, got begin={begin}, end={end}.')
     start = entry.get('start', 0.0 if kind in ('warmup', 'stop') else entry.get('value'))
     stop = entry.get('stop', 0.0 if kind == 'stop' else entry.get('value'))
     return _Piece(start, stop, begin, end, by_epoch, kind == 'cosine')

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmkd.losses import WeightedSoftLoss
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .head_samples import HEADS, check_heads, class_rows
@@ -51,7 +52,7 @@ class SoftClassification(DistillMethod):
         super().__init__(loss_weight, name)
         self.mu = Schedule(mu, 'mu')
         if self.mu.highest > 1:
-            raise ValueError(f'mu must lie in [0, 1], got {self.mu.highest}.')
+            raise UserError(f'mu must lie in [0, 1], got {self.mu.highest}.')
         self.on = check_heads(on)
         self.student_fields = self.teacher_fields = frozenset(HEADS[head].field for head in self.on)
         by_head = {'roi_head': WeightedSoftLoss(background_weight, class_weights, temperature)}

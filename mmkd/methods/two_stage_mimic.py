@@ -8,6 +8,7 @@ from mmkd.modules import ConvAdapter
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments, check_number
+from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .head_samples import box_rows
@@ -73,7 +74,7 @@ class TwoStageMimic(DistillMethod):
             }
         )
         if not self.losses and self.mimic is None:
-            raise ValueError(f'every term of {self.name} is left out: set a weight above 0.')
+            raise UserError(f'every term of {self.name} is left out: set a weight above 0.')
         heads = {'roi_head'} if self.losses else set()
         heads |= {'bbox_coder'} if 'bbox' in self.losses else set()
         self.student_fields, self.teacher_fields = (
@@ -115,7 +116,7 @@ class TwoStageMimic(DistillMethod):
         target = teacher.roi_head.bbox_feats.detach()
         bins = [tuple(side.shape[2:]) for side in (adapted, target)]
         if bins[0] != bins[1]:
-            raise ValueError(
+            raise UserError(
                 f"{self.name} compares pooled features, but the student's RoI extractor has "
                 f"{bins[0]} bins and the teacher's {bins[1]}: give both the same output_size, or "
                 'set feats_weight=0.'

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -37,7 +38,7 @@ class ConvAdapter(nn.Module):
         super().__init__()
         check_number('kernel_size', kernel_size, '>= 1', whole=True)
         if kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd and positive, got {kernel_size}.')
+            raise UserError(f'kernel_size must be odd and positive, got {kernel_size}.')
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
         self.relu = nn.ReLU() if relu else nn.Identity()
         self.init_std = init_std

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmkd.observation import MapsInfo
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 from .pairing import LevelPairs, pair_levels, resize_like
 from .parts import constructor
@@ -37,7 +38,7 @@ class FeatureAligner:
     ) -> None:
         adapter = dict(type='mmkd.ConvAdapter') if adapter is None else adapter
         if not isinstance(adapter, Mapping) or 'type' not in adapter:
-            raise ValueError(
+            raise UserError(
                 "adapter must be a dict with type, e.g. dict(type='mmkd.ConvAdapter', "
                 f'kernel_size=3), got {adapter!r}.'
             )
@@ -82,11 +83,12 @@ class FeatureAligner:
     def _octaves(self, student: int, teacher: int) -> int:
         octaves = math.log2(student / teacher)
         if octaves < 1 or octaves != round(octaves):
-            raise ValueError(
-                f"{self.adapter.func.__name__} doubles the student's map, but its stride {student} "
-                f"is compared with {teacher} of the teacher (in the student's pixels): set "
-                "student_scale and pairing='upsample' of the DistillDetector, or compare by "
-                'bilinear interpolation.'
+            raise UserError(
+                self.adapter.func.__name__,
+                f"doubles the student's map, but its stride {student} is compared with {teacher} "
+                "of the teacher (in the student's pixels)",
+                "set student_scale and pairing='upsample' of the DistillDetector, or compare by "
+                'bilinear interpolation',
             )
         return round(octaves)
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
+from ..utils.errors import UserError
+
 LevelPairs = list[tuple[int, int]]
 
 
@@ -37,13 +39,15 @@ def pair_levels(
         return _common(student_strides, teacher_strides, lists)
     if levels is None:
         if list(student_strides) != list(teacher_strides):
-            raise ValueError(
-                f'The feature levels differ: {lists}. Give both detectors the same levels, or '
-                'pair them by hand with levels=[[student index, teacher index], ...].'
+            raise UserError(
+                'The feature levels',
+                f'differ: {lists}',
+                'give both detectors the same levels, or pair them by hand with '
+                'levels=[[student index, teacher index], ...]',
             )
         return [(i, i) for i in range(len(student_strides))]
     if isinstance(levels, str) or not isinstance(levels, Sequence):
-        raise ValueError(
+        raise UserError(
             f'levels must be a list [[student index, teacher index], ...], got {levels!r}.'
         )
     pairs = []
@@ -54,12 +58,12 @@ def pair_levels(
             or not all(isinstance(index, int) for index in pair)
             or not (0 <= pair[0] < len(student_strides) and 0 <= pair[1] < len(teacher_strides))
         ):
-            raise ValueError(
-                f'levels has {pair!r}, which is no [student index, teacher index] of {lists}.'
+            raise UserError(
+                f'levels has {pair!r}, which is not a [student index, teacher index] of {lists}.'
             )
         pairs.append((int(pair[0]), int(pair[1])))
     if not pairs:
-        raise ValueError('levels is empty: name at least one [student index, teacher index].')
+        raise UserError('levels', 'is empty', 'name at least one [student index, teacher index]')
     return pairs
 
 
@@ -70,16 +74,17 @@ def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> Level
             [i for i, s in enumerate(side) if s == stride] for side in (student, teacher)
         )
         if len(of_student) != len(of_teacher):
-            raise ValueError(
-                f"pairing='shift' finds {len(of_student)} and {len(of_teacher)} levels of stride "
-                f'{stride}: {lists}. Pair them by hand with '
-                'levels=[[student index, teacher index], ...].'
+            raise UserError(
+                "pairing='shift'",
+                f'finds {len(of_student)} and {len(of_teacher)} levels of stride {stride}: {lists}',
+                'pair them by hand with levels=[[student index, teacher index], ...]',
             )
         pairs += zip(of_student, of_teacher, strict=True)
     if not pairs:
-        raise ValueError(
-            f"pairing='shift' finds no level of one stride in the student's pixels: {lists}. Use "
-            "pairing='upsample', which compares levels of one index on the teacher's grid."
+        raise UserError(
+            "pairing='shift'",
+            f"finds no level of one stride in the student's pixels: {lists}",
+            "use pairing='upsample', which compares levels of one index on the teacher's grid",
         )
     return pairs
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmkd.registry import MODELS
 from mmkd.settings import accepted_arguments, check_arguments
+from mmkd.utils.errors import UserError
 
 
 def named_class(name: Any) -> Any:
@@ -28,15 +29,16 @@ def constructor(setting: str, config: Mapping[str, Any], **needs: Sequence[str])
     name = arguments.pop('type', None)
     kind = named_class(name)
     if kind is None:
-        raise ValueError(
-            f'{setting}: type {name!r} is not registered. A part of your own must be imported '
-            'through custom_imports.'
+        raise UserError(
+            f'{setting}: type {name!r}',
+            'is not registered',
+            'import a part of your own through custom_imports',
         )
     for method, given in needs.items():
         function = getattr(kind, method, None)
         taken, open_ended = accepted_arguments(function) if function else ([], False)
         if function is None or not (open_ended or set(given) <= set(taken)):
-            raise ValueError(
+            raise UserError(
                 f'{setting}: {kind.__name__} cannot stand there, it has no {method}('
                 f'{", ".join(given)}).'
             )

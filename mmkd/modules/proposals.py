@@ -10,6 +10,7 @@ from torchvision.ops import nms
 from mmkd.losses.functional import pairwise_iou, wide
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 
 class Proposals(NamedTuple):
@@ -61,7 +62,7 @@ class ProposalRegion:
         if positive_iou is not None:
             check_number('positive_iou', positive_iou, '(0, 1]')
             if positive_fraction is None:
-                raise ValueError(
+                raise UserError(
                     f'positive_iou={positive_iou} does nothing without positive_fraction: set '
                     'positive_fraction, the share of positives, or take positive_iou out.'
                 )

@@ -11,6 +11,7 @@ from torchvision.ops import ps_roi_align
 from mmkd.losses.functional import wide
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 POOLS = ('align', 'pool')
 
@@ -49,7 +50,7 @@ class PSRoIExtractor(nn.Module):
     ) -> None:
         super().__init__()
         if pool not in POOLS:
-            raise ValueError(f'pool must be one of {POOLS}, got {pool!r}.')
+            raise UserError(f'pool must be one of {POOLS}, got {pool!r}.')
         for name, value in (
             ('featmap_stride', featmap_stride),
             ('output_size', output_size),
@@ -76,7 +77,7 @@ class PSRoIExtractor(nn.Module):
         """
         area = self.output_size**2
         if len(feats) != 1 or feats[0].shape[1] % area:
-            raise ValueError(
+            raise UserError(
                 f'PSRoIExtractor reads one map with a multiple of {area} channels (output_size '
                 f'{self.output_size}), got {[tuple(level.shape) for level in feats]}.'
             )

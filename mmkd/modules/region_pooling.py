@@ -15,6 +15,7 @@ from mmkd.losses.functional import (
 )
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 REGIONS = ('roi_align', 'crop')
 Transform = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -42,7 +43,7 @@ class RegionPool(nn.Module):
     ) -> None:
         super().__init__()
         if region not in REGIONS:
-            raise ValueError(f'region must be one of {REGIONS}, got {region!r}.')
+            raise UserError(f'region must be one of {REGIONS}, got {region!r}.')
         check_number('output_size', output_size, '>= 1', whole=True)
         check_number('sampling_ratio', sampling_ratio, '>= 0', whole=True)
         self.region = region

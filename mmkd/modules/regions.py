@@ -11,6 +11,7 @@ from mmkd.losses.functional import MAX_OVER, imitation_mask
 from mmkd.observation import Batch, DetectorInfo, Observation, Priors
 from mmkd.registry import MODELS, TASK_UTILS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -39,9 +40,9 @@ class ImitationRegion:
     ) -> None:
         check_number('psi', psi, '[0, 1]')
         if max_over not in MAX_OVER:
-            raise ValueError(f'max_over must be one of {MAX_OVER}, got {max_over!r}.')
+            raise UserError(f'max_over must be one of {MAX_OVER}, got {max_over!r}.')
         if anchor_generator is not None and not isinstance(anchor_generator, Mapping):
-            raise ValueError(
+            raise UserError(
                 'anchor_generator must be a dict of its settings, e.g. dict(scales=[8], '
                 f'ratios=[1.0], strides=[8, 16]), got {anchor_generator!r}.'
             )
@@ -81,7 +82,7 @@ class ImitationRegion:
         config.setdefault('type', 'mmdet.AnchorGenerator')
         generator = TASK_UTILS.build(config)
         if generator.num_levels != len(student.strides):
-            raise ValueError(
+            raise UserError(
                 f'anchor_generator has {generator.num_levels} levels, the student has '
                 f'{len(student.strides)}: give it strides={list(student.strides)}.'
             )

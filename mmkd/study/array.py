@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmkd.utils.atomic import write_atomically
+from mmkd.utils.errors import UserFileExistsError
 
 from .jobs import TRAIN, Job
 
@@ -43,7 +44,7 @@ def write_job_array(
         FileExistsError: The file exists.
     """
     if path.exists():
-        raise FileExistsError(f'{path} exists: name another file, or delete it.')
+        raise UserFileExistsError(f'{path} exists: name another file, or delete it.')
     last = len(jobs) - 1
     trained = jobs[0].kind == TRAIN
     hint = (_TEACHER_FIRST if trained else _TEACHER_GIVEN).format(file=path, last=last)

@@ -13,6 +13,7 @@ from rich.table import Table
 import mmkd
 from mmkd.datasets.shapes import ShapesConfig, shapes_fingerprint
 from mmkd.utils.atomic import write_atomically
+from mmkd.utils.errors import UserChildProcessError
 from mmkd.version import __version__
 from mmkd.visualization import draw_loss_curves, draw_metric_curves, save_figure
 
@@ -124,7 +125,8 @@ def run_demo(study: Study, console: Console, slots: int) -> dict[str, Any]:
     runner = Runner(jobs, console, find_slots(slots, Launcher()), Launcher())
     failed = runner.run(jobs)
     if failed:
-        raise ChildProcessError('\n'.join(f'{jobs[i].name}: {why}' for i, why in failed.items()))
+        lines = [f'{jobs[i].name}: {why}' for i, why in failed.items()]
+        raise UserChildProcessError('\n'.join(lines))
     return _report(study, jobs, runner.reused, console)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from mmkd.engine.checks.preflight import is_distillation
 from mmkd.engine.commands.methods import registered_method
 
+from ..compat import is_distillation
+from ..utils.errors import UserError
 from .plan import STUDENT, TEACHER, Arm, Detector, Study
 from .schedule import set_epochs
 
@@ -98,12 +99,12 @@ def select(
     """
     if only is not None:
         if not 0 <= only < len(jobs):
-            raise ValueError(f'--only={only}: the jobs are 0 to {len(jobs) - 1}; see --list.')
+            raise UserError(f'--only={only}: the jobs are 0 to {len(jobs) - 1}; see --list.')
         return [jobs[only]]
     known = list(dict.fromkeys(job.arm for job in jobs))
     unknown = [arm for arm in arms or () if arm not in known]
     if unknown:
-        raise ValueError(f'--arms: there are no {unknown}; the study has {known}.')
+        raise UserError(f'--arms: there are no {unknown}; the study has {known}.')
     return [job for job in jobs if arms is None or job.arm in (*arms, TEACHER)]
 
 
@@ -167,7 +168,7 @@ def _load(detector: Detector, study: Study) -> Config:
     config = get_config(path) if '::' in path else Config.fromfile(path)
     if is_distillation(config):
         if detector is not study.student or 'methods' in config.model:
-            raise ValueError(
+            raise UserError(
                 f'study: {path} is a distillation config; name the plain config of its {STUDENT} '
                 f'or {TEACHER}, and its methods under "methods".'
             )
@@ -179,7 +180,7 @@ def _load(detector: Detector, study: Study) -> Config:
 def _test_on_val(config: Config) -> None:
     """Students are read off their last validation; a test must answer on the same images."""
     if not config.get('val_dataloader') or not config.get('val_evaluator'):
-        raise ValueError(f'study: {config.filename} has no val_dataloader or no val_evaluator.')
+        raise UserError(f'study: {config.filename} has no val_dataloader or no val_evaluator.')
     config.test_dataloader = copy.deepcopy(config.val_dataloader)
     config.test_evaluator = copy.deepcopy(config.val_evaluator)
     config.test_cfg = config.get('test_cfg') or dict(type='TestLoop')

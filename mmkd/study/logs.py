@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmkd.utils.errors import UserError
 from mmkd.visualization.curves import RunScalars, read_run
 
 from .jobs import Job
@@ -109,7 +110,7 @@ def _test_metrics(work_dir: Path) -> dict[str, float]:
             if name not in _NO_METRIC and isinstance(value, (int, float))
         }
     except (AttributeError, OverflowError, RecursionError, ValueError) as error:
-        raise ValueError(
+        raise UserError(
             f'{files[-1]} does not hold the metrics of a test ({error}): delete it to have it '
             'made anew.'
         ) from error
@@ -127,12 +128,12 @@ def find_metric(wanted: str, metrics: dict[str, float]) -> str:
     """
     if wanted != 'auto':
         if wanted not in metrics:
-            raise ValueError(f'metric={wanted!r} was not logged; there are {sorted(metrics)}.')
+            raise UserError(f'metric={wanted!r} was not logged; there are {sorted(metrics)}.')
         return wanted
     for name in (*_METRICS, *metrics):
         if name in metrics and name.endswith(_ENDINGS):
             return name
-    raise ValueError(f"no mAP among {sorted(metrics)}: name one with metric='...'.")
+    raise UserError(f"no mAP among {sorted(metrics)}: name one with metric='...'.")
 
 
 def per_class(metric: str, metrics: dict[str, float]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkd.compat import read_config_text, write_config_text
+from mmkd.utils.errors import UserFileExistsError
 from mmkd.utils.records import read_record, write_record
 
 from .jobs import Job
@@ -112,7 +113,7 @@ def clear(folder: Path) -> None:
     if not folder.exists():
         return
     if any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise FileExistsError(f'{folder} holds other files: choose another --work-dir.')
+        raise UserFileExistsError(f'{folder} holds other files: choose another --work-dir.')
     shutil.rmtree(folder)
 
 

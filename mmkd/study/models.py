@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmkd import visualization
 from mmkd.engine.commands.complexity import count_flops, count_parameters
 from mmkd.registry import MODELS
+from mmkd.utils.config_walk import dataset_configs
 from mmkd.utils.quiet import quiet_host
 from mmkd.visualization import Boxes, MaskedImage
 
@@ -131,9 +132,7 @@ def _methods_with_masks(config: Any) -> list[str]:
 
 def _unmirrored(dataset: Mapping[str, Any]) -> None:
     """Sets the probability of every flip to 0, through wrappers of data sets."""
-    for transform in dataset.get('pipeline') or ():
-        if str(transform.get('type', '')).endswith('RandomFlip'):
-            transform['prob'] = 0.0
-    inner = dataset.get('dataset')
-    for part in [*([inner] if inner else []), *(dataset.get('datasets') or ())]:
-        _unmirrored(part)
+    for _, part in dataset_configs(dataset):
+        for transform in part.get('pipeline') or ():
+            if str(transform.get('type', '')).endswith('RandomFlip'):
+                transform['prob'] = 0.0

@@ -9,8 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 
-from mmkd.compat import resolve_config_path
-from mmkd.engine.checks.preflight import checkpoint_of, is_distillation
+from mmkd.compat import is_distillation, resolve_config_path
+from mmkd.engine.checks.preflight import checkpoint_of
+
+from ..utils.errors import UserError, UserFileNotFoundError
 
 TEACHER, STUDENT = 'teacher', 'student'
 _KEYS = {
@@ -125,7 +127,7 @@ def read_study(path: str | Path | None, overrides: Mapping[str, Any]) -> Study:
         settings[key] = {**settings[key], **value} if merged else value
     unknown = sorted(set(settings) - _KEYS)
     if unknown:
-        raise ValueError(f'study: unknown settings {unknown}; there are {sorted(_KEYS)}.')
+        raise UserError(f'study: unknown settings {unknown}; there are {sorted(_KEYS)}.')
     return make_study(settings, folder, Path(path).stem if path else 'study')
 
 
@@ -134,7 +136,7 @@ def make_study(settings: Mapping[str, Any], folder: Path, name: str) -> Study:
     seeds = _seeds(settings.get('seeds', (0, 1, 2)), 'seeds')
     methods = settings.get('methods') or {}
     if not methods:
-        raise ValueError(
+        raise UserError(
             "study: methods is empty: name at least one, e.g. {'fgfi': [{'type': 'mmkd.FGFI'}]}."
         )
     arms = [_make_arm(key, value, seeds) for key, value in methods.items()]
@@ -160,11 +162,11 @@ def make_study(settings: Mapping[str, Any], folder: Path, name: str) -> Study:
 
 def _read_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f'there is no study file {path} (looked in {Path.cwd()}).')
+        raise UserFileNotFoundError(f'there is no study file {path} (looked in {Path.cwd()}).')
     try:
         return Config.fromfile(path).to_dict()
     except ConfigParsingError as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+        raise UserError(f'{path} cannot be read: {error}') from error
 
 
 def _detectors_of_pair(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -201,15 +203,15 @@ def _make_detector(value: Any, role: str, folder: Path) -> Detector:
     if isinstance(value, (str, Path)):
         value = dict(config=str(value))
     if not isinstance(value, Mapping) or 'config' not in value:
-        raise ValueError(
+        raise UserError(
             f'study: {role} must be a config file or dict(config=..., checkpoint=...), '
             f'got {value!r}.'
         )
     unknown = sorted(set(value) - _DETECTOR_KEYS)
     if unknown:
-        raise ValueError(f'study: {role} has unknown settings {unknown}: {sorted(_DETECTOR_KEYS)}.')
+        raise UserError(f'study: {role} has unknown settings {unknown}: {sorted(_DETECTOR_KEYS)}.')
     if role == STUDENT and value.get('checkpoint'):
-        raise ValueError(
+        raise UserError(
             'study: student.checkpoint: the student is trained by the study; to start it from '
             'weights set load_from or its init_cfg in cfg_options.'
         )
@@ -231,7 +233,7 @@ def _find(path: str, folder: Path, setting: str) -> str:
             return str(candidate.resolve())
     resolve_config_path(path)
     remedy = ', or leave it out and the study trains the teacher' if 'checkpoint' in setting else ''
-    raise FileNotFoundError(
+    raise UserFileNotFoundError(
         f'study: {setting}={path!r} does not exist (looked in {folder} and {Path.cwd()}): correct '
         f'the path{remedy}.'
     )
@@ -239,7 +241,7 @@ def _find(path: str, folder: Path, setting: str) -> str:
 
 def _make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
     if name in (TEACHER, STUDENT) or not _NAME.fullmatch(name):
-        raise ValueError(
+        raise UserError(
             f'study: a method may not be named {name!r}: it is a folder; take letters, digits and '
             f'"_.+-", and neither {TEACHER!r} nor {STUDENT!r}.'
         )
@@ -251,7 +253,7 @@ def _make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
     methods = [methods] if isinstance(methods, (str, Mapping)) else list(methods or ())
     methods = [dict(type=m) if isinstance(m, str) else dict(m) for m in methods]
     if unknown or not methods or not all('type' in method for method in methods):
-        raise ValueError(
+        raise UserError(
             f'study: methods[{name!r}] must be a list of method configs, or a dict of '
             f'{sorted(_ARM_KEYS)}; got {value!r}.'
         )
@@ -271,10 +273,10 @@ def _seeds(value: Any, setting: str) -> tuple[int, ...]:
     seeds = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
     whole = all(isinstance(seed, int) and seed >= 0 for seed in seeds)
     if not seeds or not whole or len(set(seeds)) < len(seeds):
-        raise ValueError(f'study: {setting} must be distinct integers >= 0, got {value!r}.')
+        raise UserError(f'study: {setting} must be distinct integers >= 0, got {value!r}.')
     return seeds
 
 
 def _check_epochs(value: Any, setting: str) -> None:
     if value is not None and (not isinstance(value, int) or value < 1):
-        raise ValueError(f'study: {setting} must be an integer >= 1, got {value!r}.')
+        raise UserError(f'study: {setting} must be an integer >= 1, got {value!r}.')

@@ -6,6 +6,7 @@ from itertools import combinations
 from statistics import median
 from typing import Any
 
+from mmkd.utils.errors import UserError
 from mmkd.version import __version__
 
 from . import markers
@@ -34,7 +35,7 @@ def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
     """
     runs = {job.index: _read_run(job) for job in jobs if _usable(job)}
     if not runs:
-        raise ValueError(f'{study.name}: no run is finished yet in {study.work_dir}.')
+        raise UserError(f'{study.name}: no run is finished yet in {study.work_dir}.')
     logged = {name: value for run in runs.values() for name, value in run['metrics'].items()}
     metric = find_metric(study.metric, logged)
     for run in runs.values():

@@ -4,6 +4,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..utils.errors import UserError
+
 _SCALED = ('begin', 'end', 'T_max', 'step_size')
 
 
@@ -24,7 +26,7 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     """
     old = config.train_cfg.get('max_epochs')
     if old is None:
-        raise ValueError(
+        raise UserError(
             f'{config.filename} has no train_cfg.max_epochs: a study takes epoch-based configs.'
         )
     if epochs is None or epochs == old:

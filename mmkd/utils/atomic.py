@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from .errors import UserOSError
+
 ATOMIC_BACKEND = 'mmkd_atomic_local'
 _numbers = count()
 
@@ -38,11 +40,10 @@ def write_atomically(data: bytes, path: str | Path) -> None:
         _flush_folder(path.parent)
     except OSError as error:
         kept = 'The earlier file is kept' if path.is_file() else 'There is no earlier one'
-        raise OSError(
-            error.errno,
+        raise UserOSError(
             f'could not write {len(data)} bytes to {path}: {error.strerror}. {kept}; free space '
             'in the folder (checkpoints need room for one more than max_keep_ckpts) or name '
-            'another folder, then resume from the last checkpoint',
+            'another folder, then resume from the last checkpoint.'
         ) from error
     finally:
         with suppress(OSError):  # it was moved, or never made

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .errors import UserError
+
 _TRAINING = '.training.lock'
 _RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 # Data loaders of a killed training outlive it by 5 seconds, and where filelock is older than 4
@@ -50,7 +52,7 @@ def only_training(work_dir: str, launcher: str) -> Iterator[None]:
     file = Path(work_dir) / _TRAINING
     lock = hold(file, _PATIENCE)
     if lock is None:
-        raise ValueError(
+        raise UserError(
             f'another training writes into {work_dir} (it holds {file}): wait until it has ended, '
             'or give this one another --work-dir.'
         )

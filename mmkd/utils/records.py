@@ -7,6 +7,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mmkd.utils.atomic import write_atomically
 
+from .errors import UserError
+
 Record = TypeVar('Record')
 
 
@@ -30,11 +32,11 @@ def read_record(file: Path, kind: type[Record]) -> Record | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(_damaged(file, str(error))) from error
+        raise UserError(_damaged(file, str(error))) from error
     for name, hint in get_type_hints(kind).items():
         value = getattr(record, name)
         if not _fits(value, hint):
-            raise ValueError(_damaged(file, f'{name} is {value!r}'))
+            raise UserError(_damaged(file, f'{name} is {value!r}'))
     return record
 
 

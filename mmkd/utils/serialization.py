@@ -16,11 +16,13 @@ from mmengine.logging import HistoryBuffer
 
 from mmkd.compat import log_history
 
+from .errors import UserTypeError
+
 _BUFFER, _ARRAY = '__mmkd_history_buffer__', '__mmkd_array__'
 _ATOMS = (str, bytes, bool, int, float, complex, type(None))
 
 
-class NotPlainError(TypeError):
+class NotPlainError(UserTypeError):
     """A value has no plain form."""
 
 

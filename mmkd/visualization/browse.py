@@ -12,6 +12,8 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.fileio import get
 from mmengine.structures import InstanceData
 
+from ..utils.errors import UserFileExistsError
+
 
 def draw_dataset(
     dataset: Any,
@@ -42,7 +44,7 @@ def draw_dataset(
     paths = [Path(out_dir) / f'{index:06d}_{_stem(dataset, index)}.png' for index in numbers]
     there = [path for path in paths if path.exists()]
     if there and not force:
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'{there[0]} exists, as do {len(there) - 1} more: name another folder, or replace them '
             'with --force.'
         )

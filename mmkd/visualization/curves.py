@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..utils.errors import UserError, UserFileNotFoundError
 from .style import LINES, finish_axes, new_figure, shared_legend
 
 _SCALARS = 'vis_data/scalars.json'
@@ -44,12 +45,12 @@ def read_run(work_dir: str | Path) -> RunScalars:
 
     Raises:
         FileNotFoundError: There is no log.
-        ValueError: A line that is not the last is no JSON; names file and line.
+        ValueError: A line that is not the last is not valid JSON; names file and line.
     """
     path = Path(work_dir)
     log = path if path.is_file() else find_scalars(path)
     if log is None:
-        raise FileNotFoundError(f'no */{_SCALARS} below {path}: has the run started?')
+        raise UserFileNotFoundError(f'no */{_SCALARS} below {path}: has the run started?')
     lines = log.read_text(errors='replace').splitlines()
     run = RunScalars()
     for number, line in enumerate(lines, 1):
@@ -58,9 +59,9 @@ def read_run(work_dir: str | Path) -> RunScalars:
         except ValueError as error:
             if number == len(lines):  # being written at this moment
                 break
-            raise ValueError(f'{log}, line {number} is no JSON: {error}.') from error
+            raise UserError(f'{log}, line {number} is not valid JSON: {error}.') from error
         except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
-            raise ValueError(f'{log}, line {number} is not as MMEngine writes it.') from error
+            raise UserError(f'{log}, line {number} is not as MMEngine writes it.') from error
     return run
 
 
@@ -93,7 +94,7 @@ def draw_metric_curves(
     axes = figure.subplots()
     for (name, run), (colour, line, marker) in zip(runs.items(), styles(len(runs)), strict=True):
         if metric not in run.val:
-            raise ValueError(f'{name} logged no {metric!r}, only {sorted(run.val)}.')
+            raise UserError(f'{name} logged no {metric!r}, only {sorted(run.val)}.')
         steps, values = run.val[metric]
         axes.plot(
             steps,
@@ -128,7 +129,7 @@ def draw_loss_curves(
     titles = names or {name: name for name in logged}
     wanted = {name: label for name, label in titles.items() if name in logged}
     if not wanted:
-        raise ValueError(f'no run has logged any of {sorted(names or {})}; there are {logged}.')
+        raise UserError(f'no run has logged any of {sorted(names or {})}; there are {logged}.')
     columns = min(len(wanted), 3)
     rows = -(-len(wanted) // columns)
     figure = new_figure(3.4 * columns, 2.6 * rows + 0.4)

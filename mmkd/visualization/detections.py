@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torchvision.ops import box_iou
 
+from ..utils.errors import UserError
 from .style import BLUE, GREEN, PURPLE, VERMILION, add_boxes, new_figure, show_image
 
 _HIT_IOU = 0.5
@@ -88,7 +89,7 @@ def draw_detections(
     """
     for name, found in columns.items():
         if len(found) != len(images):
-            raise ValueError(f'{name} has detections of {len(found)} images, not {len(images)}.')
+            raise UserError(f'{name} has detections of {len(found)} images, not {len(images)}.')
     width = 2.9
     heights = [width * image.shape[0] / image.shape[1] + 0.28 for image in images]
     figure = new_figure(width * (len(columns) + 1), sum(heights) + 0.4)

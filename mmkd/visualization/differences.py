@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..utils.errors import UserError
 from .style import new_figure, show_image
 
 _COLUMNS = 3
@@ -29,7 +30,7 @@ def draw_differences(
         ValueError: There are not as many maps as strides.
     """
     if len(maps) != len(strides) or not maps:
-        raise ValueError(f'{len(maps)} maps do not go with strides {list(strides)}.')
+        raise UserError(f'{len(maps)} maps do not go with strides {list(strides)}.')
     height, width = image.shape[:2]
     columns = min(len(maps) + 1, _COLUMNS)
     rows = -(-(len(maps) + 1) // columns)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmkd.distiller import Distiller
 from mmkd.registry import HOOKS
+from mmkd.utils.errors import UserError
 
 from .detections import Boxes, draw_detections
 from .differences import draw_differences
@@ -46,7 +47,7 @@ class DistillVisualizationHook(Hook):
 
     def __init__(self, interval: int = 500, num_images: int = 1, score_thr: float = 0.3) -> None:
         if interval < 1 or num_images < 0:
-            raise ValueError(
+            raise UserError(
                 'DistillVisualizationHook needs interval >= 1 and num_images >= 0, got '
                 f'{interval} and {num_images}.'
             )

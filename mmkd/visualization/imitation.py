@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..utils.errors import UserError
 from .style import BLUE, ORANGE, SKY, add_boxes, new_figure, show_image
 
 _COLUMNS = 3
@@ -43,7 +44,7 @@ def draw_imitation(
         ValueError: There are not as many masks as strides.
     """
     if len(masks) != len(strides) or not masks:
-        raise ValueError(f'{len(masks)} masks do not go with strides {list(strides)}.')
+        raise UserError(f'{len(masks)} masks do not go with strides {list(strides)}.')
     columns = _columns(len(masks))
     rows = math.ceil(len(masks) / columns)
     width = 3.4

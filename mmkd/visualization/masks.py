@@ -12,8 +12,11 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmkd.compat import is_distillation
 from mmkd.distiller import Distiller, Method
 from mmkd.registry import MODELS
+from mmkd.utils.config_walk import dataset_configs
+from mmkd.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def imitation_dataset(config: Config, split: str) -> Any:
     key = f'{split}_dataloader'
     for needed in ('train_dataloader', key):
         if config.get(needed) is None:
-            raise ValueError(f'{config.filename} has no {needed}: choose the other --split.')
+            raise UserError(f'{config.filename} has no {needed}: choose the other --split.')
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset = copy.deepcopy(config[key].dataset)
     if split != 'train':
@@ -79,23 +82,23 @@ def build_imitator(config: Config, method: str | None = None) -> tuple[Distiller
         ValueError: The model distils nothing, or none or several of its methods have a mask.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
-    model_type = str(config.model.get('type'))
-    if model_type.split('.')[-1] != 'DistillDetector':
-        raise ValueError(
-            f'{config.filename} is the config of a {model_type}, which has no teacher: name a '
-            "distillation config, whose model has type='mmkd.DistillDetector'."
+    if not is_distillation(config):
+        raise UserError(
+            config.filename,
+            f'is the config of a {config.model.get("type")}, which has no teacher',
+            "name a distillation config, whose model has type='mmkd.DistillDetector'",
         )
     model = MODELS.build(dict(config.model, type='mmkd.DistillDetector'))
     masked = {name: method for name, method in model.distill.items() if method.has_masks}
     if not masked:
-        raise ValueError(
+        raise UserError(
             f'{config.filename}: none of its methods has an imitation mask '
             f"({', '.join(model.distill)}). Add dict(type='mmkd.FGFI') to methods."
         )
     if method is None and len(masked) > 1:
-        raise ValueError(f'{len(masked)} methods have a mask: choose one of {list(masked)}.')
+        raise UserError(f'{len(masked)} methods have a mask: choose one of {list(masked)}.')
     if method is not None and method not in masked:
-        raise ValueError(f'method {method!r} has no mask here: choose one of {list(masked)}.')
+        raise UserError(f'method {method!r} has no mask here: choose one of {list(masked)}.')
     chosen = masked[method or next(iter(masked))]
     return model, chosen
 
@@ -140,10 +143,8 @@ def _boxes(instances: Any) -> np.ndarray:
 
 
 def _pipeline_owner(dataset: Any) -> Any:
-    """The innermost dataset config, below wrappers such as RepeatDataset."""
-    if dataset.get('pipeline'):
-        return dataset
-    for inner in [dataset.get('dataset'), *dataset.get('datasets', [])]:
-        if inner is not None:
-            return _pipeline_owner(inner)
-    raise ValueError(f'the dataset {dataset.get("type")} has no pipeline.')
+    """The dataset config that has the pipeline, below wrappers such as RepeatDataset."""
+    for _, part in dataset_configs(dataset):
+        if part.get('pipeline'):
+            return part
+    raise UserError(f'the dataset {dataset.get("type")} has no pipeline.')

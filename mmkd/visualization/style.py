@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from ..utils.errors import UserFileExistsError
+
 # Okabe and Ito's palette: told apart with every form of colour blindness. Source: Color Universal
 # Design, https://jfly.uni-koeln.de/color/ (2008). Yellow is left out: too pale on white paper.
 BLACK, BLUE, ORANGE, GREEN = '#000000', '#0072B2', '#E69F00', '#009E73'
@@ -48,7 +50,7 @@ def check_free(paths: Sequence[Path], *, force: bool = False) -> None:
     taken = [path for path in paths if path.exists()]
     if taken and not force:
         more = f' and {len(taken) - 1} more exist' if len(taken) > 1 else ' exists'
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'{taken[0]}{more}: name another folder, or replace the files with --force.'
         )
 

@@ -178,7 +178,7 @@ class TestChecking:
         assert fetch(item(server, '/a.zip', None), tmp_path)[1]
         with pytest.raises(ValueError, match='a in it is damaged'):
             fetch(item(server, '/b.zip', None), tmp_path)
-        with pytest.raises(ValueError, match='no zip archive'):
+        with pytest.raises(ValueError, match='not a zip archive'):
             fetch(item(server, '/c.zip', None), tmp_path)
 
     @pytest.mark.parametrize('place, value, match', [

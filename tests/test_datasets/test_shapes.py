@@ -185,7 +185,7 @@ def test_the_command_draws_reuses_and_refuses(tmp_path, run):
     manifest = json.loads((tmp_path / 'set/shapes.json').read_text())
     assert manifest['config'] == dict(train=3, val=2, width=128, height=96, seed=4)
     message, _ = run(out, '--train', '4')
-    assert message.startswith('FileExistsError') and '--force' in message
+    assert message.startswith('error: ') and '--force' in message
     assert 'train must be >= 1' in run(out, '--train', '0')[0]
     assert run(out, *options[:-1], '5', '--force')[0] == 0
 

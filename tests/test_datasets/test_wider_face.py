@@ -61,7 +61,7 @@ def test_mmdetections_data_set_reads_what_is_written(root):
 ])  # fmt: skip
 def test_another_file_is_refused(tmp_path, text):
     (tmp_path / 'list.txt').write_text(text)
-    with pytest.raises(ValueError, match='list.txt, line 1: no list of WIDER FACE'):
+    with pytest.raises(ValueError, match='list.txt, line 1: not a list of WIDER FACE'):
         read_wider_face_list(tmp_path / 'list.txt')
 
 

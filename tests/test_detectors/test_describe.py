@@ -96,7 +96,7 @@ def test_a_network_that_needs_another_size_is_told_it():
     assert 'teacher: the dry run failed on images of 256 x 256, 512 x 512, 1024 x 1024 pi' in str(
         error.value
     )
-    assert '(wrong size). Give the DistillDetector a dry_run_size' in str(error.value)
+    assert '(wrong size): give the DistillDetector a dry_run_size' in str(error.value)
     assert describe(model, 'teacher', [200, 400]).strides == (8,)
 
 

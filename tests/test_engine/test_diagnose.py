@@ -200,7 +200,7 @@ class TestLevels:
         cfg.model.teacher.config = tiny_retinanet_cfg()
         (check,) = findings(cfg).values()
         assert 'The feature levels differ: student strides [4, 8, 16, 32, 64]' in check.text
-        assert check.remedy.startswith('Give both detectors the same levels')
+        assert check.remedy.startswith('give both detectors the same levels')
 
     def test_shifted_by_hand_are_found(self, cfg):
         cfg.model.methods[0].levels = [[0, 1], [1, 2]]

@@ -392,9 +392,9 @@ class TestOptions:
         truth = dict(images=[], annotations=[], categories=categories)
         path.write_text(json.dumps(truth))
         metric = CocoMetric(ann_file=str(path))
-        with pytest.raises(ValueError, match="two categories .* are called 'dog': rename or"):
+        with pytest.raises(ValueError, match="are both called 'dog', and .*: rename or"):
             metric.dataset_meta = dict(classes=('cat', 'dog'))
-        with pytest.raises(ValueError, match=r"classes has \['cta'\]"):
+        with pytest.raises(ValueError, match=r"metainfo\.classes has \['cta'\], no categ"):
             metric.dataset_meta = dict(classes=('cta',))  # as the validation loop sets it
         metric.dataset_meta = dict(classes=('cat',))
         assert metric.dataset_meta == dict(classes=('cat',))

@@ -169,13 +169,13 @@ class TestRefusals:
 
     def test_a_file_that_is_damaged(self, tmp_path):
         (tmp_path / 'truth.json').write_text('{')
-        with pytest.raises(ValueError, match='is no JSON'):
+        with pytest.raises(ValueError, match='is not valid JSON'):
             CaltechMetric(ann_file=str(tmp_path / 'truth.json'))
 
     @pytest.mark.parametrize('text', ['[]', '{"images": [], "annotations": []}'])
     def test_a_file_that_is_none_of_coco(self, tmp_path, text):
         (tmp_path / 'truth.json').write_text(text)
-        with pytest.raises(ValueError, match='truth.json.* is no COCO file: see'):
+        with pytest.raises(ValueError, match='truth.json.* is not a COCO file: see'):
             CaltechMetric(ann_file=str(tmp_path / 'truth.json'))
 
     def test_an_annotation_of_no_image(self, tmp_path):

@@ -19,7 +19,7 @@ def test_levels_pair_by_hand():
 
 @pytest.mark.parametrize('levels', [[[0, 2]], [[-1, 0]], [[0]], [0, 1]])
 def test_a_pair_that_does_not_exist_is_refused(levels):
-    with pytest.raises(ValueError, match='no \\[student index, teacher index\\]'):
+    with pytest.raises(ValueError, match='not a \\[student index, teacher index\\]'):
         pair_levels([4, 8], [8, 16], levels=levels)
 
 

@@ -144,4 +144,4 @@ def test_a_note_of_the_last_checkpoint_that_misleads_is_refused(folder, tmp_path
     (tmp_path / 'last_checkpoint').write_text('gone/epoch_3.pth')
     args = [folder / 'config.py', '--work-dir', tmp_path, '--resume']
     text = said(tmp_path / 'log', *args)
-    assert "'gone/epoch_3.pth', which does not exist" in text
+    assert "'gone/epoch_3.pth' does not exist" in text

@@ -42,7 +42,7 @@ def test_a_last_line_that_is_being_written_is_left_out(tmp_path):
 def test_a_damaged_line_is_named(tmp_path):
     path = write_log(tmp_path, TRAIN)
     path.write_text('{"lr":\n' + path.read_text())
-    with pytest.raises(ValueError, match=r'scalars\.json, line 1 is no JSON'):
+    with pytest.raises(ValueError, match=r'scalars\.json, line 1 is not valid JSON'):
         read_run(tmp_path)
 
 

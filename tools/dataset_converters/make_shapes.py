@@ -42,7 +42,7 @@ def main() -> None:
                 args.out_dir, config, force=args.force, on_image=lambda: progress.advance(bar)
             )
     except (ValueError, OSError) as error:
-        sys.exit(f'{type(error).__name__}: {error}')
+        sys.exit(f'error: {error}')
     state = 'drawn' if drawn else 'already complete, reused'
     console.print(f'{args.train} + {args.val} images in {args.out_dir}: {state}.')
 

@@ -19,7 +19,7 @@ class Item(NamedTuple):
         url: Where it is.
         path: Where it goes, relative to the folder of all data sets.
         md5: Published checksum, or None where there is none.
-        unpack: Folder that its content belongs in, or None for a file that is no archive.
+        unpack: Folder that its content belongs in, or None for a file that is not an archive.
     """
 
     url: str

@@ -61,7 +61,7 @@ def _fault_of_zip(path: Path, on_bytes: Callable[[int, int], None]) -> str | Non
                 except RuntimeError as error:  # encrypted, or compressed in an unknown way
                     return f'{member.filename} in it cannot be read ({error})'
     except zipfile.BadZipFile as error:
-        return f'it is no zip archive ({error})'
+        return f'it is not a zip archive ({error})'
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
+from ...utils.errors import UserConnectionError, UserError, UserFileExistsError, UserOSError
 from .catalogue import Item
 from .check import fault_of
 
@@ -60,12 +61,12 @@ def fetch(
         OSError: The disk has no room.
     """
     if retries < 0:
-        raise ValueError(f'retries must be >= 0, got {retries}.')
+        raise UserError(f'retries must be >= 0, got {retries}.')
     path = Path(root) / item.path
     if path.exists():
         fault = fault_of(path, item, on_check)
         if fault:
-            raise FileExistsError(
+            raise UserFileExistsError(
                 f'{path} exists but {fault}: move it away to have it downloaded, nothing is '
                 'overwritten.'
             )
@@ -74,7 +75,7 @@ def fetch(
     part = path.with_name(f'{path.name}.part')
     for file in (part, _tag(part)):
         if file.is_symlink():
-            raise ValueError(
+            raise UserError(
                 f'{file} is a link to {os.readlink(file)}, which the download would write over: '
                 'remove the link.'
             )
@@ -84,7 +85,7 @@ def fetch(
             break
         except _Interrupted as error:
             if attempt == retries:
-                raise ConnectionError(
+                raise UserConnectionError(
                     f'{item.url}: {error}. {_length(part)} bytes are in {part}; call again to '
                     'continue.'
                 ) from error
@@ -93,9 +94,11 @@ def fetch(
             time.sleep(pause)
     fault = fault_of(part, item, on_check)
     if fault:
-        raise ValueError(f'{part} is complete but {fault}: delete it and call again.')
+        raise UserError(f'{part} is complete but {fault}: delete it and call again.')
     if path.exists():
-        raise FileExistsError(f'{path} was written by another process meanwhile; {part} is left.')
+        raise UserFileExistsError(
+            f'{path} was written by another process meanwhile; {part} is left.'
+        )
     part.rename(path)
     _tag(part).unlink(missing_ok=True)
     return path, True
@@ -117,7 +120,9 @@ def _transfer(url: str, part: Path, timeout: float, on_bytes: OnBytes) -> None:
             return  # nothing was left to send
         if error.code >= 500 or error.code in (408, 429):
             raise _Interrupted(f'the server answers {error.code}') from error
-        raise ConnectionError(f'{url}: the server answers {error.code} {error.reason}.') from error
+        raise UserConnectionError(
+            f'{url}: the server answers {error.code} {error.reason}.'
+        ) from error
     except (OSError, HTTPException) as error:
         raise _Interrupted(str(error)) from error
     with response:
@@ -132,7 +137,7 @@ def _append(response: HTTPResponse, part: Path, there: int, on_bytes: OnBytes) -
     if total is not None:
         free = shutil.disk_usage(part.parent).free
         if total - there > free:
-            raise OSError(
+            raise UserOSError(
                 f'{part.parent} has {free >> 20} MiB left, {part.name} lacks '
                 f'{total - there >> 20} MiB: make room or choose another folder.'
             )
@@ -162,7 +167,7 @@ def _compare(response: HTTPResponse, part: Path, length: int) -> None:
                     break
                 remote += more
             if local != remote:
-                raise ValueError(
+                raise UserError(
                     f'{part} is not the beginning of what the server has now: move it away and '
                     'call again.'
                 )

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ...utils.errors import UserError, UserFileExistsError
 from ..writing import whole_file
 
 ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
@@ -48,7 +49,7 @@ def unpack(
 
     Raises:
         FileExistsError: A file of another length has a member's name.
-        ValueError: It is no archive, a damaged one, or it has a member that would leave the folder,
+        ValueError: It is not an archive, is damaged, or has a member that would leave the folder,
             is neither file nor folder (a link, a device), is encrypted, is compressed in an unknown
             way, or clashes with another on some file systems. Nothing was written then.
     """
@@ -56,7 +57,7 @@ def unpack(
         return _unpack(Path(archive), Path(folder), on_file)
     except _DAMAGED as error:
         reason = str(error).split('\n')[0].rstrip(':')
-        raise ValueError(
+        raise UserError(
             f'{archive} is damaged or no archive ({reason}): move it away and fetch it again.'
         ) from error
 
@@ -68,7 +69,7 @@ def _unpack(archive: Path, folder: Path, on_file: Callable[[], None]) -> tuple[i
         target = _inside(folder, member.name, archive)
         if target.exists():
             if not target.is_file() or target.stat().st_size != member.size:
-                raise FileExistsError(
+                raise UserFileExistsError(
                     f'{target} is not the file of {archive}: move it away, nothing is overwritten.'
                 )
             there += 1
@@ -94,7 +95,7 @@ def _check_names(archive: Path, folder: Path) -> None:
         clash = files.get(key) or folders.get(key)
         clash = clash or next((files[outer] for outer in above if outer in files), None)
         if clash is not None:
-            raise ValueError(
+            raise UserError(
                 f'{archive} holds {clash!r} and {member.name!r}, which are one place on some file '
                 'systems: not unpacked. Fetch it again, or unpack it by hand.'
             )
@@ -128,11 +129,11 @@ def _members(archive: Path) -> Iterator[_Member]:
                 elif not entry.isdir():
                     raise _foreign(archive, entry.name, 'is a link or a device')
     else:
-        raise ValueError(f'{archive} is none of {ARCHIVES}.')
+        raise UserError(f'{archive} is none of {ARCHIVES}.')
 
 
-def _foreign(archive: Path, name: str, what: str) -> ValueError:
-    return ValueError(
+def _foreign(archive: Path, name: str, what: str) -> UserError:
+    return UserError(
         f'{archive} holds {name!r}, which {what}: not unpacked. Fetch it again, or unpack it by '
         'hand.'
     )
@@ -148,5 +149,5 @@ def _inside(folder: Path, name: str, archive: Path) -> Path:
     """The member's place, refused where it is outside the folder."""
     target = (folder / name).resolve()
     if not target.is_relative_to(folder.resolve()):
-        raise ValueError(f'{archive} holds {name!r}, which would leave {folder}: not unpacked.')
+        raise UserError(f'{archive} holds {name!r}, which would leave {folder}: not unpacked.')
     return target

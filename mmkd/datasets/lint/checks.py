@@ -75,7 +75,7 @@ def _read_header(path: str, decode: bool) -> tuple[ImageHeader | None, tuple[str
     try:
         return read_header(path, decode=decode), None
     except FileNotFoundError:
-        there = 'what is there is not a file' if os.path.exists(path) else ''
+        there = 'what is there is no file' if os.path.exists(path) else ''
         return None, ('missing-image', there)
     except ValueError as error:
         return None, ('unreadable-image', str(error))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ...utils.errors import UserError
 from ..findings import Findings
 from ..reading import LIMIT, read_json
 from .records import BROKEN, Box, Record, Split
@@ -34,7 +35,7 @@ def read_coco(
     """
     split = _split(ann_file, images, name, classes)
     if not split.records and not split.faults:
-        raise ValueError(f'{ann_file} is not a COCO annotation file: it lists no image.')
+        raise UserError(f'{ann_file} is not a COCO annotation file: it lists no image.')
     return split
 
 
@@ -71,8 +72,8 @@ def _split(
     return split
 
 
-def check_coco_file(ann_file: str, images: str | None = None) -> None:
-    """Refuses a COCO file that would stop a training, or mislead it.
+def check_coco_file(ann_file: str, images: str | None = None) -> tuple[str, ...]:
+    """Refuses a COCO file that would stop a training, or mislead it; its categories' names.
 
     Args:
         ann_file: The file.
@@ -93,6 +94,15 @@ def check_coco_file(ann_file: str, images: str | None = None) -> None:
         if not os.path.isfile(record.image):
             findings.problem(record.image, 'no such file', 'add it or take its entry out')
     findings.raise_problems()
+    return split.classes or ()
+
+
+def category_names(ann_file: str) -> tuple[str, ...]:
+    """Names of the categories of a metric's file, none where it is not of COCO's kind."""
+    try:
+        return tuple(entry['name'] for entry in read_json(ann_file)['categories'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _content(ann_file: str) -> dict[str, list]:
@@ -105,7 +115,7 @@ def _content(ann_file: str) -> dict[str, list]:
         what = f'{wrong[0]} is not a list but {content[wrong[0]]!r:.50}'
     else:
         return content
-    raise ValueError(f'{ann_file} is not a COCO annotation file: {what}.')
+    raise UserError(f'{ann_file} is not a COCO annotation file: {what}.')
 
 
 def _entries(key: str, entries: list, split: Split) -> Iterator[tuple[str, dict]]:

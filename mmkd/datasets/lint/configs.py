@@ -1,17 +1,21 @@
 """The data sets of a config, as the linter reads them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmdet.datasets import CocoDataset, XMLDataset
-from mmdet.registry import DATASETS
+from mmdet.evaluation import CocoMetric, LVISMetric
+from mmdet.registry import DATASETS, METRICS
+from mmengine.registry import Registry
 
+from ...utils.coco_classes import compare_classes, first_mismatch
+from ...utils.config_walk import configs_in, datasets_of
+from ...utils.errors import UserError, UserFileNotFoundError
 from ..kitti import KITTIDataset
 from ..reading import read_lines
 from ..voc_folder import VOCFolderDataset
-from .coco import check_coco_file, read_coco
+from .coco import category_names, check_coco_file, read_coco
 from .readers import read_kitti, read_voc
 from .records import Box, Record, Split
 
@@ -35,71 +39,80 @@ def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> l
     splits: list[Split] = []
     done: list[tuple] = []
     for name in names:
-        dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
-        for part in _parts(dataset):
-            key = (
-                part.get('type'),
-                part.get('data_root'),
-                part.get('ann_file'),
-                repr(part.get('data_prefix')),
-            )
+        for _, part in datasets_of(cfg, name):
+            if part.get('dataset') or part.get('datasets'):
+                continue  # a wrapper
+            where = ('type', 'data_root', 'ann_file', 'data_prefix')
+            key = tuple(repr(part.get(setting)) for setting in where)
             if key not in done:
                 splits.append(_read(part, name))
             if name != 'train':  # to validate on what was trained on is worth a finding
                 done.append(key)
     if not splits:
-        raise ValueError(f'the config has no data set under {[f"{n}_dataloader" for n in names]}.')
+        raise UserError(f'the config has no data set under {[f"{n}_dataloader" for n in names]}.')
     return splits
 
 
 def check_coco_files(cfg: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Refuses COCO files that would stop a run or mislead it; each is read once.
+    """Refuses COCO files that would stop a run or mislead it.
 
-    They are the files of data sets that ``CocoDataset`` loads, and those of mmkd's and
-    MMDetection's ``CocoMetric``. Another storage than the local disk is not looked at.
+    They are the files of data sets that ``CocoDataset`` loads, and those of metrics. MMDetection
+    numbers the categories that it finds by their order in the file and calls them by the config's
+    list, without a word. Another storage than the local disk is not looked at.
 
     Args:
         cfg: The config.
         names: Of ``'train'``, ``'val'``, ``'test'``: what the run will read.
 
     Raises:
-        ValueError: Lists what is wrong with a file, or which of its images are missing.
+        UserError: Lists what is wrong with a file, which of its images are missing, or how its
+            categories differ from the classes.
     """
-    files: dict[str, str | None] = {}
+    read: dict[str, tuple[str, ...]] = {}
     for name in names:
+        known = []
+        for place, part in datasets_of(cfg, name):
+            cls, file = _class(part), _path(part, part.get('ann_file'))
+            setting, classes = f'{place}.metainfo.classes', classes_of(part)
+            if classes is not None:
+                known.append((setting, classes))
+            # A subclass that loads otherwise may number otherwise.
+            reader = getattr(cls, 'load_data_list', None)
+            if reader is CocoDataset.load_data_list and not _is_remote(part, file):
+                file = os.path.normpath(file)
+                read[file] = check_coco_file(file, _coco_images(part))
+                compare_classes(setting, classes or (), f'{place}.ann_file={file}', read[file])
         evaluator = cfg.get(f'{name}_evaluator')
-        for metric in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator or {}]:
-            kind = metric.get('type')
-            kind = getattr(kind, '__name__', str(kind)).split('.')[-1]
-            if kind == 'CocoMetric' and metric.get('ann_file') and not metric.get('backend_args'):
-                files[os.path.normpath(metric['ann_file'])] = None
-    for name in names:
-        for part in _parts((cfg.get(f'{name}_dataloader') or {}).get('dataset')):
-            reader = getattr(_class(part), 'load_data_list', None)
-            if reader is CocoDataset.load_data_list and not part.get('backend_args'):
-                files[os.path.normpath(_path(part, part.get('ann_file')))] = _coco_images(part)
-    for file, images in files.items():
-        check_coco_file(file, images)
+        for place, metric in configs_in(evaluator, f'{name}_evaluator', ('metrics',)):
+            cls, file = _class(metric, METRICS), metric.get('ann_file') or ''
+            if _is_remote(metric, file) or not file:
+                continue
+            file = os.path.normpath(file)
+            by_file = issubclass(cls or object, CocoMetric) and not issubclass(cls, LVISMetric)
+            if by_file and file not in read:
+                read[file] = check_coco_file(file)
+            categories = read[file] if by_file else category_names(file)
+            numbered = by_file and not metric.get('sort_categories')
+            for setting, classes in known:
+                compare_classes(setting, classes, f'{place}.ann_file={file}', categories, numbered)
 
 
-def _parts(dataset: Any) -> Iterator[Mapping[str, Any]]:
-    """The data sets inside wrappers and concatenations."""
-    if isinstance(dataset, (list, tuple)):
-        for part in dataset:
-            yield from _parts(part)
-    elif isinstance(dataset, Mapping):
-        inner = dataset.get('dataset') or dataset.get('datasets')
-        if inner is not None:
-            yield from _parts(inner)
-        else:
-            yield dataset
+def classes_of(dataset: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The classes of a data set's config or class; None where a file or building names them."""
+    own = getattr(_class(dataset), 'METAINFO', {}).get('classes')
+    classes = (dataset.get('metainfo') or {}).get('classes') or own
+    return tuple(classes) if isinstance(classes, (list, tuple)) else None
+
+
+def _is_remote(config: Mapping[str, Any], file: str) -> bool:
+    return bool(config.get('backend_args') or config.get('file_client_args')) or '://' in file
 
 
 def _read(config: Mapping[str, Any], name: str) -> Split:
     """One data set, by the reader of its class."""
     cls = _class(config)
     if cls is None:
-        raise ValueError(f'data set type {config.get("type")!r} is not registered.')
+        raise UserError(f'data set type {config.get("type")!r} is not registered.')
     # A subclass that loads otherwise has another layout.
     readers: dict[Any, Callable[[Mapping[str, Any], str, type], Split]] = {
         XMLDataset.load_data_list: _voc,
@@ -110,21 +123,17 @@ def _read(config: Mapping[str, Any], name: str) -> Split:
     try:
         return readers.get(cls.load_data_list, _any)(config, name, cls)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'{name}_dataloader.dataset.ann_file: {error}') from None
+        raise UserFileNotFoundError(f'{name}_dataloader.dataset.ann_file: {error}') from None
 
 
-def _class(config: Mapping[str, Any]) -> Any:
-    """The class of a data set, None where it is not registered."""
+def _class(config: Mapping[str, Any], registry: Registry = DATASETS) -> Any:
+    """The class of a config, None where it is not registered."""
     kind = config.get('type')
-    return DATASETS.get(kind) if isinstance(kind, str) else kind
+    return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def _path(config: Mapping[str, Any], part: str | None) -> str:
     return os.path.join(config.get('data_root') or '', part or '')
-
-
-def _classes(config: Mapping[str, Any], cls: Any) -> tuple[str, ...] | None:
-    return (config.get('metainfo') or {}).get('classes') or cls.METAINFO.get('classes')
 
 
 def _voc(config: Mapping[str, Any], name: str, cls: type) -> Split:
@@ -133,7 +142,7 @@ def _voc(config: Mapping[str, Any], name: str, cls: type) -> Split:
         _path(config, prefix),
         _path(config, config.get('ann_file', 'ImageSets/Main/train.txt')),
         name=name,
-        classes=_classes(config, cls),
+        classes=classes_of(config),
         ignore_classes=config.get('ignore_classes', ()),
         img_subdir=config.get('img_subdir', 'JPEGImages'),
         ann_subdir=config.get('ann_subdir', 'Annotations'),
@@ -148,15 +157,10 @@ def _coco_images(config: Mapping[str, Any]) -> str:
 def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
     # Categories that are not among the classes are left out by CocoDataset on purpose.
     split = read_coco(_path(config, config.get('ann_file')), _coco_images(config), name=name)
-    wanted = tuple(_classes(config, cls) or ())
-    taken = tuple(category for category in split.classes or () if category in wanted)
-    # CocoDataset numbers them by the file and calls them by the config.
-    for label, (called, real) in enumerate(zip_longest(wanted, taken)):
-        if called != real:
-            found = 'nothing' if real is None else repr(real)
-            detail = f'label {label} is called {called!r}, it is {found}'
-            split.faults.append(('class-order', detail))
-            break
+    if found := first_mismatch(classes_of(config) or (), split.classes or ()):
+        label, called, real = found
+        it_is = 'nothing' if real is None else repr(real)
+        split.faults.append(('class-order', f'label {label} is called {called!r}, it is {it_is}'))
     return split
 
 
@@ -179,7 +183,7 @@ def _any(config: Mapping[str, Any], name: str, cls: type) -> Split:
     try:
         dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True, 'lazy_init': False})
     except Exception as error:
-        raise ValueError(f'{name}_dataloader.dataset cannot be built: {error}') from error
+        raise UserError(f'{name}_dataloader.dataset cannot be built: {error}') from error
     classes = tuple(dataset.metainfo.get('classes') or ())
     records = [_record(dataset.get_data_info(i), classes) for i in range(len(dataset))]
     return Split(name, records, classes or None, source=dataset.ann_file)

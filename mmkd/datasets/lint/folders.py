@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ...utils.errors import UserError, UserFileNotFoundError
 from ..reading import read_lines
 from .coco import read_coco
 from .readers import read_kitti, read_voc
@@ -30,7 +31,7 @@ def splits_of_path(
     """
     root = Path(path)
     if not root.exists():
-        raise FileNotFoundError(f'{path} does not exist.')
+        raise UserFileNotFoundError(f'{path} does not exist.')
     if root.suffix == '.json' and root.is_file():
         return [_coco(root, classes, images)]
     if (root / 'Annotations').is_dir():
@@ -38,12 +39,12 @@ def splits_of_path(
     for training in (root / 'training', root):
         if (training / 'image_2').is_dir() and (training / 'label_2').is_dir():
             if classes:
-                raise ValueError(
+                raise UserError(
                     f'classes={tuple(classes)}: {path} is KITTI, whose types are fixed.'
                 )
             return _kitti(root, training)
-    raise ValueError(
-        f'{path} is no folder in VOC layout (Annotations, ImageSets/Main, JPEGImages), none of '
+    raise UserError(
+        f'{path} is not a folder in VOC layout (Annotations, ImageSets/Main, JPEGImages), none of '
         "KITTI's (image_2, label_2) and no COCO file (.json): name one of these, or a config."
     )
 
@@ -53,7 +54,7 @@ def _voc(root: Path, classes: Sequence[str] | None) -> list[Split]:
     files = sorted((root / 'ImageSets' / 'Main').glob('*.txt'), key=_usual_order)
     plain = [file for file in files if not _is_of_one_class(file)]
     if not plain:
-        raise ValueError(f'{root} has no split: ImageSets/Main holds no list of image ids.')
+        raise UserError(f'{root} has no split: ImageSets/Main holds no list of image ids.')
     listed = {image_id for file in plain for image_id in read_lines(file)}
     suffix = _suffix(root / 'JPEGImages', listed, '.jpg')
     return [
@@ -92,7 +93,7 @@ def _suffix(folder: Path, names: Iterable[str], usual: str) -> str:
 def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Split:
     """The file's split; its images are sought beside it, as in COCO's own folders."""
     if images and not Path(images).is_dir():
-        raise FileNotFoundError(f'--images {images}: there is no such folder.')
+        raise UserFileNotFoundError(f'--images {images}: there is no such folder.')
     name = file.stem.split('_')[-1]
     around = (file.parent.parent / name, file.parent.parent / 'images', file.parent / 'images')
     candidates = [Path(images)] if images else [*around, file.parent]
@@ -104,7 +105,7 @@ def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Spli
             for record in split.records:
                 record.image = os.path.join(folder, record.image)
             return split
-    raise FileNotFoundError(
+    raise UserFileNotFoundError(
         f'{split.records[0].image}, the first image of {file}, is in none of '
         f'{[str(folder) for folder in candidates]}: name the folder with --images.'
     )

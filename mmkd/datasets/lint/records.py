@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from ...utils.errors import UserError
+
 KINDS = {
     'missing-image': 'the image is not there',
-    'unreadable-image': 'the file is no image, or damaged',
+    'unreadable-image': 'the file is not an image, or damaged',
     'wrong-size': 'the annotation states another size than the image has',
     'missing-annotation': 'there is no annotation of the image',
     'broken-annotation': 'the annotation cannot be read',
@@ -131,7 +133,7 @@ class Report:
         """
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
-            raise ValueError(f'there are no findings of kind {unknown}; kinds are {tuple(KINDS)}.')
+            raise UserError(f'there are no findings of kind {unknown}; kinds are {tuple(KINDS)}.')
         kept = [finding for finding in self.findings if finding.kind not in kinds]
         return replace(self, findings=kept)
 

@@ -1,4 +1,4 @@
-"""Names in the configs of data loaders and evaluators: a mistyped one is refused with its path.
+"""Names in configs of models, data and metrics: a mistyped one is refused with its path.
 
 MMEngine calls constructors with what a config holds, late (the evaluator after the training data
 is read) and with Python's own error. Here signatures are compared first.
@@ -12,21 +12,52 @@ from typing import Any
 from mmcv.transforms import Compose, KeyMapper, RandomApply, RandomChoice, TestTimeAug
 from mmdet.datasets import CocoDataset, XMLDataset
 from mmengine.config import Config
-from mmengine.registry import DATA_SAMPLERS, DATASETS, EVALUATOR, METRICS, TRANSFORMS, Registry
+from mmengine.model import BaseDataPreprocessor, BaseModule
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    EVALUATOR,
+    METRICS,
+    MODELS,
+    TRANSFORMS,
+    Registry,
+)
 from torch.utils.data import DataLoader
 
 from mmkd.settings import accepted_arguments, check_known, nearest
+from mmkd.utils.config_walk import configs_in, datasets_of
+from mmkd.utils.errors import UserError
 
-_OF_MMENGINE = ('type', '_scope_')
 _OF_RUNNER = ('num_batch_per_epoch', 'disable_subprocess_warning')
+_PARTS = ('backbone', 'neck', 'rpn_head', 'roi_head', 'bbox_head', 'mask_head', 'student')
+"""Settings that hold a part of a detector, whose type must be known."""
 _COMPOSING = (Compose, KeyMapper, RandomApply, RandomChoice, TestTimeAug)
 """Steps that build others from the same registry; albumentations' have names of their own."""
-
 _FILTERS = {
     CocoDataset.filter_data: ('filter_empty_gt', 'min_size'),
     XMLDataset.filter_data: ('filter_empty_gt', 'min_size', 'bbox_min_size'),
 }
 """Keys of ``filter_cfg`` that MMDetection's classes read; they pass over others in silence."""
+
+
+def check_model(cfg: Config) -> None:
+    """Compares the parts of ``cfg.model`` with what their classes take.
+
+    Parts are modules of MMEngine's kind. Layers (``norm_cfg``, ``conv_cfg``), losses and assigners
+    are left to their builders, which add or remove arguments of their own.
+
+    Raises:
+        UserError: The type of a part is not registered, or a name is none of its class's: names
+            the setting's path in the config, the nearest name and all that are accepted.
+    """
+    scope = _scope(cfg)
+    for place, part in configs_in(cfg.get('model'), 'model', None):
+        if 'type' not in part:
+            continue
+        cls = _class(part, MODELS, scope)
+        checked = isinstance(cls, type) and issubclass(cls, (BaseModule, BaseDataPreprocessor))
+        if checked or (cls is None and place.rsplit('.', 1)[-1] in _PARTS):
+            _check_one(part, place, MODELS, scope)
 
 
 def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
@@ -39,45 +70,47 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
         splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
 
     Raises:
-        ValueError: A type is not registered, a name is none of its class's (names the setting's
-            path in the config, the nearest name and all that are accepted), or the classes of a
-            data set are no list of names.
+        UserError: A type is not registered, a name is none of its class's (names the setting's
+            path in the config, the nearest name and all that are accepted), the classes of a data
+            set are no list of names, or a pipeline drops what a metric reads.
     """
-    scope = cfg.get('default_scope') or 'mmdet'
+    scope = _scope(cfg)
     for split in splits:
-        loader = cfg.get(f'{split}_dataloader')
+        loader, place = cfg.get(f'{split}_dataloader'), f'{split}_dataloader'
         if isinstance(loader, Mapping):
-            _check_loader(loader, f'{split}_dataloader', scope)
-        for path, metric, cls in metrics_of(cfg, split):
-            needed = getattr(cls, 'needed_meta_keys', lambda config: ())(metric)
-            dataset = (loader or {}).get('dataset')
-            _check_meta_keys(dataset, f'{split}_dataloader.dataset', needed, path)
+            accepted = [*accepted_arguments(DataLoader)[0], *_OF_RUNNER]
+            _check_names(loader, place, 'the loader', accepted)
+            for key in ('sampler', 'batch_sampler'):
+                for path, sampler in configs_in(loader.get(key), f'{place}.{key}'):
+                    _check_one(sampler, path, DATA_SAMPLERS, scope)
+        needed = [
+            (key, path)
+            for path, metric, cls in metrics_of(cfg, split)
+            for key in getattr(cls, 'needed_meta_keys', lambda config: ())(metric)
+        ]
+        for path, dataset in datasets_of(cfg, split):
+            _check_dataset(dataset, path, scope)
+            for step, transform in configs_in(dataset.get('pipeline'), f'{path}.pipeline'):
+                _check_transform(transform, step, scope)
+                if str(transform.get('type')).split('.')[-1] == 'PackDetInputs':
+                    _check_packed(transform, step, needed)
 
 
-def _check_loader(loader: Mapping, place: str, scope: str) -> None:
-    _check_names(loader, place, 'the loader', [*accepted_arguments(DataLoader)[0], *_OF_RUNNER])
-    for key in ('sampler', 'batch_sampler'):
-        if isinstance(loader.get(key), Mapping):
-            check_one(loader[key], f'{place}.{key}', DATA_SAMPLERS, scope)
-    _check_dataset(loader.get('dataset'), f'{place}.dataset', scope)
+def metrics_of(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, Any]]:
+    """(path, config, class) of the metrics of a split's evaluator, or evaluators; checked."""
+    scope, place = _scope(cfg), f'{split}_evaluator'
+    for path, part in configs_in(cfg.get(place), place, ('metrics',)):
+        if 'metrics' in part:
+            _check_one({'type': 'Evaluator', **part}, path, EVALUATOR, scope)
+        else:
+            yield path, part, _check_one(part, path, METRICS, scope)
 
 
-def _check_dataset(dataset: Any, place: str, scope: str) -> None:
-    """A data set, and those inside wrappers and concatenations."""
-    for path, part in _entries(dataset, place):
-        cls = check_one(part, path, DATASETS, scope)
-        known = _FILTERS.get(getattr(cls, 'filter_data', None)) or getattr(cls, 'FILTER_KEYS', None)
-        if known and isinstance(part.get('filter_cfg'), Mapping):
-            _check_names(part['filter_cfg'], f'{path}.filter_cfg', 'filter_cfg', known, 'key')
-        _check_classes(part, path, cls)
-        for key in ('dataset', 'datasets'):
-            _check_dataset(part.get(key), f'{path}.{key}', scope)
-        for step, transform in _entries(part.get('pipeline'), f'{path}.pipeline'):
-            _check_transform(transform, step, scope)
-
-
-def _check_classes(dataset: Mapping, place: str, cls: Any) -> None:
-    """The classes are a list of names, each once, or the path of a file of names."""
+def _check_dataset(dataset: Mapping, place: str, scope: str) -> None:
+    cls = _check_one(dataset, place, DATASETS, scope)
+    known = _FILTERS.get(getattr(cls, 'filter_data', None)) or getattr(cls, 'FILTER_KEYS', None)
+    if known and isinstance(dataset.get('filter_cfg'), Mapping):
+        _check_names(dataset['filter_cfg'], f'{place}.filter_cfg', 'filter_cfg', known, 'key')
     metainfo = dataset.get('metainfo')
     classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
     setting = f'{place}.metainfo.classes'
@@ -85,95 +118,81 @@ def _check_classes(dataset: Mapping, place: str, cls: Any) -> None:
         classes = getattr(cls, 'METAINFO', {}).get('classes') or ()
         setting = f'{place}: {getattr(cls, "__name__", cls)}.METAINFO classes'
     if isinstance(classes, str):
-        if '://' in classes or Path(classes).is_file():
-            return
         names = tuple(name.strip() for name in classes.split(','))
-        raise ValueError(
-            f'{setting} is the text {classes!r}, whose letters would be the classes, and no such '
-            f'file exists: write {names}, or name a file with a class a line.'
-        )
-    if not isinstance(classes, (list, tuple)) or not all(isinstance(n, str) for n in classes):
-        raise ValueError(f"{setting} must be a list of names, e.g. ('cat',), got {classes!r}.")
-    twice = [name for name in classes if classes.count(name) > 1]
-    if twice:
-        raise ValueError(
-            f'{setting} names {twice[0]!r} twice, which would be two labels of one class: take one '
-            'out.'
-        )
+        if '://' not in classes and not Path(classes).is_file():
+            raise UserError(
+                setting,
+                f'is the text {classes!r}, whose letters would be the classes, and no such file '
+                'exists',
+                f'write {names}, or name a file with one class per line',
+            )
+    elif not isinstance(classes, (list, tuple)) or not all(isinstance(n, str) for n in classes):
+        raise UserError(setting, f"must be a list of names, e.g. ('cat',), got {classes!r}")
+    elif twice := [name for name in classes if classes.count(name) > 1]:
+        problem = f'names {twice[0]!r} twice, which would be two labels of one class'
+        raise UserError(setting, problem, 'take one out')
 
 
 def _check_transform(transform: Mapping, place: str, scope: str) -> None:
     """A step of a pipeline, and the steps that it chooses from."""
-    cls = check_one(transform, place, TRANSFORMS, scope)
-    if not (isinstance(cls, type) and issubclass(cls, _COMPOSING)):
-        return
-    for key in ('transforms', 'policies'):
-        for path, inner in _entries(transform.get(key), f'{place}.{key}'):
-            _check_transform(inner, path, scope)
+    cls = _check_one(transform, place, TRANSFORMS, scope)
+    if isinstance(cls, type) and issubclass(cls, _COMPOSING):
+        for key in ('transforms', 'policies'):
+            for path, inner in configs_in(transform.get(key), f'{place}.{key}'):
+                _check_transform(inner, path, scope)
 
 
-def metrics_of(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, Any]]:
-    """(path, config, class) of the metrics of a split's evaluator, or evaluators; checked."""
-    scope = cfg.get('default_scope') or 'mmdet'
-    for place, part in _entries(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
-        if 'metrics' in part:
-            check_one({'type': 'Evaluator', **part}, place, EVALUATOR, scope)
-            entries = _entries(part['metrics'], f'{place}.metrics')
-        else:
-            entries = iter([(place, part)])
-        for path, metric in entries:
-            yield path, metric, check_one(metric, path, METRICS, scope)
+def _check_packed(transform: Mapping, place: str, needed: Sequence[tuple[str, str]]) -> None:
+    for key, metric in needed:
+        if key not in transform.get('meta_keys', ()):
+            raise UserError(
+                f'{place}.meta_keys',
+                f'lacks {key!r}, which {metric} reads',
+                "add it, e.g. meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', "
+                f"'scale_factor', {key!r})",
+            )
 
 
-def _check_meta_keys(dataset: Any, place: str, needed: Sequence[str], metric: str) -> None:
-    """What a metric reads is kept by the step that packs a sample."""
-    for path, part in _entries(dataset, place):
-        for key in ('dataset', 'datasets'):
-            _check_meta_keys(part.get(key), f'{path}.{key}', needed, metric)
-        for step, transform in _entries(part.get('pipeline'), f'{path}.pipeline'):
-            if str(transform.get('type')).split('.')[-1] != 'PackDetInputs':
-                continue
-            lacking = [key for key in needed if key not in transform.get('meta_keys', ())]
-            if lacking:
-                raise ValueError(
-                    f'{step}.meta_keys lacks {lacking[0]!r}, which {metric} reads: add it, e.g. '
-                    "meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', "
-                    f'{lacking[0]!r}).'
-                )
-
-
-def check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:
+def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:
     """Compares one config with its class, which is returned."""
     if 'type' not in part:
-        raise ValueError(f'{place} has no type: it holds {sorted(map(str, part))}.')
-    kind = part['type']
-    cls = kind
-    if isinstance(kind, str):
-        cls = looked_up(kind, registry, part.get('_scope_') or scope)
+        raise UserError(place, f'has no type: it holds {sorted(map(str, part))}')
+    cls = _class(part, registry, scope)
     if cls is None:
-        raise ValueError(
-            f'{place}.type={kind!r} is not registered.{nearest(kind, _names(registry))} A class of '
-            'your own must be imported through custom_imports.'
+        near = nearest(part['type'], _names(registry))
+        raise UserError(
+            f'{place}.type={part["type"]!r} is not registered.{near} A class of your own must be '
+            'imported through custom_imports.'
         )
-    accepted, open_ended = accepted_arguments(cls)
-    if not open_ended:
-        given = {name: value for name, value in part.items() if name not in _OF_MMENGINE}
-        _check_names(given, place, getattr(cls, '__name__', str(cls)), accepted)
+    given = {name: value for name, value in part.items() if name not in ('type', '_scope_')}
+    accepted, others = accepted_arguments(cls)
+    _check_names(given, place, getattr(cls, '__name__', str(cls)), accepted, others=others)
     return cls
 
 
 def _check_names(
-    given: Mapping, place: str, called: str, accepted: Sequence[str], what: str = 'argument'
+    given: Mapping,
+    place: str,
+    called: str,
+    accepted: Sequence[str],
+    what: str = 'argument',
+    others: bool = False,
 ) -> None:
     for name, value in given.items():
-        shown = reprlib.repr(value)
-        check_known(f'{place}.{name}={shown}: {called}', [name], accepted, what)
+        shown = f'{place}.{name}={reprlib.repr(value)}: {called}'
+        check_known(shown, [name], accepted, what, others)
 
 
-def looked_up(kind: str, registry: Registry, scope: str) -> Any:
-    """The class registered under a name as a config of that scope writes it, or None."""
-    with registry.switch_scope_and_registry(scope) as found:
-        return found.get(kind)
+def _scope(cfg: Config) -> str:
+    return cfg.get('default_scope') or 'mmdet'
+
+
+def _class(part: Mapping, registry: Registry, scope: str) -> Any:
+    """The class of a config, None where a config of that scope cannot name it so."""
+    if not isinstance(part['type'], str):
+        return part['type']
+    with registry.switch_scope_and_registry(part.get('_scope_') or scope) as found:
+        return found.get(part['type'])
 
 
 def _names(registry: Registry) -> Iterator[str]:
@@ -182,12 +201,3 @@ def _names(registry: Registry) -> Iterator[str]:
     for scope, child in registry.children.items():
         prefix = '' if scope == 'mmdet' else f'{scope}.'
         yield from (prefix + name for name in child.module_dict)
-
-
-def _entries(setting: Any, place: str) -> Iterator[tuple[str, Mapping]]:
-    """(path, config) of a config, or of the configs in a list of them or of lists."""
-    if isinstance(setting, Mapping):
-        yield place, setting
-    elif isinstance(setting, (list, tuple)):
-        for index, part in enumerate(setting):
-            yield from _entries(part, f'{place}.{index}')

@@ -12,10 +12,11 @@ from mmengine.registry import init_default_scope
 from rich.table import Table
 from torch import Tensor
 
+from mmkd.compat import is_distillation
 from mmkd.distiller import Distiller, PairLike
-from mmkd.engine.checks.preflight import is_distillation
 from mmkd.engine.diagnose.sample import training_batches
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 _PERCENTILES = (1, 50, 99)
 _VALUES = 100_000
@@ -90,12 +91,12 @@ def calibrate(
         FileNotFoundError: There is no such checkpoint.
     """
     if not is_distillation(cfg):
-        raise ValueError(
+        raise UserError(
             f'the model of {cfg.filename or "the config"} has no teacher: name a config whose '
             "model has type='mmkd.DistillDetector'."
         )
     if num < 1:
-        raise ValueError(f'--num must be >= 1, got {num}.')
+        raise UserError(f'--num must be >= 1, got {num}.')
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     np.random.seed(0)  # the same flips in every call
     torch.manual_seed(0)
@@ -104,7 +105,7 @@ def calibrate(
         teacher.load()
     model.to(device)
     if len(model.pairs) > 1:
-        raise ValueError(
+        raise UserError(
             f'the config has the teachers {list(model.pairs)}: features are calibrated of one, so '
             'leave the others out of model.teacher.'
         )

@@ -9,6 +9,7 @@ import torch
 
 from mmkd.compat import load_checkpoint_file
 from mmkd.utils.atomic import write_atomically
+from mmkd.utils.errors import UserError, UserFileExistsError
 from mmkd.utils.serialization import NotPlainError, to_plain
 
 ADAPTER_PREFIX = 'distill.'
@@ -64,13 +65,13 @@ def export_student(
         if isinstance(value, torch.Tensor) and not key.startswith(ADAPTER_PREFIX)
     )
     if not student:
-        raise ValueError(
+        raise UserError(
             f'{checkpoint} holds no student weights: give a checkpoint that training wrote '
             '(epoch_N.pth).'
         )
     averaged = 'ema_state_dict' in content
     if ema and not averaged:
-        raise ValueError(
+        raise UserError(
             f'--ema: {checkpoint} holds no averaged weights: train with '
             "custom_hooks=[dict(type='EMAHook'), ...], or export without --ema."
         )
@@ -83,11 +84,13 @@ def export_student(
 
 def _check_target(checkpoint: str | Path, out: Path, force: bool) -> None:
     if out.is_dir():
-        raise FileExistsError(f'OUT={out} is a folder: name a file in it.')
+        raise UserFileExistsError(f'OUT={out} is a folder: name a file in it.')
     if out.exists() and Path(checkpoint).exists() and out.samefile(checkpoint):
-        raise FileExistsError(f'OUT={out} is the checkpoint itself: name another file.')
+        raise UserFileExistsError(f'OUT={out} is the checkpoint itself: name another file.')
     if out.exists() and not force:
-        raise FileExistsError(f'OUT={out} exists: name another file, or replace it with --force.')
+        raise UserFileExistsError(
+            f'OUT={out} exists: name another file, or replace it with --force.'
+        )
 
 
 def _plain_meta(meta: object) -> dict:

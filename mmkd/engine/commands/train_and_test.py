@@ -15,7 +15,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.compat import resolve_config_path
-from mmkd.engine.checks.model_arguments import check_model
+from mmkd.engine.checks.arguments import check_model
 from mmkd.engine.checks.preflight import (
     check_data,
     check_teacher_readable,
@@ -27,6 +27,7 @@ from mmkd.engine.commands.methods import add_method_option, method_name, use_met
 from mmkd.engine.commands.tta import use_test_time_augmentation
 from mmkd.engine.hooks import ClassNamesHook
 from mmkd.engine.readable_errors import run_readably, writing_into
+from mmkd.utils.errors import UserError, UserFileNotFoundError
 from mmkd.utils.locks import only_training
 
 
@@ -74,12 +75,12 @@ def _test(args: argparse.Namespace) -> None:
     from mmdet.evaluation import DumpDetResults
 
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
-        raise ValueError(f'--out={args.out!r} must end in .pkl or .pickle.')
+        raise UserError(f'--out={args.out!r} must end in .pkl or .pickle.')
     setup_cache_size_limit_of_dynamo()
     cfg = read_config(args)
     cfg.resume, cfg.load_from = False, args.checkpoint
     if not osp.isfile(osp.expanduser(args.checkpoint)) and '://' not in args.checkpoint:
-        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint}.')
+        raise UserFileNotFoundError(f'there is no checkpoint {args.checkpoint}.')
     check_model(cfg)
     check_data(cfg, ('test',))
     if args.show or args.show_dir:
@@ -146,11 +147,11 @@ def config_of(path: str) -> Config:
     """
     path = resolve_config_path(path)
     if '::' not in path and not osp.isfile(path):
-        raise FileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
+        raise UserFileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
     try:
         return Config.fromfile(path)
     except (ConfigParsingError, FileNotFoundError) as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+        raise UserError(f'{path} cannot be read: {error}') from error
 
 
 def set_teacher_checkpoints(cfg: Config, given: list[str]) -> None:
@@ -165,21 +166,21 @@ def set_teacher_checkpoints(cfg: Config, given: list[str]) -> None:
     """
     option = f'--teacher-checkpoint {" ".join(given)}'
     if not is_distillation(cfg):
-        raise ValueError(
+        raise UserError(
             f'{option}: the config has no teacher, its model is {cfg.model.get("type")}. Give a '
             'config whose model is mmkd.DistillDetector.'
         )
     teachers = named_teachers(cfg)
     if teachers is None:
         if len(given) > 1:
-            raise ValueError(f'{option}: the config has one teacher, so give one file.')
+            raise UserError(f'{option}: the config has one teacher, so give one file.')
         cfg.model.teacher = _with_checkpoint(cfg.model.teacher, given[0])
         return
     names = [entry.partition('=')[0] for entry in given]
     for entry in given:
         name, _, path = entry.partition('=')
         if name not in teachers or not path or names.count(name) > 1:
-            raise ValueError(
+            raise UserError(
                 f'{option}: the config has the teachers {list(teachers)}, so write NAME=FILE, once '
                 'for each.'
             )
@@ -211,7 +212,7 @@ def enable_auto_scale_lr(cfg: Config) -> None:
         ValueError: The config does not say for which batch size its rate is meant.
     """
     if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-        raise ValueError(
+        raise UserError(
             '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size, the batch size that '
             'its learning rate is meant for; set it with --cfg-options '
             'auto_scale_lr.base_batch_size=16.'
@@ -303,7 +304,7 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
     try:
         args = parser.parse_args(argv)
-    except (ValueError, AssertionError) as error:  # DictAction on text that is no KEY=VALUE
+    except (ValueError, AssertionError) as error:  # DictAction on text that is not KEY=VALUE
         parser.error(f'--cfg-options takes KEY=VALUE: {error}')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args

@@ -9,10 +9,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmkd.compat import is_distillation
 from mmkd.distiller import Distiller, roles
-from mmkd.engine.checks.preflight import is_distillation
 from mmkd.fields import class_count
 from mmkd.registry import MODELS
+from mmkd.utils.errors import UserError
 
 from .batch_norm import check_batch_norm
 from .check import Check, State
@@ -47,11 +48,11 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.num < 1:
-            raise ValueError(f'--num must be >= 1, got {self.num}.')
+            raise UserError(f'--num must be >= 1, got {self.num}.')
         if self.fraction <= 0:
-            raise ValueError(f'--fraction must be > 0, got {self.fraction}.')
+            raise UserError(f'--fraction must be > 0, got {self.fraction}.')
         if self.target is not None and self.student_checkpoint is not None:
-            raise ValueError('--target and --student-checkpoint exclude each other: give one.')
+            raise UserError('--target and --student-checkpoint exclude each other: give one.')
 
 
 def diagnose(
@@ -70,7 +71,7 @@ def diagnose(
         FileNotFoundError: ``options.student_checkpoint`` does not exist.
     """
     if not is_distillation(cfg):
-        raise ValueError(
+        raise UserError(
             f'the model of {cfg.filename or "the config"} is a {cfg.get("model", {}).get("type")}, '
             "which has no teacher: name a config whose model has type='mmkd.DistillDetector'."
         )
@@ -97,10 +98,10 @@ def _build(cfg: Config) -> tuple[Any, Check]:
     try:
         model = MODELS.build(cfg.model)
     except ValueError as error:  # of levels, strides, numbers of classes, heads, arguments
-        # Messages of this package end with the remedy, as a sentence or behind a colon.
-        message = str(error)
-        text, _, remedy = message.partition('. ' if '. ' in message else ': ')
-        return None, Check(name, State.FINDING, text, remedy or 'correct the setting named there')
+        found = error if isinstance(error, UserError) else UserError(str(error))
+        text = f'{found.setting} {found.problem}'.strip()
+        remedy = found.remedy or 'correct the setting named there'
+        return None, Check(name, State.FINDING, text, remedy)
     return model, Check(name, State.OK, 'levels, strides, classes and heads can be compared')
 
 

@@ -14,6 +14,7 @@ from mmengine.evaluator import Evaluator
 from torch.utils.data import DataLoader, Subset
 
 from mmkd.distiller import Distiller
+from mmkd.utils.errors import UserError
 
 _MAX_BATCHES = 8
 """Enough for means of losses and maps; more would tell nothing and cost as much as training."""
@@ -73,7 +74,7 @@ def validation_sample(cfg: Config, num: int) -> ValidationSample:
     """
     for key in ('val_dataloader', 'val_evaluator'):
         if not cfg.get(key):
-            raise ValueError(f'the config has no {key}, and the teacher is scored with it: add it.')
+            raise UserError(f'the config has no {key}, and the teacher is scored with it: add it.')
     loader = cfg.val_dataloader
     return ValidationSample(
         _spread(DATASETS.build(copy.deepcopy(loader.dataset)), num),

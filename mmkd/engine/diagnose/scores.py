@@ -15,6 +15,7 @@ from torchvision.ops import box_iou
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.distiller import Distiller, PairLike
+from mmkd.utils.errors import UserError
 
 from .check import Check, State
 from .sample import ValidationSample
@@ -107,7 +108,7 @@ def _trained(model: Distiller, checkpoint: str, classes: Sequence[str]) -> Any:
     file = load_checkpoint_file(checkpoint, map_location='cpu')
     found = class_difference(class_names(file) or classes, classes, 'the validation data')
     if found is not None:
-        raise ValueError(
+        raise UserError(
             f'--student-checkpoint={checkpoint} {found.text}: its score would say nothing. Give a '
             'student that was trained on this list.'
         )

@@ -136,7 +136,7 @@ def _check_scales(seen: Signals, name: str, role: str) -> Check:
 def check_weights(seen: Signals, fraction: float) -> list[Check]:
     """Each method's loss at the start over the task's, and the weight that makes it ``fraction``.
 
-    A method with ``auto_scale`` chooses for itself, so its ratio is no finding.
+    A method with ``auto_scale`` chooses for itself, so its ratio is not a finding.
     """
     checks = []
     for method in seen.methods:

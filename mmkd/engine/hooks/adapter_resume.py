@@ -5,6 +5,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmkd.registry import HOOKS
+from mmkd.utils.errors import UserError
 
 _HUB = ('log_scalars', 'runtime_info', 'resumed_keys')
 
@@ -47,7 +48,7 @@ class AdapterResumeHook(Hook):
             if key.startswith(prefix) and stored.get(key) != tuple(value.shape)
         ]
         if wrong:
-            raise ValueError(
+            raise UserError(
                 f'cannot resume from {checkpoint_of(runner)}: {len(wrong)} keys of the adapters do '
                 f'not fit: {"; ".join(wrong[:10])}{"; ..." if len(wrong) > 10 else ""}. Resume '
                 'with the methods that the run was started with, or start a new run from these '
@@ -65,7 +66,7 @@ def _check_state(runner: Runner, checkpoint: dict) -> None:
         if (checkpoint.get(entry) or {}).get(key) is None
     ]
     if lacking:
-        raise ValueError(
+        raise UserError(
             f'cannot resume from {checkpoint_of(runner)}: it has no {", ".join(lacking)}, as a '
             'file of weights alone. Resume from a checkpoint that training wrote (epoch_N.pth), or '
             'start a new run from these weights: load_from instead of resume (--cfg-options '

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from mmkd.registry import HOOKS
 from mmkd.utils.atomic import ATOMIC_BACKEND, write_atomically
+from mmkd.utils.errors import UserOSError
 
 
 class _RemovalsNoted:
@@ -136,4 +137,4 @@ def _all_or_none() -> Iterator[None]:
     if error is not None:
         raise error
     if failed:
-        raise OSError('Another process could not save the checkpoint and says why; all stop.')
+        raise UserOSError('Another process could not save the checkpoint and says why; all stop.')

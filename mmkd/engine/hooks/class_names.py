@@ -12,6 +12,7 @@ from torch import nn
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.registry import HOOKS
+from mmkd.utils.errors import UserError
 
 
 class _Use(NamedTuple):
@@ -137,7 +138,7 @@ class ClassNamesHook(Hook):
             return
         reaction = use.reordered if found.reordered else use.other
         if reaction == 'refuse':
-            raise ValueError(f'{what} {found.text}. {use.remedy}')
+            raise UserError(f'{what} {found.text}. {use.remedy}')
         if reaction == 'warn':
             self._warnings.append(f'{what} {found.text}. {use.remedy}')
             logger.warning(self._warnings[-1])

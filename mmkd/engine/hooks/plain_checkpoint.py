@@ -4,6 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmkd.registry import HOOKS
+from mmkd.utils.errors import UserError
 from mmkd.utils.serialization import NotPlainError, from_plain, to_plain
 
 from .adapter_resume import checkpoint_of
@@ -55,7 +56,7 @@ class PlainCheckpointHook(Hook):
             try:
                 checkpoint[key] = from_plain(checkpoint[key])
             except (TypeError, ValueError) as error:
-                raise ValueError(
+                raise UserError(
                     f'{checkpoint_of(runner)}: its {key} is damaged ({error}). Take another '
                     'checkpoint of the run.'
                 ) from error

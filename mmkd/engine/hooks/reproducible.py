@@ -13,6 +13,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from mmkd.registry import HOOKS
+from mmkd.utils.errors import UserError
 
 # One stream of random numbers a purpose: no two of these share a seed at any step.
 _EPOCH, _STEP, _FETCH, _WORKER = range(4)
@@ -66,7 +67,7 @@ class ReproducibleHook(Hook):
         """Checks the data loader, restores the sampler's seed, and seeds what precedes epoch 0."""
         loader = runner.train_dataloader
         if loader.num_workers > 0 and loader.persistent_workers:
-            raise ValueError(PERSISTENT_WORKERS)
+            raise UserError(PERSISTENT_WORKERS)
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             runner.logger.warning(
                 'ReproducibleHook: an iteration-based run is reproducible from its start, but one '

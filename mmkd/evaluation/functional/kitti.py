@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils.errors import UserError
+
 Array = NDArray[np.float64]
 
 DONT_CARE = -1
@@ -134,7 +136,7 @@ def kitti_average_precision(precision: Array, points: int) -> float:
         return float(precision[::4].mean())
     if points == 40:
         return float(precision[1:].mean())
-    raise ValueError(f'points must be 11 or 40, got {points}.')
+    raise UserError(f'points must be 11 or 40, got {points}.')
 
 
 def recall_thresholds(hits: Sequence[float], num_objects: int) -> Array:

@@ -5,6 +5,7 @@ Letters: B images, C channels of the teacher's map, H x W cells.
 
 from torch import Tensor
 
+from ...utils.errors import UserError
 from .reduction import squared_difference, wide
 
 NORMS = ('l2', 'l1')
@@ -25,7 +26,7 @@ def hint_error(student: Tensor, teacher: Tensor, norm: str = 'l2') -> Tensor:
         ValueError: ``norm`` is neither.
     """
     if norm not in NORMS:
-        raise ValueError(f'norm must be one of {NORMS}, got {norm!r}.')
+        raise UserError(f'norm must be one of {NORMS}, got {norm!r}.')
     if norm == 'l2':
         return squared_difference(student, teacher).sum()
     return (wide(student) - wide(teacher)).abs().sum()

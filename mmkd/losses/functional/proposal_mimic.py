@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...utils.errors import UserError
 from .reduction import check_same_shape, squared_difference, wide
 
 NORMALIZE = ('elements', 'positions', 'none')
@@ -126,7 +127,7 @@ def mimic_rows(errors: RegionErrors, normalize: str) -> Tensor:
         ValueError: ``normalize`` is none of them.
     """
     if normalize not in NORMALIZE:
-        raise ValueError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
+        raise UserError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
     if normalize == 'none':
         return errors.error
     return errors.error / (errors.elements if normalize == 'elements' else errors.positions)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...utils.errors import UserError
 from .reduction import wide
 
 
@@ -28,7 +29,7 @@ def quantize(values: Tensor, step: float, signed: bool = False) -> Tensor:
         ValueError: ``step`` is not positive and finite.
     """
     if not 0 < step < math.inf:
-        raise ValueError(f'step must be > 0 and finite, got {step}.')
+        raise UserError(f'step must be > 0 and finite, got {step}.')
     return _StraightThrough.apply(values, step, signed)
 
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, distributed
 
+from ...utils.errors import UserError
+
 
 def check_same_shape(**tensors: Tensor) -> None:
     """Refuses tensors whose shapes differ, so that nothing broadcasts unnoticed.
@@ -17,7 +19,7 @@ def check_same_shape(**tensors: Tensor) -> None:
     first_name, first = next(names)
     for name, tensor in names:
         if tensor.shape != first.shape:
-            raise ValueError(
+            raise UserError(
                 f'{name} must have the shape of {first_name}, {tuple(first.shape)}, '
                 f'got {tuple(tensor.shape)}.'
             )

@@ -374,7 +374,7 @@ class TestTheTool:
 
     def test_what_is_no_data_set_is_status_two(self, run, tmp_path):
         status, _, errors = run(tmp_path)
-        assert status == 2 and 'is no folder in VOC layout' in errors
+        assert status == 2 and 'is not a folder in VOC layout' in errors
         assert run(tmp_path / 'no.py')[0] == 2
 
 

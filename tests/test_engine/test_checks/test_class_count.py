@@ -1,10 +1,10 @@
 import pytest
 
-from mmkd.engine.checks.class_count import check_class_count
+from mmkd.engine.checks.classes import check_class_count
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_retinanet_cfg
 from mmkd.testing.distill import distill_cfg
 
-THREE = [('train_dataloader.dataset', ('a', 'b', 'c'))]
+THREE = ('train_dataloader.dataset', ('a', 'b', 'c'))
 
 
 @pytest.mark.parametrize('model, place', [
@@ -39,4 +39,4 @@ def test_models_that_count_otherwise_pass(key, value):
 
 
 def test_data_whose_classes_only_building_shows_passes():
-    check_class_count(tiny_faster_rcnn_cfg(num_classes=4), [])
+    check_class_count(tiny_faster_rcnn_cfg(num_classes=4), None)

@@ -2,7 +2,7 @@ import pytest
 from mmdet.models import ATSSHead, FCOSHead
 from mmengine.config import Config
 
-from mmkd.engine.checks.model_arguments import check_model
+from mmkd.engine.checks.arguments import check_model
 from mmkd.settings import accepted_arguments
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import distill_cfg

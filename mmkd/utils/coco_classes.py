@@ -1,0 +1,66 @@
+"""The classes of a config against the categories of a COCO file, which number the labels."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from ..settings import nearest
+from .errors import UserError
+
+
+def first_mismatch(
+    classes: Sequence[str], categories: Sequence[str]
+) -> tuple[int, str | None, str | None] | None:
+    """(label, its name among the classes, among the categories) of the first that differ.
+
+    Categories that are not among the classes are left out, as CocoDataset does.
+    """
+    taken = [name for name in categories if name in classes]
+    pairs = enumerate(zip_longest(classes, taken))
+    return next(((label, *pair) for label, pair in pairs if pair[0] != pair[1]), None)
+
+
+def compare_classes(
+    setting: str, classes: Sequence[str], file: str, names: Sequence[str], numbered: bool = True
+) -> None:
+    """Refuses classes that the categories of a COCO file would give other labels.
+
+    Args:
+        setting: Where the classes are set.
+        classes: Names, by label.
+        file: The file, and what names it.
+        names: Of its categories, in their order.
+        numbered: Whether the reader numbers by the file; else a category named twice is all that
+            counts.
+
+    Raises:
+        UserError: A class is no category of the file or the name of two, or the order differs;
+            names the setting, the lists and the remedy.
+    """
+    found = first_mismatch(classes, names)
+    if found is None:
+        return
+    twice = next((name for name in classes if names.count(name) > 1), None)
+    if twice is not None:
+        both = ' and '.join(f'categories[{i}]' for i, name in enumerate(names) if name == twice)
+        raise UserError(
+            f'{file}: {both}',
+            f'are both called {twice!r}, and each would have a label of its own',
+            'rename or remove the one without boxes',
+        )
+    if not numbered:
+        return
+    missing = [name for name in classes if name not in names]
+    if missing:
+        raise UserError(
+            setting,
+            f'has {missing[:5]}, no categories of {file}, so the labels of classes behind them '
+            f'would move.{nearest(missing[0], names)} The file has {list(names[:80])}',
+            'correct the name, take it out, or add the category to the file',
+        )
+    label, called, real = found
+    raise UserError(
+        setting,
+        f'has another order than the categories of {file}, by which labels are numbered: label '
+        f'{label}, called {called!r}, would be {real!r}',
+        f'set classes={tuple(name for name in names if name in classes)}',
+    )

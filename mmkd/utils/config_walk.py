@@ -1,0 +1,36 @@
+"""Walks through nested configs: the one place that knows how data sets are wrapped."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+Placed = Iterator[tuple[str, Mapping[str, Any]]]
+
+
+def configs_in(setting: Any, place: str, keys: Sequence[str] | None = ()) -> Placed:
+    """(path, config) of a config, or of those in lists of lists; then of those below ``keys``.
+
+    Args:
+        setting: Whatever a config holds there.
+        place: Its path.
+        keys: Keys whose values are walked through as well, None for every key.
+    """
+    if isinstance(setting, Mapping):
+        yield place, setting
+        for key in setting if keys is None else keys:
+            yield from configs_in(setting.get(key), f'{place}.{key}', keys)
+    elif isinstance(setting, (list, tuple)):
+        for index, part in enumerate(setting):
+            yield from configs_in(part, f'{place}.{index}', keys)
+
+
+def dataset_configs(dataset: Any, place: str = 'dataset') -> Placed:
+    """(path, config) of a data set and of those that it wraps or concatenates, outermost first."""
+    return configs_in(dataset, place, ('dataset', 'datasets'))
+
+
+def datasets_of(cfg: Config | Mapping[str, Any], split: str) -> Placed:
+    """:func:`dataset_configs` of the data loader of ``'train'``, ``'val'`` or ``'test'``."""
+    loader = cfg.get(f'{split}_dataloader') or {}
+    return dataset_configs(loader.get('dataset'), f'{split}_dataloader.dataset')
