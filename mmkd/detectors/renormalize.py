@@ -16,11 +16,14 @@ def pixel_converter(student: nn.Module, teacher: nn.Module) -> 'PixelConverter |
     Raises:
         ValueError: A setting differs that cannot be converted afterwards; names it.
     """
-    ours, theirs = (getattr(side, 'pad_size_divisor', 1) for side in (student, teacher))
-    if ours % theirs:
+    student_divisor, teacher_divisor = (
+        getattr(side, 'pad_size_divisor', 1) for side in (student, teacher)
+    )
+    if student_divisor % teacher_divisor:
         raise ValueError(
-            f'data_preprocessor.pad_size_divisor is {ours} for the student and {theirs} for the '
-            f"teacher, which needs images padded to a multiple of {theirs}: set the student's to "
+            f'data_preprocessor.pad_size_divisor is {student_divisor} for the student and '
+            f'{teacher_divisor} for the teacher, which needs images padded to a multiple of '
+            f"{teacher_divisor}: set the student's to "
             'a multiple of that.'
         )
     if _settings(student) == _settings(teacher):

@@ -38,12 +38,12 @@ class RFCN(FasterRCNN):
                 raise ValueError(
                     f'{name} of RFCN must be mmkd.{needed.__name__}, got {type(part).__name__}.'
                 )
-        ours = self.roi_head.bbox_roi_extractor.featmap_stride
-        theirs = self.rpn_head.prior_generator.strides[0]
-        if (ours, ours) != tuple(theirs):
+        stride = self.roi_head.bbox_roi_extractor.featmap_stride
+        anchors = self.rpn_head.prior_generator.strides[0]
+        if (stride, stride) != tuple(anchors):
             raise ValueError(
-                f'rpn_head.anchor_generator has stride {theirs[0]} and roi_head.bbox_roi_extractor '
-                f'{ours}: the maps of an R-FCN have one stride; set strides=[{ours}].'
+                f'rpn_head.anchor_generator has stride {anchors[0]} and roi_head.bbox_roi_extractor '
+                f'{stride}: the maps of an R-FCN have one stride; set strides=[{stride}].'
             )
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:

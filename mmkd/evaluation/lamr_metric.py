@@ -109,15 +109,17 @@ class LAMRMetric(ChecksClasses, BaseMetric):
                     'must read one file.'
                 )
             predicted = sample['pred_instances']
-            ours = to_numpy(predicted['labels']) == classes.index(self.category)
+            of_category = to_numpy(predicted['labels']) == classes.index(self.category)
             boxes, candidate, visible = self.truth[sample['img_id']]
             self.results.append(
                 PedestrianFrame(
                     boxes=boxes,
                     candidate=candidate,
                     visible=visible,
-                    detections=to_numpy(predicted['bboxes']).astype(float).reshape(-1, 4)[ours],
-                    scores=to_numpy(predicted['scores']).astype(float)[ours],
+                    detections=to_numpy(predicted['bboxes'])
+                    .astype(float)
+                    .reshape(-1, 4)[of_category],
+                    scores=to_numpy(predicted['scores']).astype(float)[of_category],
                 )
             )
 

@@ -91,9 +91,9 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
             name = Path(sample['img_path']).stem
             faces, counted = self._faces(name, sample)
             predicted = sample['pred_instances']
-            ours = to_numpy(predicted['labels']) == classes.index(FACE)
-            boxes = to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4)[ours]
-            scores = to_numpy(predicted['scores']).astype(np.float64)[ours]
+            faces = to_numpy(predicted['labels']) == classes.index(FACE)
+            boxes = to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4)[faces]
+            scores = to_numpy(predicted['scores']).astype(np.float64)[faces]
             matches = match_faces(faces, boxes, scores, self.min_overlap)
             self.results.append((name, matches, counted))
 

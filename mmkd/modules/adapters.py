@@ -60,7 +60,7 @@ class DeconvAdapter(nn.Module):
     """Learned deconvolutions to the teacher's grid, then one 1x1 convolution to its channels.
 
     Source: Li et al. 2017, mimic over scales: the student sees smaller images, and the
-    transformation layer enlarges its map. Kernel and stride are ours: each deconvolution doubles
+    transformation layer enlarges its map. Kernel and stride are chosen here: each deconvolution doubles
     the map (kernel 4, stride 2) and begins as bilinear interpolation.
 
     Args:

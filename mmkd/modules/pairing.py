@@ -66,13 +66,15 @@ def pair_levels(
 def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> LevelPairs:
     pairs: LevelPairs = []
     for stride in sorted(set(student) & set(teacher)):
-        ours, own = ([i for i, s in enumerate(side) if s == stride] for side in (student, teacher))
-        if len(ours) != len(own):
+        of_student, of_teacher = (
+            [i for i, s in enumerate(side) if s == stride] for side in (student, teacher)
+        )
+        if len(of_student) != len(of_teacher):
             raise ValueError(
-                f"pairing='shift' finds {len(ours)} and {len(own)} levels of stride {stride}: "
+                f"pairing='shift' finds {len(of_student)} and {len(of_teacher)} levels of stride {stride}: "
                 f'{lists}. Pair them by hand with levels=[[student index, teacher index], ...].'
             )
-        pairs += zip(ours, own, strict=True)
+        pairs += zip(of_student, of_teacher, strict=True)
     if not pairs:
         raise ValueError(
             f"pairing='shift' finds no level of one stride in the student's pixels: {lists}. Use "

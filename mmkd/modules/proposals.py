@@ -31,7 +31,7 @@ class ProposalRegion:
     The lists are joined by rank: the first box of each list, then the second of each. Boxes that
     repeat an earlier one go, then the balance is made, and the first ones that are left are kept.
 
-    Source: Li et al. 2017 (proposals of the RPN); union, balance and cap are ours.
+    Source: Li et al. 2017 (proposals of the RPN); union, balance and cap are added here.
 
     Args:
         max_per_image: Regions of an image, at most.

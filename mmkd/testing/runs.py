@@ -70,7 +70,7 @@ def tiny_run_cfg(
     hooks: tuple[dict, ...] = (),
     **kw: Any,
 ) -> Config:
-    """A runner's whole config on the data of :func:`write_tiny_coco`, with every hook of ours.
+    """A runner's whole config on the data of :func:`write_tiny_coco`, with every hook of mmkd.
 
     Args:
         data_root: Folder of the data.

@@ -13,7 +13,7 @@ from .records import Box, Finding, Record, Report, Split
 
 # Splits that a published protocol keeps apart; trainval holds train and val by design.
 _APART = (('train', 'val'), ('train', 'test'), ('trainval', 'test'), ('val', 'test'))
-_TOLERANCE = 0.01  # pixels; formats with fractions round theirs
+_TOLERANCE = 0.01  # pixels; formats with fractions round them
 _SHOWN = 3
 _HEAD = 1 << 16
 

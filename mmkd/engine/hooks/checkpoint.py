@@ -44,7 +44,7 @@ class CheckpointHook(HostCheckpointHook):
     (see :class:`NanGuardHook`). The other processes of the run end with the one that saves.
 
     Arguments are the host's. Storage other than a local folder (``s3://``) is written by its own
-    backend; there only the order, write before delete, is ours.
+    backend; there only the order, write before delete, is changed.
 
     Use it as ``default_hooks = dict(checkpoint=dict(type='mmkd.CheckpointHook', ...))``.
     """
