@@ -4,12 +4,14 @@ from .bounded_regression import TeacherBoundedLoss
 from .hint import HintLoss
 from .imitation import ImitationLoss
 from .proposal_mimic import ProposalMimicLoss
+from .row_loss import RowLoss
 from .soft_targets import WeightedSoftLoss
 
 __all__ = [
     'HintLoss',
     'ImitationLoss',
     'ProposalMimicLoss',
+    'RowLoss',
     'TeacherBoundedLoss',
     'WeightedSoftLoss',
 ]

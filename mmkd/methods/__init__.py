@@ -2,8 +2,10 @@
 
 from .auto_scale import AutoScale
 from .base import DistillMethod
+from .binary_kd import BinaryKD
 from .bounded_regression import BoundedRegression
 from .chen2017 import Chen2017
+from .cross_kd import CrossKD
 from .feature import FeatureMethod
 from .fgfi import FGFI
 from .hint import Hint
@@ -16,8 +18,10 @@ from .two_stage_mimic import TwoStageMimic
 __all__ = [
     'FGFI',
     'AutoScale',
+    'BinaryKD',
     'BoundedRegression',
     'Chen2017',
+    'CrossKD',
     'DistillMethod',
     'FeatureMethod',
     'Hint',
