@@ -9,6 +9,7 @@ from .cross_kd import CrossKD
 from .feature import FeatureMethod
 from .fgfi import FGFI
 from .hint import Hint
+from .imitation import Imitation
 from .proposal_mimic import ProposalMimic
 from .quantization_mimic import QuantizationMimic
 from .schedule import Schedule
@@ -25,6 +26,7 @@ __all__ = [
     'DistillMethod',
     'FeatureMethod',
     'Hint',
+    'Imitation',
     'ProposalMimic',
     'QuantizationMimic',
     'Schedule',

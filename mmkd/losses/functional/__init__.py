@@ -24,9 +24,11 @@ from .proposal_mimic import (
 from .quantize import quantize
 from .reduction import check_same_shape, global_avg_factor, squared_difference, wide
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
+from .standardize import NORMALIZATIONS, channel_moments, normalize_maps
 
 __all__ = [
     'MAX_OVER',
+    'NORMALIZATIONS',
     'NORMALIZE',
     'NORMS',
     'RegionErrors',
@@ -34,6 +36,7 @@ __all__ = [
     'assigned_levels',
     'binary_cross_entropy',
     'binary_gap',
+    'channel_moments',
     'check_same_shape',
     'boxes_to_cells',
     'cropped_errors',
@@ -46,6 +49,7 @@ __all__ = [
     'masked_squared_error',
     'match_statistics',
     'mimic_rows',
+    'normalize_maps',
     'one_against_rest',
     'pairwise_iou',
     'pooled_errors',

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .reduction import wide
+from .standardize import channel_moments
 
 
 def match_statistics(student: Tensor, teacher: Tensor) -> Tensor:
@@ -21,17 +22,10 @@ def match_statistics(student: Tensor, teacher: Tensor) -> Tensor:
     Returns:
         (B, C, H, W) in float32 or wider.
     """
-    (student, mean, std), (_, target_mean, target_std) = (
-        _moments(wide(side)) for side in (student, teacher)
-    )
+    student = wide(student)
+    mean, std = channel_moments(student)
+    target_mean, target_std = channel_moments(wide(teacher))
     return (student - mean) / (std + 1e-6) * target_std + target_mean
-
-
-def _moments(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    axes = (0, 2, 3)
-    several = maps[:, 0].numel() > 1
-    std = maps.std(dim=axes, correction=int(several), keepdim=True)
-    return maps, maps.mean(dim=axes, keepdim=True), std
 
 
 def softmax_divergence(student: Tensor, teacher: Tensor) -> Tensor:
