@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmkd.losses.functional import NORMALIZATIONS, normalize_maps
 from mmkd.modules import FeatureAligner, constructor, named_class
-from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.observation import Batch, DetectorInfo, MapsInfo, Observation
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .schedule import ScheduleSetting
 
-STAGES = ('features', 'backbone')
+STAGES = ('features', 'backbone', 'roi_head')
 
 
 class FeatureMethod(DistillMethod):
@@ -27,10 +28,13 @@ class FeatureMethod(DistillMethod):
         loss_weight: Factor on the loss, >= 0, or a schedule; handed to the ``loss``.
         name: Name in the log and the checkpoint.
         stage: ``'features'``, what the heads see (neck outputs, or the backbone's where there is
-            no neck), or ``'backbone'``, its stages.
+            no neck), ``'backbone'``, its stages, or ``'roi_head'``, the pooled features of the RoIs
+            that the student sampled, (R, C, h, w), in place of a level.
         aligner: Config of a :class:`FeatureAligner`.
         region: Config of the region that is compared, e.g. :class:`ImitationRegion`; None: the
-            whole maps.
+            whole maps. One with ``reads_teacher`` is handed the teacher as well; one with
+            ``on_rois`` knows pooled features.
+        normalize: ``'none'``, ``'standardize'`` or ``'batch_norm'``; see :func:`normalize_maps`.
         loss: Config of the formula: a module that is called with ``student`` and ``teacher``, per
             level (B, C, H, W), and with the ``mask`` of each level, (B, H, W) bool, if there is a
             region.
@@ -53,8 +57,12 @@ class FeatureMethod(DistillMethod):
         aligner: dict | None = None,
         region: dict | None = None,
         loss: dict,
+        normalize: str = 'none',
     ) -> None:
         super().__init__(loss_weight, name)
+        if normalize not in NORMALIZATIONS:
+            raise ValueError(f'normalize must be one of {NORMALIZATIONS}, got {normalize!r}.')
+        self.normalize = normalize
         if stage not in STAGES:
             raise UserError(f'stage must be one of {STAGES}, got {stage!r}.')
         self.stage = stage
@@ -62,13 +70,17 @@ class FeatureMethod(DistillMethod):
         aligner = part('aligner', aligner, type='mmkd.FeatureAligner')
         self.aligner = constructor('aligner', aligner, pair=(), build=())()
         self.region: Any = None if region is None else constructor('region', region, setup=())()
-        self.has_masks = region is not None or type(self).masks is not FeatureMethod.masks
+        drawn = region is not None and stage != 'roi_head'
+        self.has_masks = drawn or type(self).masks is not FeatureMethod.masks
         loss = {'loss_weight': self.loss_weight, **loss}
         takes = (*self.loss_takes, 'mask') if region is not None else self.loss_takes
         self.loss = constructor('loss', loss, forward=takes)()
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Pairs the levels and builds one adaptation layer a pair."""
+        if self.stage == 'roi_head':
+            self._setup_rois(student, teacher)
+            return
         first, second = (getattr(side, self.stage) for side in (student, teacher))
         self.pairs = self.pair_levels(student, teacher)
         self.strides = [first.strides[i] for i, _ in self.pairs]
@@ -82,7 +94,37 @@ class FeatureMethod(DistillMethod):
                 for (i, _), stride in zip(self.pairs, self.strides, strict=True)
             ]
             strides = [known[level] for level in self.region_levels]
-            self.student_fields |= self.region.setup(student, strides, self.target_strides)
+            self._setup_region(student, teacher, strides)
+
+    def _setup_rois(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
+        if self.aligner.levels is not None:
+            raise ValueError(
+                f"levels={self.aligner.levels} does nothing with stage='roi_head', which has no "
+                'levels: take it out.'
+            )
+        first, second = (
+            MapsInfo((side.roi_head.channels,), (1,), (False,), 1.0) for side in (student, teacher)
+        )
+        self.adapters = self.aligner.build(first, second, _POOLED)
+        if self.region is not None:
+            if not getattr(self.region, 'on_rois', False):
+                raise ValueError(
+                    f"region: {type(self.region).__name__} draws on maps, and stage='roi_head' has "
+                    'none: use ConfidenceRegion, or leave region out.'
+                )
+            self.region_levels = []
+            self._setup_region(student, teacher, [])
+
+    def _setup_region(
+        self, student: DetectorInfo, teacher: DetectorInfo, strides: Sequence[int]
+    ) -> None:
+        more = {'teacher': teacher} if self._region_reads_teacher else {}
+        self.student_fields |= self.region.setup(student, strides, self.target_strides, **more)
+        self.teacher_fields |= getattr(self.region, 'teacher_fields', frozenset())
+
+    @property
+    def _region_reads_teacher(self) -> bool:
+        return getattr(self.region, 'reads_teacher', False)
 
     def pair_levels(self, student: DetectorInfo, teacher: DetectorInfo) -> list[tuple[int, int]]:
         """(student index, teacher index) of the levels that are compared.
@@ -97,30 +139,66 @@ class FeatureMethod(DistillMethod):
         self, student: Observation, teacher: Observation
     ) -> tuple[list[Tensor], list[Tensor]]:
         """The student's adapted maps and the teacher's, pair by pair."""
-        first, second = (getattr(side, self.stage) for side in (student, teacher))
-        return self.aligner(self.adapters, first, second, self.pairs)
+        first, second = (self._maps(side) for side in (student, teacher))
+        return self.aligner(self.adapters, first, second, self.pairs or _POOLED)
+
+    def _maps(self, side: Observation) -> Sequence[Tensor]:
+        return [side.roi_head.bbox_feats] if self.stage == 'roi_head' else getattr(side, self.stage)
 
     def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
-        """The compared cells of each level pair, (B, H, W) bool; none for whole maps."""
+        """The compared cells of each level pair, (B, H, W) bool; none for whole maps.
+
+        Of a region of weights the cells that count half or more.
+        """
+        weights = self.weights(student, teacher, batch)
+        return [level if level.dtype == torch.bool else level >= 0.5 for level in weights]
+
+    def weights(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
+        """What the region says: per level pair (B, H, W) bool or weights; none for whole maps."""
         if self.region is None:
             return []
-        maps = getattr(teacher, self.stage)
-        sizes = [tuple(maps[j].shape[-2:]) for _, j in self.pairs]
-        return self.region(student, batch, self.region_levels, sizes)
+        maps = self._maps(teacher)
+        sizes = [tuple(maps[j].shape[-2:]) for _, j in self.pairs or _POOLED]
+        more = {'teacher': teacher} if self._region_reads_teacher else {}
+        return self.region(student, batch, self.region_levels, sizes, **more)
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>`` and, to watch, ``<name>_cells``: the compared share of cells."""
+        """Returns ``loss_<name>`` and, to watch, ``<name>_cells``: the compared share of cells.
+
+        Of a region of weights it is their mean.
+        """
         adapted, targets = self.aligned(student, teacher)
         if self.region is None:
-            return {f'loss_{self.name}': self.loss(student=adapted, teacher=targets)}
-        masks = self.masks(student, teacher, batch)
-        kept = torch.stack([mask.sum() for mask in masks]).sum()
+            return {f'loss_{self.name}': self.loss(**self._normalized(adapted, targets))}
+        weights = self.weights(student, teacher, batch)
+        kept = torch.stack([level.sum() for level in weights]).sum()
+        loss = self.loss(**self._normalized(adapted, targets, weights), mask=weights)
         return {
-            f'loss_{self.name}': self.loss(student=adapted, teacher=targets, mask=masks),
-            f'{self.name}_cells': kept / sum(mask.numel() for mask in masks),
+            f'loss_{self.name}': loss,
+            f'{self.name}_cells': kept / max(sum(level.numel() for level in weights), 1),
         }
+
+    def _normalized(
+        self,
+        student: Sequence[Tensor],
+        teacher: Sequence[Tensor],
+        weights: Sequence[Tensor] | None = None,
+    ) -> dict[str, list[Tensor]]:
+        """Both sides' maps, ``student`` and ``teacher``, in the units that are compared."""
+        kept = [None] * len(student) if weights is None else [level > 0 for level in weights]
+        return {
+            role: [
+                normalize_maps(level, self.normalize, cells)
+                for level, cells in zip(maps, kept, strict=True)
+            ]
+            for role, maps in (('student', student), ('teacher', teacher))
+        }
+
+
+_POOLED = [(0, 0)]
+"""The one pair of pooled features."""
 
 
 def _nearest(strides: Sequence[int], stride: int) -> int:

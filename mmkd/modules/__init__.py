@@ -11,14 +11,17 @@ from .ps_roi import PSRoIExtractor
 from .quantizer import Quantizer
 from .region_pooling import REGIONS, RegionPool
 from .regions import ImitationRegion, move_priors
+from .weighted_regions import ConfidenceRegion, ProposalCells
 
 __all__ = [
     'REGIONS',
+    'ConfidenceRegion',
     'ConvAdapter',
     'DeconvAdapter',
     'FeatureAligner',
     'ImitationRegion',
     'PSRoIExtractor',
+    'ProposalCells',
     'ProposalRegion',
     'Proposals',
     'Quantizer',

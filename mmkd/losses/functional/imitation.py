@@ -126,9 +126,12 @@ def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tens
     Args:
         student: (B, C, H, W) adapted student map.
         teacher: (B, C, H, W) teacher map.
-        mask: (B, H, W) bool.
+        mask: (B, H, W) bool, or weights >= 0, which are multiplied with.
 
     Returns:
         Scalar in float32 or wider; the numerator of L_imitation.
     """
-    return squared_difference(student, teacher, mask[:, None]).sum()
+    weight = mask[:, None]
+    if mask.dtype == torch.bool:
+        return squared_difference(student, teacher, weight).sum()
+    return (weight * squared_difference(student, teacher, weight > 0)).sum()
