@@ -70,6 +70,21 @@ def check_flag(name: str, value: Any, *, none: bool = False) -> None:
         )
 
 
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Refuses what is none of a few values.
+
+    Args:
+        name: Of the setting.
+        value: What was set.
+        choices: What may be.
+
+    Raises:
+        ValueError: Names setting, value and choices.
+    """
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {list(choices)}, got {value!r}.')
+
+
 def check_known(
     place: str, given: Iterable[str], accepted: Sequence[str], what: str = 'argument'
 ) -> None:

@@ -3,13 +3,26 @@
 from .bounded_regression import TeacherBoundedLoss
 from .hint import HintLoss
 from .imitation import ImitationLoss
+from .logits import CorrelationLoss, DecoupledLoss, SoftTargetLoss
+from .maps import AttentionLoss, ChannelWiseLoss, FSPLoss, SelectivityLoss
 from .proposal_mimic import ProposalMimicLoss
+from .relations import RankingLoss, RelationLoss, TripletLoss
 from .soft_targets import WeightedSoftLoss
 
 __all__ = [
+    'AttentionLoss',
+    'ChannelWiseLoss',
+    'CorrelationLoss',
+    'DecoupledLoss',
+    'FSPLoss',
     'HintLoss',
     'ImitationLoss',
     'ProposalMimicLoss',
+    'RankingLoss',
+    'RelationLoss',
+    'SelectivityLoss',
+    'SoftTargetLoss',
     'TeacherBoundedLoss',
+    'TripletLoss',
     'WeightedSoftLoss',
 ]

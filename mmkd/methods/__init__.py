@@ -1,29 +1,51 @@
 """One published method a file."""
 
+from .attention_transfer import AttentionTransfer
 from .auto_scale import AutoScale
 from .base import DistillMethod
 from .bounded_regression import BoundedRegression
 from .chen2017 import Chen2017
+from .cwd import CWD
+from .dark_rank import DarkRank
+from .dist import DIST
+from .dkd import DKD
 from .feature import FeatureMethod
 from .fgfi import FGFI
+from .fitnets import FitNets
+from .fsp import FSP
 from .hint import Hint
+from .kd import KD
+from .nst import NST
 from .proposal_mimic import ProposalMimic
 from .quantization_mimic import QuantizationMimic
+from .rkd import RKD
 from .schedule import Schedule
 from .soft_classification import SoftClassification
+from .triplet_distillation import TripletDistillation
 from .two_stage_mimic import TwoStageMimic
 
 __all__ = [
+    'CWD',
+    'DIST',
+    'DKD',
     'FGFI',
+    'FSP',
+    'KD',
+    'NST',
+    'RKD',
+    'AttentionTransfer',
     'AutoScale',
     'BoundedRegression',
     'Chen2017',
+    'DarkRank',
     'DistillMethod',
     'FeatureMethod',
+    'FitNets',
     'Hint',
     'ProposalMimic',
     'QuantizationMimic',
     'Schedule',
     'SoftClassification',
+    'TripletDistillation',
     'TwoStageMimic',
 ]

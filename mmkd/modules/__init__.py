@@ -2,7 +2,13 @@
 
 from mmkd.utils import renamed_in
 
-from .adapters import ConvAdapter, DeconvAdapter
+from .adapters import (
+    ChannelAdapter,
+    ConvAdapter,
+    DeconvAdapter,
+    NoAdapter,
+    ValidConvAdapter,
+)
 from .aligner import FeatureAligner
 from .pairing import pair_levels, resize_like
 from .parts import constructor, named_class
@@ -14,15 +20,18 @@ from .regions import ImitationRegion, move_priors
 
 __all__ = [
     'REGIONS',
+    'ChannelAdapter',
     'ConvAdapter',
     'DeconvAdapter',
     'FeatureAligner',
     'ImitationRegion',
+    'NoAdapter',
     'PSRoIExtractor',
     'ProposalRegion',
     'Proposals',
     'Quantizer',
     'RegionPool',
+    'ValidConvAdapter',
     'constructor',
     'move_priors',
     'named_class',

@@ -2,9 +2,14 @@
 
 from mmkd.utils import renamed_in
 
+from .attention import ATTENTION_FORMS, ATTENTION_MAPS, attention_error, attention_map
 from .bounded_regression import teacher_bounded_error
+from .channel_wise import channel_divergence
+from .fsp import fsp_error, fsp_matrix
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
+from .logits import decoupled_rows, kl_rows, pearson, soft_binary_rows, soft_target_rows
+from .nst import KERNELS, selectivity_error
 from .proposal_mimic import (
     NORMALIZE,
     RegionErrors,
@@ -15,27 +20,53 @@ from .proposal_mimic import (
 )
 from .quantize import quantize
 from .reduction import check_same_shape, global_avg_factor, squared_difference, wide
+from .relations import (
+    angle_error,
+    distance_error,
+    ranking_error,
+    triplet_error,
+    triplet_terms,
+)
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
 
 __all__ = [
+    'ATTENTION_FORMS',
+    'ATTENTION_MAPS',
+    'KERNELS',
     'MAX_OVER',
     'NORMALIZE',
     'NORMS',
     'RegionErrors',
+    'angle_error',
     'assigned_levels',
-    'check_same_shape',
+    'attention_error',
+    'attention_map',
     'boxes_to_cells',
+    'channel_divergence',
+    'check_same_shape',
     'cropped_errors',
+    'decoupled_rows',
+    'distance_error',
+    'fsp_error',
+    'fsp_matrix',
     'global_avg_factor',
     'hint_error',
     'imitation_mask',
+    'kl_rows',
     'masked_squared_error',
     'mimic_rows',
     'pairwise_iou',
+    'pearson',
     'pooled_errors',
     'quantize',
+    'ranking_error',
+    'selectivity_error',
+    'soft_binary_rows',
+    'soft_target_rows',
     'squared_difference',
     'teacher_bounded_error',
+    'triplet_error',
+    'triplet_terms',
     'weighted_soft_binary_cross_entropy',
     'weighted_soft_cross_entropy',
     'wide',
