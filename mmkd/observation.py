@@ -223,12 +223,14 @@ class HeadInfo:
         channels: Of the pooled features that it reads; None for an RPN.
         levels: How many levels, the finest ones, its features are pooled from; None for an RPN or
             an extractor that does not say.
+        bins: (h, w) of the pooled features; None for an RPN.
     """
 
     sigmoid: bool
     decoded: bool
     channels: int | None = None
     levels: int | None = None
+    bins: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The fields ``bbox_coder`` and ``rpn_bbox_coder``: how heads encode boxes."""
+"""The fields ``bbox_coder``, ``rpn_bbox_coder``, ``dense_bbox_coder``: how heads encode boxes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -129,3 +129,17 @@ class RoIBoxCoder(BoxCoder):
     def head(detector: Any) -> Any:
         """The box head."""
         return getattr(plain_roi_head(detector), 'bbox_head', None)
+
+
+@FIELDS.register_module()
+class DenseBoxCoder(BoxCoder):
+    """The coder that encodes the boxes of ``dense``."""
+
+    name = 'dense_bbox_coder'
+    words = "coder of the dense head's boxes"
+    place = 'bbox_head'
+
+    @staticmethod
+    def head(detector: Any) -> Any:
+        """The one-stage head."""
+        return getattr(detector, 'bbox_head', None)

@@ -56,6 +56,7 @@ class DenseOutput:
             activation.
         reg_maps: The same of the box tower.
         priors: Per level (N, 4) anchors, xyxy pixels, or (N, 2) points.
+        centerness: Per level (B, A, H, W) logits; None for heads without.
         labels: Per level (B, N), 0 .. K-1, background K; None for the teacher, as what follows.
         label_weights: Per level (B, N).
         bbox_targets: Per level (B, N, 4), as the head is trained on.
@@ -67,6 +68,7 @@ class DenseOutput:
     cls_maps: list[list[Tensor]]
     reg_maps: list[list[Tensor]]
     priors: list[Tensor]
+    centerness: list[Tensor] | None = None
     labels: list[Tensor] | None = None
     label_weights: list[Tensor] | None = None
     bbox_targets: list[Tensor] | None = None
@@ -225,7 +227,8 @@ def _append(kept: list[Tensor], args: tuple) -> None:
 
 def _output(outputs: Any, maps: Sequence[list], priors: list[Tensor], **more: Any) -> DenseOutput:
     cls_score, bbox_pred = (list(kind) for kind in outputs[:2])
-    return DenseOutput(cls_score, bbox_pred, maps[0], maps[1], priors, **more)
+    centerness = list(outputs[2]) if len(outputs) > 2 else None
+    return DenseOutput(cls_score, bbox_pred, maps[0], maps[1], priors, centerness, **more)
 
 
 def _towers(head: Any, seen: dict) -> list[list]:

@@ -58,6 +58,7 @@ class RoIHead(Field):
         return head_info(
             detector.roi_head.bbox_head,
             channels=pooled.shape[1],
+            bins=tuple(pooled.shape[2:]),
             levels=getattr(detector.roi_head.bbox_roi_extractor, 'num_inputs', None),
         )
 

@@ -7,6 +7,7 @@ from .logits import CorrelationLoss, DecoupledLoss, SoftTargetLoss
 from .maps import AttentionLoss, ChannelWiseLoss, FSPLoss, SelectivityLoss
 from .proposal_mimic import ProposalMimicLoss
 from .relations import RankingLoss, RelationLoss, TripletLoss
+from .row_loss import RowLoss
 from .soft_targets import WeightedSoftLoss
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     'ProposalMimicLoss',
     'RankingLoss',
     'RelationLoss',
+    'RowLoss',
     'SelectivityLoss',
     'SoftTargetLoss',
     'TeacherBoundedLoss',

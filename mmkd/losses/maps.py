@@ -77,8 +77,8 @@ class AttentionLoss(_MapLoss):
 
     def error(self, student: Tensor, teacher: Tensor) -> Tensor:
         """(B,) from maps of any channels."""
-        sides = (attention_map(side, self.attention, self.p) for side in (student, teacher))
-        return attention_error(*sides, self.form)
+        own, target = (attention_map(side, self.attention, self.p) for side in (student, teacher))
+        return attention_error(own, target, self.form)
 
 
 @MODELS.register_module()

@@ -75,13 +75,21 @@ class WeightedSoftLoss(nn.Module):
             )
         return self.class_weights.to(device)
 
-    def forward(self, *, student: Tensor, teacher: Tensor, avg_factor: float) -> Tensor:
+    def forward(
+        self,
+        *,
+        student: Tensor,
+        teacher: Tensor,
+        avg_factor: float | Tensor,
+        weight: Tensor | None = None,
+    ) -> Tensor:
         """Sum over rows and columns divided by ``avg_factor``; 0 with a graph without rows.
 
         Args:
             student: (N, C) logits.
             teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
             avg_factor: The head's count of this process, counted over all of them here.
+            weight: (N,) of each row; None: 1.
 
         Raises:
             ValueError: The two differ in shape, or ``class_weights`` has another length.
@@ -95,6 +103,7 @@ class WeightedSoftLoss(nn.Module):
             )
         else:
             rows = weighted_soft_cross_entropy(*logits, weights, self.temperature)
+        rows = rows if weight is None else rows * weight
         count = rows.new_tensor(avg_factor)
         return rows.sum() / global_avg_factor(count)
 

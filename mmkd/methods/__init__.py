@@ -3,8 +3,10 @@
 from .attention_transfer import AttentionTransfer
 from .auto_scale import AutoScale
 from .base import DistillMethod
+from .binary_kd import BinaryKD
 from .bounded_regression import BoundedRegression
 from .chen2017 import Chen2017
+from .cross_kd import CrossKD
 from .cwd import CWD
 from .dark_rank import DarkRank
 from .dist import DIST
@@ -35,8 +37,10 @@ __all__ = [
     'RKD',
     'AttentionTransfer',
     'AutoScale',
+    'BinaryKD',
     'BoundedRegression',
     'Chen2017',
+    'CrossKD',
     'DarkRank',
     'DistillMethod',
     'FeatureMethod',

@@ -26,8 +26,8 @@ class FSP(FirstAlone):
 
     Args:
         loss_weight: lambda of every pair, >= 0, or a schedule.
-        maps: ``[[index, index], ...]`` of the maps of a pair, in student and teacher; None: each with
-            the next.
+        maps: ``[[index, index], ...]`` of the maps of a pair, in student and teacher; None: each
+            with the next.
         reduction: ``'mean'`` divides a pair's squared distance by the entries of its matrix;
             ``'sum'`` is the paper's formula.
         alone_epochs: Epochs of the paper's first stage, in which only the matrices are trained; 0:

@@ -35,12 +35,19 @@ class Head(NamedTuple):
 HEADS = {
     'roi_head': Head('roi_head', 'bbox_coder', 'rcn', 'loss_cls'),
     'rpn': Head('rpn', 'rpn_bbox_coder', 'rpn', 'loss_rpn_cls'),
+    'dense': Head('dense', 'dense_bbox_coder', 'dense', 'loss_cls'),
 }
 """By the name in a method's setting ``on``."""
 
+AGREEMENTS = (None, 'only', 'weighted')
 
-def check_heads(on: Sequence[str]) -> tuple[str, ...]:
+
+def check_heads(on: Sequence[str], known: Sequence[str] = ('roi_head', 'rpn')) -> tuple[str, ...]:
     """The heads that a method's ``on`` names, in today's words.
+
+    Args:
+        on: The setting.
+        known: Keys of :data:`HEADS` that the method can compare.
 
     Raises:
         ValueError: One is unknown or named twice, or there is none.
@@ -49,24 +56,57 @@ def check_heads(on: Sequence[str]) -> tuple[str, ...]:
     if 'rcn' in heads:
         warn_renamed("on='rcn'", "on='roi_head'")
         heads = tuple('roi_head' if head == 'rcn' else head for head in heads)
-    if not heads or any(head not in list(HEADS) for head in heads) or len(set(heads)) < len(heads):
-        raise ValueError(f'on must name one or both of {list(HEADS)}, got {on!r}.')
+    if not heads or any(head not in known for head in heads) or len(set(heads)) < len(heads):
+        some = 'one or both' if len(known) == 2 else 'one or more'
+        raise ValueError(f'on must name {some} of {list(known)}, got {on!r}.')
     return heads
+
+
+def check_agreement(agreement: str | None) -> str | None:
+    """A method's setting ``agreement``, which :func:`agreement_weights` reads.
+
+    Raises:
+        ValueError: It is none of :data:`AGREEMENTS`.
+    """
+    if agreement not in AGREEMENTS:
+        raise ValueError(f'agreement must be one of {list(AGREEMENTS)}, got {agreement!r}.')
+    return agreement
+
+
+def check_one_teacher(method: str, teacher: str) -> None:
+    """Refuses the ensemble for a method that compares one teacher's outputs.
+
+    Args:
+        method: Its name.
+        teacher: The teacher that it reads.
+
+    Raises:
+        ValueError: It is ``'ensemble'``.
+    """
+    if teacher == 'ensemble':
+        raise ValueError(
+            f"{method} compares the outputs of one teacher's head, which teacher='ensemble' does "
+            'not have: name one teacher.'
+        )
 
 
 @dataclass(frozen=True)
 class ClassRows:
-    """Class logits of the rows that the head's own classification loss counts.
+    """Class logits of rows of a head.
 
     Attributes:
         student: (N, C) logits.
         teacher: (N, C) logits of the same boxes, or (E, N, C) of the teachers of an ensemble.
+        labels: (N,), 0 .. K-1, background K.
+        weights: (N,) weights in the head's own classification loss.
         avg_factor: What the head divides its own loss by, in this process.
     """
 
     student: Tensor
     teacher: Tensor
-    avg_factor: float
+    labels: Tensor
+    weights: Tensor
+    avg_factor: float | Tensor
 
 
 @dataclass(frozen=True)
@@ -88,6 +128,31 @@ class BoxRows:
     avg_factor: float
 
 
+def all_class_rows(head: str, student: Observation, teacher: Observation) -> ClassRows:
+    """Every RoI, or anchor of all levels, whatever its label weight.
+
+    Args:
+        head: Key of :data:`HEADS`.
+        student: The student's observation.
+        teacher: The teacher's.
+    """
+    field = HEADS[head].field
+    first, others = getattr(student, field), members(getattr(teacher, field))
+    if head == 'roi_head':
+        labels, weights, *_ = _targets(first)
+        scores = [one.cls_score for one in (first, *others)]
+        return ClassRows(scores[0], _stacked(scores[1:]), labels, weights, float(len(labels)))
+    if head == 'rpn':
+        by_level, level_weights, *_, avg_factor = _targets(first)
+    else:
+        by_level, level_weights, avg_factor = first.labels, first.label_weights, first.avg_factor
+    scores = [flat_rows(one.cls_score, by_level) for one in (first, *others)]
+    labels, weights = (
+        torch.cat([level.reshape(-1) for level in levels]) for levels in (by_level, level_weights)
+    )
+    return ClassRows(scores[0], _stacked(scores[1:]), labels, weights, avg_factor)
+
+
 def class_rows(head: str, student: Observation, teacher: Observation) -> ClassRows:
     """Rows with a positive label weight.
 
@@ -96,17 +161,102 @@ def class_rows(head: str, student: Observation, teacher: Observation) -> ClassRo
         student: The student's observation.
         teacher: The teacher's.
     """
+    rows = all_class_rows(head, student, teacher)
+    chosen = rows.weights.nonzero().squeeze(1)
+    return ClassRows(
+        rows.student[chosen],
+        rows.teacher[..., chosen, :],
+        rows.labels[chosen],
+        rows.weights[chosen],
+        float(len(chosen)) if head == 'roi_head' else rows.avg_factor,
+    )
+
+
+@torch.no_grad()
+def agreement_weights(rows: ClassRows, sigmoid: bool, agreement: str | None) -> Tensor:
+    """How far the teacher agrees with the label of each row.
+
+    The probability of the background is the last column of a softmax, and 1 less the largest
+    probability of sigmoids.
+
+    Args:
+        rows: Of a head.
+        sigmoid: Whether its columns are sigmoids.
+        agreement: ``'only'``: 1 where the label is the teacher's most probable class, else 0;
+            ``'weighted'``: the teacher's probability of the label; None: 1.
+
+    Returns:
+        (N,) in [0, 1], float32 or wider.
+    """
+    teacher = wide(rows.teacher)
+    probs = teacher.sigmoid() if sigmoid else teacher.softmax(dim=-1)
+    probs = probs.mean(dim=0) if probs.dim() == 3 else probs
+    if agreement is None:
+        return torch.ones_like(probs[:, 0])
+    if sigmoid:
+        probs = torch.cat([probs, 1 - probs.amax(dim=1, keepdim=True)], dim=1)
+    if agreement == 'only':
+        return (probs.argmax(dim=1) == rows.labels).to(probs.dtype)
+    return probs.gather(1, rows.labels[:, None]).squeeze(1)
+
+
+def roi_deltas(output: RoIOutput, columns: Tensor) -> Tensor:
+    """(N, 4) encoded deltas of one class a row, or of the only box of each.
+
+    Args:
+        output: Of N RoIs.
+        columns: (N,) class, 0 .. K-1.
+    """
+    return _of_class(output.bbox_pred, columns)
+
+
+def decoded_boxes(
+    head: str, observation: Observation, student: Observation, columns: Tensor
+) -> Tensor:
+    """(N, 4) xyxy boxes of the rows of :func:`all_class_rows`, float32 or wider.
+
+    Args:
+        head: Key of :data:`HEADS`.
+        observation: Whose boxes.
+        student: The student's observation, whose RoIs and anchors both sides answer on.
+        columns: (N,) class of the box; read where a head has one a class.
+    """
+    output = getattr(observation, HEADS[head].field)
+    coder = getattr(observation, HEADS[head].coder)
+    if head == 'roi_head':
+        return _decoded(coder, output.rois[:, 1:], roi_deltas(output, columns))
     if head == 'rpn':
-        labels, weights, *_, avg_factor = _targets(student.rpn)
-        chosen = torch.cat([level.reshape(-1) for level in weights]).nonzero().squeeze(1)
-        sides = [
-            _flat(one.cls_score, labels)[chosen] for one in (student.rpn, *members(teacher.rpn))
-        ]
-        return ClassRows(sides[0], _stacked(sides[1:]), avg_factor)
-    _, weights, _, _ = _targets(student.roi_head)
-    chosen = weights.nonzero().squeeze(1)
-    own, *others = (one.cls_score[chosen] for one in (student.roi_head, *members(teacher.roi_head)))
-    return ClassRows(own, _stacked(others), float(len(chosen)))
+        deltas = flat_rows(output.bbox_pred, student.rpn.targets[0])
+        return _decoded(coder, _joined_anchors(output.anchors), deltas)
+    return dense_boxes(output, student.dense.labels, coder)
+
+
+def dense_boxes(output: Any, labels: Sequence[Tensor], coder: Any) -> Tensor:
+    """(N, 4) boxes of a one-stage head.
+
+    Those that are distances, or bins of distances, are relative to the row's own point, in the
+    units of the distances: IoUs of two boxes of one row do not depend on either.
+
+    Args:
+        output: A ``DenseOutput``.
+        labels: Of the student, per level (B, rows of an image).
+        coder: Of the head.
+    """
+    numbers = flat_rows(output.bbox_pred, labels)
+    if output.priors[0].shape[-1] == 4 and numbers.shape[1] == 4:
+        images = len(labels[0])
+        priors = torch.cat([level.repeat(images, 1) for level in output.priors])
+        return _decoded(coder, priors, numbers)
+    sides = wide(numbers)
+    if numbers.shape[1] > 4:
+        bins = sides.unflatten(1, (4, -1)).softmax(dim=-1)
+        sides = bins @ torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)
+    return torch.cat([-sides[:, :2], sides[:, 2:]], dim=1)
+
+
+def _decoded(coder: Any, priors: Tensor, deltas: Tensor) -> Tensor:
+    found = coder.decode(wide(priors), wide(deltas))
+    return getattr(found, 'tensor', found)
 
 
 def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
@@ -121,7 +271,7 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
         labels, _, targets, weights, avg_factor = _targets(student.rpn)
         chosen = torch.cat([_joined(level)[:, 0] for level in weights]).nonzero().squeeze(1)
         own, *others = (
-            _flat(one.bbox_pred, labels)[chosen] for one in (student.rpn, *members(teacher.rpn))
+            flat_rows(one.bbox_pred, labels)[chosen] for one in (student.rpn, *members(teacher.rpn))
         )
         priors = _joined_anchors(student.rpn.anchors)[chosen]
         target = _joined_levels(targets)[chosen]
@@ -204,8 +354,13 @@ def _targets(output: RPNOutput | RoIOutput) -> tuple[Any, ...]:
     return output.targets[:5]  # heads may append results of their own
 
 
-def _flat(levels: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
-    """Maps (B, A * D, H, W) of all levels -> (rows, D), in the order of the targets."""
+def flat_rows(levels: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+    """Maps (B, A * D, H, W) of all levels -> (rows, D), in the order of the targets.
+
+    Args:
+        levels: The maps.
+        labels: Per level (B, H * W * A), or of any shape of as many.
+    """
     return torch.cat(
         [
             level.permute(0, 2, 3, 1).reshape(label.numel(), -1)

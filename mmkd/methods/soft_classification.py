@@ -10,7 +10,7 @@ from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 
 from .base import DistillMethod
-from .head_samples import HEADS, check_heads, class_rows
+from .head_samples import HEADS, agreement_weights, check_agreement, check_heads, class_rows
 from .schedule import Schedule, ScheduleSetting, logged
 
 
@@ -30,6 +30,9 @@ class SoftClassification(DistillMethod):
             ``background_weight``. The RPN's one foreground class then weighs 1.
         temperature: Their T; 1 in the paper.
         on: Which heads: ``'roi_head'``, ``'rpn'`` or both.
+        agreement: ``'only'`` compares rows whose label is the teacher's most probable class,
+            ``'weighted'`` weighs each row with the teacher's probability of its label; None: all
+            rows count alike. The divisor stays.
         loss_weight: Factor on (1 - mu) L_soft alone, or a schedule. L_hard gives up what L_soft
             takes: at a fraction f of the highest weight its factor is 1 - (1 - mu) f.
         name: Name in the log.
@@ -47,12 +50,14 @@ class SoftClassification(DistillMethod):
         on: Sequence[str] = ('roi_head', 'rpn'),
         loss_weight: ScheduleSetting = 1.0,
         name: str | None = 'soft_cls',
+        agreement: str | None = None,
     ) -> None:
         super().__init__(loss_weight, name)
         self.mu = Schedule(mu, 'mu')
         if self.mu.highest > 1:
             raise ValueError(f'mu must lie in [0, 1], got {self.mu.highest}.')
         self.on = check_heads(on)
+        self.agreement = check_agreement(agreement)
         self.student_fields = self.teacher_fields = frozenset(HEADS[head].field for head in self.on)
         by_head = {'roi_head': WeightedSoftLoss(background_weight, class_weights, temperature)}
         for_rpn = background_weight if class_weights is None else class_weights[-1]
@@ -85,11 +90,19 @@ class SoftClassification(DistillMethod):
         """Returns ``loss_<name>_rcn`` and ``loss_<name>_rpn``."""
         mu = self.mu(batch)
         found = {} if self.mu.constant else {f'{self.name}_mu': logged(mu)}
-        for head, loss in self.losses.items():
-            rows = class_rows(head, student, teacher)
+        for head, module in self.losses.items():
+            loss, rows = cast(WeightedSoftLoss, module), class_rows(head, student, teacher)
+            agreeing = None
+            if self.agreement is not None:
+                agreeing = agreement_weights(rows, loss.sigmoid, self.agreement)
             found[f'loss_{self.name}_{HEADS[head].log}'] = (
                 self.loss_weight
                 * (1 - mu)
-                * loss(student=rows.student, teacher=rows.teacher, avg_factor=rows.avg_factor)
+                * loss(
+                    student=rows.student,
+                    teacher=rows.teacher,
+                    avg_factor=rows.avg_factor,
+                    weight=agreeing,
+                )
             )
         return found

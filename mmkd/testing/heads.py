@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmkd.fields.dense import DenseOutput
 from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
 
 from .observations import batch_of
@@ -143,3 +144,82 @@ def observe_heads(
     batch = batch_of([torch.zeros(0, 4)] * images, (64, 96))
     student = observe(scene['student'], student_coder, True)
     return student, observe(scene['teacher'], teacher_coder, False), batch
+
+
+def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -> dict[str, Any]:
+    """Random outputs of a one-stage head in float64, and the student's targets.
+
+    Args:
+        kind: ``'deltas'`` of two anchors a cell, ``'distances'`` or ``'bins'`` of one point.
+        seed: The same seed gives the same scene.
+        images: Images of the batch.
+        positives: Rows with a box; two more have label weight 0.
+
+    Returns:
+        ``student``, ``teacher`` and ``cross``, a ``DenseOutput`` each, the last what the teacher's
+        head says of the student's maps.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    anchors = ANCHORS if kind == 'deltas' else 1
+    counts = [anchors * height * width for height, width in SIZES]
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).double()
+
+    def maps(columns: int) -> list[Tensor]:
+        return [noise(images, columns, *size) for size in SIZES]
+
+    priors = [random_rois(generator, count)[:, 1:] for count in counts]
+    numbers = 4 * 5 if kind == 'bins' else 4
+    labels = torch.full((images * sum(counts),), CLASSES)
+    chosen = torch.randperm(len(labels), generator=generator)
+    labels[chosen[:positives]] = torch.arange(positives) % CLASSES
+    weights = torch.ones(len(labels)).double()
+    weights[chosen[positives : positives + 2]] = 0
+    sides = torch.rand(len(labels), 4, generator=generator).double() + 0.5
+
+    def by_level(flat: Tensor) -> list[Tensor]:
+        parts = flat.split([images * count for count in counts])
+        return [part.unflatten(0, (images, -1)) for part in parts]
+
+    def output(**targets: Any) -> DenseOutput:
+        boxes = maps(anchors * numbers)
+        return DenseOutput(
+            cls_score=maps(anchors * CLASSES),
+            bbox_pred=[level.exp() for level in boxes] if kind == 'distances' else boxes,
+            cls_maps=[maps(3), maps(3)],
+            reg_maps=[maps(3), maps(3)],
+            priors=priors if kind != 'distances' else [level[:, :2] for level in priors],
+            centerness=maps(anchors) if kind != 'bins' else None,
+            **targets,
+        )
+
+    found = dict(labels=labels, label_weights=weights, bbox_targets=sides)
+    targets = {name: by_level(flat) for name, flat in found.items()}
+    return dict(
+        student=output(**targets, avg_factor=max(positives, 1)), teacher=output(), cross=output()
+    )
+
+
+def observe_dense(
+    scene: dict[str, Any], box_coder: Any = None
+) -> tuple[Observation, Observation, Batch]:
+    """What a method is called with, on a scene of :func:`dense_scene`.
+
+    ``scene['given']`` becomes what the teacher's head was applied to.
+    """
+
+    def lend(_: Observation, *maps: Any, layer: int) -> DenseOutput:
+        scene['given'] = (*maps, layer)
+        return scene['cross']
+
+    def observe(side: str, lent: Any = None) -> Observation:
+        return Observation(
+            lent,
+            dense=lambda _: scene[side],
+            dense_bbox_coder=lambda _: box_coder or coder(),
+        )
+
+    images = len(scene['student'].labels[0])
+    batch = batch_of([torch.zeros(0, 4)] * images, (64, 96))
+    return observe('student'), observe('teacher', {'dense': lend}), batch

@@ -5,8 +5,15 @@ import math
 import pytest
 import torch
 
-from mmkd.losses import ImitationLoss, ProposalMimicLoss, TeacherBoundedLoss, WeightedSoftLoss
+from mmkd.losses import (
+    ImitationLoss,
+    ProposalMimicLoss,
+    RowLoss,
+    TeacherBoundedLoss,
+    WeightedSoftLoss,
+)
 from mmkd.losses.functional import imitation_mask
+from mmkd.losses.row_loss import FORMULAS
 from mmkd.methods import FGFI, ProposalMimic, QuantizationMimic
 from mmkd.modules import RegionPool
 from mmkd.observation import Observation
@@ -160,3 +167,20 @@ def test_a_student_that_is_not_finite_is_never_taken_for_better_than_its_teacher
     student, other = torch.full((1, 4), math.nan, requires_grad=True), torch.zeros(1, 4)
     loss = TeacherBoundedLoss()(student=student, teacher=other, target=other, avg_factor=1)
     assert loss.isnan()
+
+
+@pytest.mark.parametrize('value', BROKEN)
+@pytest.mark.parametrize('side', ['student', 'teacher'])
+@pytest.mark.parametrize('formula', FORMULAS)
+def test_rows_of_weight_0(formula, side, value):
+    rows = dict(student=draw(3, 4), teacher=draw(3, 4, seed=1))
+    for boxes in rows.values():
+        boxes[:, 2:] = boxes[:, :2] + 1  # as the formulas of boxes need them
+    kept = {name: tensor[:2] for name, tensor in rows.items()}
+    expected = RowLoss(formula)(**kept, weight=torch.ones(2), avg_factor=2)
+    rows[side][2] = value
+    student = rows['student'].requires_grad_()
+    weight = torch.tensor([1.0, 1.0, 0.0])
+    loss = RowLoss(formula)(student=student, teacher=rows['teacher'], weight=weight, avg_factor=2)
+    loss.backward()
+    assert loss == expected and student.grad.isfinite().all()

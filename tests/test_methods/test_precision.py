@@ -20,8 +20,10 @@ from mmkd.testing.observations import batch_of, info_of, square_priors
 HALF = [torch.float16, torch.bfloat16]
 STRIDES, SHAPE = (4, 8), (256, 384)
 CASES = {
+    'BinaryKD': [dict(), dict(agreement='weighted', detach_factor=True)],
     'BoundedRegression': [dict(), dict(margin=0.5)],
     'Chen2017': [dict(), dict(hint=dict(reduction='sum', norm='l1'))],
+    'CrossKD': [dict(), dict(agreement='weighted')],
     'FGFI': [dict(psi=0.0), dict(max_over='all'), dict(max_over='level')],
     'Hint': [dict(), dict(norm='l1'), dict(reduction='sum'), dict(stage='backbone')],
     'ProposalMimic': [
@@ -92,7 +94,7 @@ def losses_of(name, settings, dtype):
     ]
     method = MODELS.get(name)(**settings)
     maps = heads['student']['maps']
-    heads = {'roi_head': HeadInfo(sigmoid=False, decoded=False, channels=3)}
+    heads = {'roi_head': HeadInfo(sigmoid=False, decoded=False, channels=3, bins=(3, 3))}
     info = info_of(maps, STRIDES, num_classes=CLASSES, heads=heads)
     method.setup(info, info)
     for part in method.modules():
@@ -107,7 +109,14 @@ def _with_maps(view, outputs):
     sizes = [tuple(level.shape[-2:]) for level in outputs['maps']]
     priors = square_priors(sizes, STRIDES, 2)
     priors = dataclasses.replace(priors, anchors=[level.float() for level in priors.anchors])
+
+    def lend(_, feats):
+        """A head whose outputs are some of its inputs."""
+        numbers = feats.flatten(1)
+        return dataclasses.replace(pooled, cls_score=numbers[:, :4], bbox_pred=numbers[:, 4:16])
+
     return Observation(
+        {'roi_head': lend},
         **{
             **view._sources,
             'roi_head': lambda _: pooled,
@@ -115,7 +124,7 @@ def _with_maps(view, outputs):
             'backbone': lambda _: outputs['maps'],
             'proposals': lambda _: outputs['proposals'],
             'priors': lambda _: priors,
-        }
+        },
     )
 
 
@@ -152,10 +161,10 @@ def test_a_detector_under_autocast_has_the_losses_of_single_precision(tmp_path):
             key: value for key, value in losses.items() if any(m['name'] in key for m in methods)
         })  # fmt: skip
     half, single = found
-    assert half.keys() == single.keys() and len(half) == 21
+    assert half.keys() == single.keys() and len(half) == 27
     for key, value in half.items():
         assert value.dtype == torch.float32 and value.isfinite(), key
-        if not key.endswith(('bounded_rcn', 'boundedregression_rcn', 'mimic_bbox')):
+        if not key.endswith(('bounded_rcn', 'boundedregression_rcn', 'mimic_bbox', 'loc_rcn')):
             torch.testing.assert_close(value, single[key], rtol=0.04, atol=0, msg=key)
 
 

@@ -3,8 +3,16 @@
 from mmkd.utils import renamed_in
 
 from .attention import ATTENTION_FORMS, ATTENTION_MAPS, attention_error, attention_map
+from .binary_kd import (
+    binary_cross_entropy,
+    binary_gap,
+    focused_binary_cross_entropy,
+    one_against_rest,
+)
 from .bounded_regression import teacher_bounded_error
+from .boxes import giou_error, log_iou_error
 from .channel_wise import channel_divergence
+from .cross_kd import absolute_error, match_statistics, softmax_divergence
 from .fsp import fsp_error, fsp_matrix
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
@@ -37,24 +45,32 @@ __all__ = [
     'NORMALIZE',
     'NORMS',
     'RegionErrors',
+    'absolute_error',
     'angle_error',
     'assigned_levels',
     'attention_error',
     'attention_map',
+    'binary_cross_entropy',
+    'binary_gap',
     'boxes_to_cells',
     'channel_divergence',
     'check_same_shape',
     'cropped_errors',
     'decoupled_rows',
     'distance_error',
+    'focused_binary_cross_entropy',
     'fsp_error',
     'fsp_matrix',
+    'giou_error',
     'global_avg_factor',
     'hint_error',
     'imitation_mask',
     'kl_rows',
+    'log_iou_error',
     'masked_squared_error',
+    'match_statistics',
     'mimic_rows',
+    'one_against_rest',
     'pairwise_iou',
     'pearson',
     'pooled_errors',
@@ -63,6 +79,7 @@ __all__ = [
     'selectivity_error',
     'soft_binary_rows',
     'soft_target_rows',
+    'softmax_divergence',
     'squared_difference',
     'teacher_bounded_error',
     'triplet_error',
