@@ -94,7 +94,7 @@ class EmbeddingMethod(DistillMethod):
         positive = ((labels < probs.shape[1] - 1) & (weights > 0)).nonzero().squeeze(1)
         scores = probs[positive, labels[positive]]
         image = output.rois[positive, 0].long()
-        if self.rows == 'rois':
+        if self.rows == 'rois' or not len(positive):
             owner = torch.arange(len(positive), device=labels.device)
         else:
             owner = _owners(output.rois[positive, 1:], image, labels[positive], batch)

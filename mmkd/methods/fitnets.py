@@ -51,7 +51,7 @@ class FitNets(FirstAlone, FeatureMethod):
         stage: str = 'features',
         aligner: dict | None = None,
         loss: dict | None = None,
-        name: str | None = None,
+        name: str | None = 'fitnets',
     ) -> None:
         check_choice('reduction', reduction, tuple(_REDUCTIONS))
         check_choice('regressor', regressor, ('same', 'valid'))
