@@ -12,11 +12,13 @@ from .dark_rank import DarkRank
 from .dist import DIST
 from .dkd import DKD
 from .feature import FeatureMethod
+from .fgd import FGD
 from .fgfi import FGFI
 from .fitnets import FitNets
 from .fsp import FSP
 from .hint import Hint
 from .kd import KD
+from .mgd import MGD
 from .nst import NST
 from .proposal_mimic import ProposalMimic
 from .quantization_mimic import QuantizationMimic
@@ -30,9 +32,11 @@ __all__ = [
     'CWD',
     'DIST',
     'DKD',
+    'FGD',
     'FGFI',
     'FSP',
     'KD',
+    'MGD',
     'NST',
     'RKD',
     'AttentionTransfer',

@@ -13,6 +13,7 @@ from .bounded_regression import teacher_bounded_error
 from .boxes import giou_error, log_iou_error
 from .channel_wise import channel_divergence
 from .cross_kd import absolute_error, match_statistics, softmax_divergence
+from .fgd import box_masks, focal_attention, focal_errors
 from .fsp import fsp_error, fsp_matrix
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
@@ -52,12 +53,15 @@ __all__ = [
     'attention_map',
     'binary_cross_entropy',
     'binary_gap',
+    'box_masks',
     'boxes_to_cells',
     'channel_divergence',
     'check_same_shape',
     'cropped_errors',
     'decoupled_rows',
     'distance_error',
+    'focal_attention',
+    'focal_errors',
     'focused_binary_cross_entropy',
     'fsp_error',
     'fsp_matrix',
