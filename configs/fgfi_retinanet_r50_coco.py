@@ -1,14 +1,4 @@
 """RetinaNet R-50 on COCO imitates the public R-101 near its objects."""
 
-_base_ = './students/retinanet_r50_coco.py'
-
-model = dict(
-    _delete_=True,
-    type='mmkd.DistillDetector',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/teachers/retinanet_r101_coco.py',
-        checkpoint='https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r101_fpn_2x_coco/retinanet_r101_fpn_2x_coco_20200131-5560aee8.pth',
-    ),
-    methods=[dict(type='mmkd.FGFI')],
-)
+_base_ = './pairs/retinanet_r50_coco.py'
+model = dict(methods=[dict(type='mmkd.FGFI')])

@@ -1,4 +1,4 @@
 """Faster R-CNN VGG-1-32 on Caltech mimics quantized features of a VGG-16."""
 
-_base_ = './_base_/pairs/faster_rcnn_vgg16_32nd_caltech.py'
+_base_ = './pairs/faster_rcnn_vgg16_32nd_caltech.py'
 model = dict(methods=[dict(type='mmkd.QuantizationMimic')])

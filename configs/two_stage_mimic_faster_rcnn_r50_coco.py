@@ -1,4 +1,4 @@
 """Faster R-CNN R-50 on COCO mimics features and outputs of its teacher."""
 
-_base_ = './_base_/pairs/faster_rcnn_r50_coco.py'
+_base_ = './pairs/faster_rcnn_r50_coco.py'
 model = dict(methods=[dict(type='mmkd.TwoStageMimic')])

@@ -11,8 +11,10 @@ from mmkd.compat.ops import EXTENSION, TorchvisionExtension
 from mmkd.version import __version__
 
 _PACKAGES = (
+    'torch',
     'torchvision',
     'numpy',
+    'scipy',
     'mmengine',
     'onedl-mmengine',
     'mmcv',
@@ -31,15 +33,19 @@ def describe() -> Iterator[tuple[str, str]]:
     """(name, value) of what a report needs; packages that are not installed are left out."""
     yield 'mmkd', __version__
     yield 'python', f'{platform.python_version()}, {platform.platform()}'
-    yield 'torch', torch.__version__
+    yield from installed()
+    yield 'devices', ', '.join(_devices()) or f'CPU alone, {torch.get_num_threads()} threads'
+    own = isinstance(sys.modules.get(EXTENSION), TorchvisionExtension)
+    yield 'operations', "torchvision's, in place of mmcv's" if own else "mmcv's, compiled"
+
+
+def installed() -> Iterator[tuple[str, str]]:
+    """(name, version) of the packages that mmkd runs on, as far as they are installed."""
     for name in _PACKAGES:
         try:
             yield name, importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    yield 'devices', ', '.join(_devices()) or f'CPU alone, {torch.get_num_threads()} threads'
-    own = isinstance(sys.modules.get(EXTENSION), TorchvisionExtension)
-    yield 'operations', "torchvision's, in place of mmcv's" if own else "mmcv's, compiled"
 
 
 def _devices() -> list[str]:

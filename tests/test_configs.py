@@ -1,85 +1,105 @@
 """Every config in the tree builds, and a distillation config stays short."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch import nn
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-RUNNABLE = sorted(p for p in CONFIGS.rglob('*.py') if not {'_base_', 'studies'} & set(p.parts))
+PLAIN = sorted([*CONFIGS.glob('students/*.py'), *CONFIGS.glob('teachers/*.py')])
 DISTILLATION = sorted(CONFIGS.glob('*.py'))
-PAIRS_WITH_RFCN = sorted(CONFIGS.glob('_base_/pairs/*rfcn_r*.py'))
-METHODS = (
-    'fgfi', 'hint', 'chen2017', 'proposal_mimic', 'two_stage_mimic', 'quantization_mimic',
+PAIRS = sorted(CONFIGS.glob('pairs/*.py'))
+OF_DETECTION_PAPERS = (
+    'fgfi', 'chen2017', 'proposal_mimic', 'two_stage_mimic', 'quantization_mimic',
 )  # fmt: skip
+NEEDED = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'optim_wrapper', 'train_cfg')
+load = cache(Config.fromfile)
 
 
-@cache
-def plain_students():
-    return {repr(Config.fromfile(path).model.to_dict()) for path in CONFIGS.glob('students/*.py')}
+def pair_of(path):
+    """Name of the pair that a distillation config is based on."""
+    return re.search(r"_base_ = '\./pairs/(\w+)\.py'", path.read_text())[1]
 
 
-def without_pretrained(cfg):
-    """The same model config, with every ``init_cfg`` that loads a file switched off."""
-    if isinstance(cfg, dict):
-        items = {key: without_pretrained(value) for key, value in cfg.items()}
-        init = items.get('init_cfg')
-        if isinstance(init, dict) and init.get('type') == 'Pretrained':
-            items['init_cfg'] = None
-        return type(cfg)(items)
-    return [without_pretrained(item) for item in cfg] if isinstance(cfg, (list, tuple)) else cfg
+def detectors_in_pairs():
+    """Plain configs that a pair builds: its teacher's, and its student's by the file's name."""
+    teachers = {Path(load(pair).model.teacher.config).resolve() for pair in PAIRS}
+    return teachers | {CONFIGS / 'students' / pair.name for pair in PAIRS}
 
 
-@pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: path.stem)
-def test_builds(path):
-    from mmdet.registry import MODELS
-
-    config = Config.fromfile(path)
-    init_default_scope(config.get('default_scope', 'mmdet'))
-    model = MODELS.build(without_pretrained(config.model))
-    assert sum(parameter.numel() for parameter in model.parameters()) > 0
-    for key in (
-        'train_dataloader',
-        'val_dataloader',
-        'val_evaluator',
-        'optim_wrapper',
-        'train_cfg',
-    ):
-        assert config.get(key), f'{path} has no {key}'
+ALONE = [path for path in PLAIN if path not in detectors_in_pairs()]
 
 
-@pytest.mark.parametrize('path', DISTILLATION, ids=lambda path: path.stem)
-def test_a_distillation_config_adds_ten_lines_or_fewer(path):
-    tree = ast.parse(path.read_text())
-    own = [
-        node
-        for node in tree.body[1:]  # the docstring is the first
-        if not (isinstance(node, ast.Assign) and node.targets[0].id == '_base_')
-    ]
-    assert sum(node.end_lineno - node.lineno + 1 for node in own) <= 10
+@pytest.fixture
+def quick_layers(monkeypatch):
+    """Weights of 0: random ones for a hundred million parameters take seconds."""
+
+    def zero(layer):
+        for parameter in layer.parameters(recurse=False):
+            nn.init.zeros_(parameter)
+
+    for kind in (nn.Linear, nn.modules.conv._ConvNd):
+        monkeypatch.setattr(kind, 'reset_parameters', zero)
 
 
-@pytest.mark.parametrize('path', DISTILLATION, ids=lambda path: path.stem)
-def test_a_distillation_config_has_its_student_and_teacher_configs(path):
-    config = Config.fromfile(path)
-    assert Path(config.model.teacher.config).is_file()
-    assert repr(config.model.student.to_dict()) in plain_students()
-
-
-@pytest.mark.parametrize('pair', PAIRS_WITH_RFCN, ids=lambda path: path.stem)
-def test_every_method_has_a_config_of_every_pair_with_an_rfcn(pair):
-    bases = {path.stem: path.read_text() for path in DISTILLATION}
-    for method in METHODS:
-        assert f"pairs/{pair.name}'" in bases.get(f'{method}_{pair.stem}', ''), method
-
-
-def test_no_thin_student_exceeds_half_a_million_parameters():
+def build(model):
     from mmdet.registry import MODELS
 
     init_default_scope('mmdet')
-    for path in CONFIGS.glob('students/*thin*.py'):
-        model = MODELS.build(Config.fromfile(path).model)
-        assert sum(p.numel() for p in model.parameters()) <= 500_000
+    return MODELS.build(model)
+
+
+@pytest.mark.parametrize('path', PAIRS, ids=lambda path: path.stem)
+def test_a_pair_builds_with_all_methods_of_its_configs_at_once(path, quick_layers):
+    methods = [m for file in DISTILLATION if pair_of(file) == path.stem
+               for m in load(file).model.methods]  # fmt: skip
+    crossed = re.search(r'r18_16th_(rfcn|faster_rcnn)_', path.stem)
+    levels = dict(levels=[[0, 1]] if crossed[1] == 'rfcn' else [[1, 0]]) if crossed else {}
+    methods = methods or [dict(type='mmkd.ProposalMimic', upsample='deconv', **levels)]
+    model = build(dict(load(path).model, methods=methods))
+    assert len(model.distill) == len(methods)
+    assert all(
+        list(method.pairs) for method in model.distill.values() if method.stage == 'features'
+    )
+
+
+@pytest.mark.parametrize('path', ALONE, ids=lambda path: path.stem)
+def test_a_detector_in_no_pair_builds(path, quick_layers):
+    assert sum(p.numel() for p in build(load(path).model).parameters()) > 0
+
+
+@pytest.mark.parametrize('path', [*PLAIN, *PAIRS, *DISTILLATION], ids=lambda path: path.stem)
+def test_a_config_has_all_that_a_run_needs(path):
+    assert not [key for key in NEEDED if not load(path).get(key)]
+
+
+def test_a_distillation_config_is_a_pair_and_three_lines_or_fewer():
+    for path in DISTILLATION:
+        own = [
+            node
+            for node in ast.parse(path.read_text()).body[1:]  # the docstring is the first
+            if not (isinstance(node, ast.Assign) and node.targets[0].id == '_base_')
+        ]
+        assert sum(node.end_lineno - node.lineno + 1 for node in own) <= 3, path
+        pair = load(CONFIGS / 'pairs' / f'{pair_of(path)}.py')
+        assert {**load(path).model, 'methods': None} == {**pair.model, 'methods': None}, path
+
+
+def test_methods_of_the_detection_papers_have_each_data_set_and_detector_and_the_others_one():
+    names = {path.stem for path in DISTILLATION}
+    for method in OF_DETECTION_PAPERS:
+        for detector in ('faster_rcnn', 'rfcn'):
+            for data in ('voc', 'kitti', 'coco'):
+                assert f'{method}_{detector}_r50_{data}' in names
+    others = [name for name in names if not name.startswith(OF_DETECTION_PAPERS)]
+    assert all(name.endswith('_faster_rcnn_r50_voc') for name in others), others
+
+
+def test_no_thin_student_exceeds_half_a_million_parameters():
+    for path in CONFIGS.glob('students/*_r18_*.py'):
+        assert sum(p.numel() for p in build(load(path).model).parameters()) <= 500_000

@@ -88,7 +88,7 @@ RULES = {
             'compat',
             'utils',
         },
-        NUMERIC | HOST | {'rich', 'filelock'},
+        NUMERIC | HOST | {'rich', 'filelock', 'yaml'},
         _PARTS,
     ),
     'visualization': Rule(
@@ -109,7 +109,6 @@ RULES = {
     'run': Rule({'compat'}, set(), 'mmkd.run needs compat alone'),
     # The commands behind tools/: they may use every public part.
     'study': Rule(EVERYTHING, EVERYTHING, 'what trainings need belongs in the parts'),
-    'demo': Rule(EVERYTHING, EVERYTHING, 'what trainings need belongs in the parts'),
     '__init__': Rule(EVERYTHING, set(), 'mmkd/__init__.py only names the parts'),
     'testing': Rule(EVERYTHING, EVERYTHING, ''),
 }

@@ -20,6 +20,7 @@ from torch import nn
 
 import mmkd  # noqa: F401  first: it makes the host importable
 from mmkd.engine.commands.benchmark import measure, measure_inference, random_batch
+from mmkd.engine.commands.methods import add_method_option, use_methods
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,7 +28,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='distillation config; its checkpoints are not read')
+    parser.add_argument(
+        'config', help='distillation config, or pair with --method; its checkpoints are not read'
+    )
     parser.add_argument(
         '--inference', nargs='*', metavar='CONFIG', help='time predict, beside these detectors'
     )
@@ -37,6 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--boxes', type=int, default=20, help='boxes an image')
     parser.add_argument('--rounds', type=int, default=5, help='rounds to take medians over')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_method_option(parser)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
     return parser.parse_args()
 
@@ -58,6 +62,7 @@ def main() -> None:
 def build(path: str, args: argparse.Namespace) -> nn.Module:
     """The detector of a config file, or of ``mmdet::`` or another package."""
     config = get_config(path) if '::' in path else Config.fromfile(path)
+    use_methods(config, args.methods if path == args.config else None)
     config.merge_from_dict(args.cfg_options or {})
     rpn = config.model.get('test_cfg', {}).get('rpn')
     if args.inference is not None and args.proposals is not None and rpn is not None:

@@ -1,6 +1,6 @@
 """Draws a config's images with their boxes to PNG files.
 
-python tools/browse_dataset.py configs/students/faster_rcnn_r18thin_bccd.py pictures --num 10
+python tools/browse_dataset.py configs/students/faster_rcnn_r18_16th_bccd.py pictures --num 10
 python tools/browse_dataset.py configs/students/faster_rcnn_r50_kitti.py pictures --raw --split val
 
 Exit status: 0 drawn, 2 the command or the config is wrong, or a picture is there already.

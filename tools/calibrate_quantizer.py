@@ -1,6 +1,7 @@
-"""Which step for quantization mimic? Reports the range of the teacher's features.
+r"""Which step for quantization mimic? Reports the range of the teacher's features.
 
-python tools/calibrate_quantizer.py configs/quantization_mimic_faster_rcnn_r18thin_bccd.py
+python tools/calibrate_quantizer.py configs/pairs/faster_rcnn_r18_16th_bccd.py \
+    --method quantization_mimic
 """
 
 import argparse

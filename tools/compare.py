@@ -1,13 +1,15 @@
 """Which method, for my detector, on my data? Trains them over seeds and says what the runs show.
 
 python tools/compare.py configs/studies/shapes.py
+python tools/compare.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method fgfi --method hint
 python tools/compare.py --teacher T.py --teacher-checkpoint T.pth --student S.py \
-    --method mmkd.FGFI --method 'weak={type: mmkd.FGFI, loss_weight: 0.002}' --seeds 0 1 2
+    --method fgfi --method 'weak={type: mmkd.FGFI, loss_weight: 2e-3}' --seeds 0 1 2
 
 Stopped and called again it goes on where it was; finished runs are not repeated.
 """
 
 import argparse
+import re
 import signal
 import sys
 from pathlib import Path
@@ -19,11 +21,11 @@ if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
 
 import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 
-import yaml  # noqa: E402
 from mmengine.config import DictAction  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from mmkd import study as studies  # noqa: E402
+from mmkd.engine.commands.methods import method_name, read_method  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 
 
@@ -32,12 +34,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('study', nargs='?', help='study file: Python, YAML or JSON')
+    parser.add_argument(
+        'study', nargs='?', help='study file (Python, YAML or JSON), or a file of configs/pairs'
+    )
     what = parser.add_argument_group('what to compare, in place of or over the study file')
     what.add_argument('--teacher', metavar='CONFIG')
     what.add_argument('--teacher-checkpoint', metavar='PATH', help='else the study trains it')
     what.add_argument('--student', metavar='CONFIG')
-    what.add_argument('--method', action='append', metavar='[NAME=]TYPE', help='or NAME={YAML}')
+    what.add_argument(
+        '--method',
+        action='append',
+        metavar='[NAME=]METHOD',
+        help="one arm: fgfi, mmkd.FGFI or '{type: mmkd.FGFI, loss_weight: 0.02}'; given several "
+        'times, each is an arm of its own; replaces the methods of the study file',
+    )
     what.add_argument('--seeds', type=int, nargs='+')
     what.add_argument('--max-epochs', type=int, help='of every student')
     what.add_argument('--metric', help='name in the log; found automatically by default')
@@ -68,7 +78,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
     """Settings of the command line as a study file has them."""
     teacher = dict(config=args.teacher, checkpoint=args.teacher_checkpoint)
-    methods = dict(_method(text) for text in args.method or [])
+    methods: dict[str, Any] = {}
+    for text in args.method or ():
+        prefix = re.match(r'([\w.+-]+)=', text)
+        method = read_method(text[prefix.end() :] if prefix else text)
+        name = prefix[1] if prefix else method_name(method)
+        if name in methods:
+            raise ValueError(f'--method {text}: {name!r} is given twice: write another NAME=...')
+        methods[name] = method
     return dict(
         teacher={key: value for key, value in teacher.items() if value} or None,
         student=dict(config=args.student) if args.student else None,
@@ -79,13 +96,6 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
         work_dir=args.work_dir,
         cfg_options=args.cfg_options,
     )
-
-
-def _method(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition('=')
-    if not equals:
-        name, value = text.split('.')[-1].lower(), text
-    return name, yaml.safe_load(value)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

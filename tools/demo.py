@@ -4,7 +4,8 @@ python tools/demo.py            as ``make demo`` runs it
 python tools/demo.py --quick    two minutes: shows that everything works, and nothing else
 python tools/demo.py --full     more images and epochs
 
-Finished stages are reused; what changed since, and what follows from it, is trained again.
+Called again it goes on where it was: finished trainings are reused, an interrupted one is resumed,
+and what changed since, and what follows from it, is trained again.
 """
 
 import argparse
@@ -21,11 +22,11 @@ import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 
-from mmkd import demo  # noqa: E402
 from mmkd.datasets import draw_shapes  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.study import demo  # noqa: E402
 
-TRAIN = CHECKOUT / 'tools' / 'train.py'
+STUDY = CHECKOUT / 'configs' / 'studies' / 'shapes.py'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -64,12 +65,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def run(args: argparse.Namespace, console: Console, train_script: Path = TRAIN) -> None:
+def run(args: argparse.Namespace, console: Console) -> None:
     """Draws the data, trains what is not finished, reports."""
-    stages = demo.make_stages(args.profile, CHECKOUT / 'configs', args.work_dir, args.seed)
     draw_data(args, console)
-    reused = demo.run_stages(stages, train_script, console, args.jobs)
-    demo.write_report(stages, reused, args.work_dir, console)
+    study = demo.demo_study(args.profile, STUDY, args.work_dir, args.seed)
+    demo.run_demo(study, console, args.jobs)
 
 
 def draw_data(args: argparse.Namespace, console: Console) -> None:

@@ -1,6 +1,7 @@
 """What would ruin this distillation? Looks before any time is spent on training.
 
-python tools/diagnose.py configs/fgfi_faster_rcnn_r18thin_bccd.py --num 64
+python tools/diagnose.py configs/fgfi_faster_rcnn_r18_16th_bccd.py --num 64
+python tools/diagnose.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method hint
 
 Exit status: 0 nothing found, 1 something found, 2 the command or the config is wrong.
 """

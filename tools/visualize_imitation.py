@@ -1,6 +1,6 @@
 """Where does the student imitate? One PNG an image, one panel a level.
 
-python tools/visualize_imitation.py configs/fgfi_faster_rcnn_r18thin_shapes.py --num 8
+python tools/visualize_imitation.py configs/fgfi_faster_rcnn_r18_16th_shapes.py --num 8
 """
 
 import argparse
@@ -20,7 +20,8 @@ from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from mmkd import visualization  # noqa: E402
-from mmkd.engine.commands.train_and_test import read_config  # noqa: E402
+from mmkd.engine.commands.methods import lacks_methods, method_name, read_method  # noqa: E402
+from mmkd.engine.commands.train_and_test import config_of, read_config  # noqa: E402
 from mmkd.engine.checks.preflight import check_data  # noqa: E402
 from mmkd.engine.readable_errors import run_readably  # noqa: E402
 from mmkd.engine.commands.tool_options import add_config_options  # noqa: E402
@@ -31,11 +32,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Draw the imitation masks of a distillation config. No checkpoint is needed.'
     )
-    parser.add_argument('config', help='a distillation config with FGFI among its methods')
+    parser.add_argument('config', help='a distillation config with FGFI among its methods, or pair')
     parser.add_argument('--out', type=Path, help='default: work_dirs/<config>/imitation')
     parser.add_argument('--num', type=int, default=8, help='images, from the first on')
     parser.add_argument('--split', choices=('train', 'val'), default='train')
-    parser.add_argument('--method', help='name of the method, where several have a mask')
+    parser.add_argument('--method', help='which of several with a mask; for a pair: fgfi')
     parser.add_argument('--seed', type=int, default=0, help='of flips and other augmentation')
     parser.add_argument('--force', action='store_true', help='replace pictures that exist')
     add_config_options(parser)
@@ -48,7 +49,10 @@ def parse_args() -> argparse.Namespace:
 
 def draw(args: argparse.Namespace, console: Console) -> None:
     """Builds, draws, reports."""
+    args.methods = [args.method] if args.method and lacks_methods(config_of(args.config)) else None
     config = read_config(args)
+    if args.methods:
+        args.method = method_name(read_method(args.method))
     model, method = visualization.build_imitator(config, args.method)
     check_data(config, (args.split,))
     dataset = visualization.imitation_dataset(config, args.split)

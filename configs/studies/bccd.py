@@ -5,8 +5,7 @@ Without a checkpoint the study trains the teacher first; without --arms it runs 
 three minutes a run on a core.
 """
 
-teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')
-student = dict(config='../students/faster_rcnn_r18thin_bccd.py')
+pair = '../pairs/faster_rcnn_r18_16th_bccd.py'
 methods = dict(
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint')]),
     fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')], seeds=[0, 1, 2, 3, 4, 5]),

@@ -5,8 +5,8 @@ Without a checkpoint the study trains the teacher first. Under a teacher the stu
 shrunk from the teacher's: ``shrunk`` is the student alone on these.
 """
 
-teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')
-student = dict(config='../students/faster_rcnn_r18thin_half_bccd.py')
+pair = '../pairs/faster_rcnn_r18_16th_bccd_128x96.py'
+student = dict(config='../students/faster_rcnn_r18_16th_bccd_128x96.py')
 scales = dict(student_scale=0.5, pairing='upsample')
 methods = dict(
     shrunk=dict(

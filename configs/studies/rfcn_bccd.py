@@ -6,8 +6,7 @@ Without a checkpoint the study trains the teacher first, in about thirteen minut
 out.
 """
 
-teacher = dict(config='../teachers/rfcn_r18_bccd.py')
-student = dict(config='../students/rfcn_r18thin_bccd.py')
+pair = '../pairs/rfcn_r18_16th_bccd.py'
 methods = dict(
     fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')], seeds=[0]),
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint')], seeds=[0]),

@@ -4,8 +4,7 @@ python tools/compare.py configs/studies/rfcn_crossed_bccd.py --teacher-checkpoin
 Levels pair the RoI head's map, of stride 4, with the pyramid's first.
 """
 
-teacher = dict(config='../teachers/faster_rcnn_r18_bccd.py')
-student = dict(config='../students/rfcn_r18thin_bccd.py')
+pair = '../pairs/rfcn_r18_16th_faster_rcnn_bccd.py'
 methods = dict(
     fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI', levels=[[1, 0]])]),
     hint=dict(title='whole-map hint', methods=[dict(type='mmkd.Hint', levels=[[1, 0]])]),

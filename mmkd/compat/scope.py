@@ -14,6 +14,8 @@ from typing import Any
 import mmengine.hub
 from mmengine.config import Config
 
+from .former_configs import replacement_of
+
 PREFIX = 'mmkd::'
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -39,20 +41,35 @@ def resolve_config_path(name: str | Path) -> str:
     """The path that ``mmkd::relative/name.py`` stands for; any other name as it is.
 
     Raises:
-        FileNotFoundError: Naming the config and those that resemble it.
+        FileNotFoundError: There is no such config of mmkd: names those that resemble it; or mmkd
+            had it once: names what stands in its place.
     """
     name = str(name)
     if not name.startswith(PREFIX):
+        if '::' not in name and not Path(name).is_file():
+            _refuse_former(name, 'configs/')
         return name
     folder = config_folder()
     relative = name.removeprefix(PREFIX)
     path = folder / relative
     if path.is_file():
         return str(path)
+    _refuse_former(name, PREFIX)
     known = [str(file.relative_to(folder)) for file in folder.rglob('*.py')]
     close = difflib.get_close_matches(relative, known, n=3)
     hint = f' Did you mean {" or ".join(close)}?' if close else ''
     raise FileNotFoundError(f'mmkd has no config {relative} in {folder}.{hint}')
+
+
+def _refuse_former(name: str, prefix: str) -> None:
+    """Raises where a name that does not exist is a former one; else the caller goes on."""
+    try:
+        new = replacement_of(name.removeprefix(PREFIX), config_folder())
+    except FileNotFoundError:  # an installation without configs
+        return
+    if new is not None:
+        how = f'run tools/train.py {prefix}{new}' if '--method' in new else f'use {prefix}{new}'
+        raise FileNotFoundError(f'the config {name} has been replaced: {how}.')
 
 
 def install() -> None:
@@ -70,7 +87,8 @@ def install() -> None:
         if cfg_path.startswith(PREFIX):
             # No scope: the configs' default scope is mmdet's and their mmkd types are written out.
             return resolve_config_path(cfg_path), None
-        return host_base(cfg_path, filename)
+        path, scope = host_base(cfg_path, filename)
+        return resolve_config_path(path) if scope is None else path, scope
 
     @functools.wraps(host_file)
     def fromfile(filename: str | Path, *args: Any, **kwargs: Any) -> Config:

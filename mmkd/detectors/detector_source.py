@@ -11,6 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from torch import nn
 
+from mmkd.compat import resolve_config_path
+
 DetectorSpec: TypeAlias = str | Path | dict | Config
 """A config path, an ``mmdet::`` path, a model dict, a Config, or
 ``dict(config=..., checkpoint=..., cfg_options=...)``."""
@@ -129,6 +131,7 @@ def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> Resol
 
 
 def _from_file(path: str, options: dict | None, role: str) -> tuple[ConfigDict, None, str]:
+    path = resolve_config_path(path)
     if '::' in path:
         config = get_config(path)
     elif not Path(path).is_file():

@@ -1,13 +1,12 @@
 """The seam between detectors and methods."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, DetectorInfo, Observation, renamed_field
-from mmkd.utils import warn_renamed
+from mmkd.utils import snake_case, warn_renamed
 
 from .auto_scale import AutoScale
 from .schedule import Schedule, ScheduleSetting, logged
@@ -81,7 +80,7 @@ class DistillMethod(nn.Module):
         super().__init__()
         self.schedule = Schedule(loss_weight, 'loss_weight')
         self.loss_weight = self.schedule.highest
-        name = _snake_case(type(self).__name__) if name is None else name
+        name = snake_case(type(self).__name__) if name is None else name
         if not isinstance(name, str) or not name.isidentifier():
             raise ValueError(f'name must be an identifier like "fgfi_p3", got {name!r}.')
         if 'loss' in name:  # MMEngine trains on what is named so, numbers to watch included
@@ -205,7 +204,3 @@ class DistillMethod(nn.Module):
             already; the others are only watched.
         """
         raise NotImplementedError(f'{type(self).__name__} must define forward.')
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mmkd.visualization.curves import RunScalars, draw_loss_curves, styles
-from mmkd.visualization.style import new_figure
+from mmkd.visualization.style import finish_axes, new_figure, shared_legend
 
 from .plan import TEACHER
 
@@ -28,19 +28,17 @@ def draw_results(arms: Mapping[str, Any], metric: str) -> Figure:
     """
     figure = new_figure(8.2, 0.9 + 0.42 * len(arms))
     left, right = figure.subplots(1, 2, sharey=True)
-    names, looks = list(arms), styles(len(arms))
-    for row, (name, (colour, _, marker)) in enumerate(zip(names, looks, strict=True)):
-        arm, pair = arms[name], arms[name]['paired']
-        _sample(left, row, list(arm['values'].values()), arm['summary'], colour, marker)
-        if pair:
-            _sample(right, row, pair['differences'], pair['summary'], colour, marker)
+    for row, (arm, look) in enumerate(zip(arms.values(), _looks(len(arms)), strict=True)):
+        _sample(left, row, list(arm['values'].values()), arm['summary'], look)
+        if pair := arm['paired']:
+            _sample(right, row, pair['differences'], pair['summary'], look)
     if TEACHER in arms:
         left.axvline(arms[TEACHER]['summary']['mean'], color='0.6', linestyle=':', linewidth=1)
     right.axvline(0, color='0.3', linewidth=1)
-    left.set_yticks(range(len(names)), [arms[name]['title'] for name in names], fontsize=_FONT)
+    left.set_yticks(range(len(arms)), [arm['title'] for arm in arms.values()], fontsize=_FONT)
     left.invert_yaxis()
-    _finish(left, metric, '', 'result of each seed; bar: mean and 95% interval')
-    _finish(right, f'difference in {metric}', '', 'minus the student alone, same seed')
+    finish_axes(left, metric, '', 'result of each seed; bar: mean and 95% interval', _FONT)
+    finish_axes(right, f'difference in {metric}', '', 'minus the student alone, same seed', _FONT)
     return figure
 
 
@@ -58,19 +56,12 @@ def draw_learning(runs: Runs, metric: str) -> Figure:
         if not curves:
             continue  # a teacher that was only tested has no curve
         steps, table = _common(curves)
-        axes.plot(
-            steps,
-            table.mean(0),
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markersize=4,
-            label=title,
-        )
+        look = dict(color=colour, linestyle=line, marker=marker, markersize=4)
+        axes.plot(steps, table.mean(0), label=title, **look)
         if len(table) > 1:
             axes.fill_between(steps, table.min(0), table.max(0), color=colour, alpha=0.15, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(axes, 'epoch', metric, 'mean over seeds; shaded: least to largest')
+    finish_axes(axes, 'epoch', metric, 'mean over seeds; shaded: least to largest', _FONT)
     axes.legend(fontsize=_FONT, frameon=False)
     return figure
 
@@ -98,49 +89,32 @@ def draw_costs(arms: Mapping[str, Any], costs: Mapping[str, Mapping[str, int]], 
     """
     figure = new_figure(8.2, 3.5)
     left, right = figure.subplots(1, 2, sharey=True)
-    for (name, arm), (colour, _, marker) in zip(arms.items(), styles(len(arms)), strict=True):
+    for (name, arm), look in zip(arms.items(), _looks(len(arms)), strict=True):
         if arm['step_seconds']:
-            _point(left, arm['step_seconds'] * 1000, arm, colour, marker)
+            _point(left, arm['step_seconds'] * 1000, arm, look)
         if name in costs:
-            _point(right, costs[name]['flops'] / 1e9, arm, colour, marker)
-    _finish(left, 'training step, ms (median)', metric, 'accuracy and cost of training')
-    _finish(right, 'multiply-adds of an image, G', '', 'accuracy and cost of inference')
+            _point(right, costs[name]['flops'] / 1e9, arm, look)
+    finish_axes(left, 'training step, ms (median)', metric, 'accuracy and cost of training', _FONT)
+    finish_axes(right, 'multiply-adds of an image, G', '', 'accuracy and cost of inference', _FONT)
     for axes in (left, right):
         axes.margins(x=0.15)
         axes.set_xlim(left=0)
-    handles = {h.get_label(): h for axes in (right, left) for h in _labelled(axes)}
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc='outside lower center',
-        ncols=4,
-        fontsize=_FONT,
-        frameon=False,
-    )
+    shared_legend(figure, (right, left), 4)
     return figure
 
 
-def _labelled(axes: Axes) -> list:
-    return axes.get_legend_handles_labels()[0]
+def _looks(count: int) -> list[dict[str, Any]]:
+    """Colour and marker of each arm; its marks are not joined by a line."""
+    return [
+        dict(color=colour, marker=marker, linestyle='none') for colour, _, marker in styles(count)
+    ]
 
 
-def _point(axes: Axes, x: float, arm: Mapping[str, Any], colour: str, marker: str) -> None:
-    summary = arm['summary']
-    bars = None
-    if summary['low'] is not None:
-        bars = [[summary['mean'] - summary['low']], [summary['high'] - summary['mean']]]
-    axes.errorbar(
-        x,
-        summary['mean'],
-        yerr=bars,
-        color=colour,
-        marker=marker,
-        markersize=6,
-        capsize=3,
-        linewidth=1.2,
-        linestyle='none',
-        label=arm['title'],
-    )
+def _point(axes: Axes, x: float, arm: Mapping[str, Any], look: Mapping[str, Any]) -> None:
+    mean, low, high = (arm['summary'][key] for key in ('mean', 'low', 'high'))
+    bars = None if low is None else [[mean - low], [high - mean]]
+    shape = dict(markersize=6, capsize=3, linewidth=1.2, **look)
+    axes.errorbar(x, mean, yerr=bars, label=arm['title'], **shape)
 
 
 def _sample(
@@ -148,22 +122,14 @@ def _sample(
     row: int,
     values: Sequence[float],
     summary: Mapping[str, Any],
-    colour: str,
-    marker: str,
+    look: Mapping[str, Any],
 ) -> None:
     """Seeds as open signs, the mean as a filled one, its interval as a bar."""
     if summary['low'] is not None:
-        axes.plot([summary['low'], summary['high']], [row, row], color=colour, linewidth=1.6)
-    axes.plot(
-        values,
-        [row + 0.24] * len(values),
-        linestyle='none',
-        marker=marker,
-        markersize=4,
-        markerfacecolor='none',
-        color=colour,
-    )
-    axes.plot(summary['mean'], row, marker=marker, markersize=6.5, color=colour)
+        ends = [summary['low'], summary['high']]
+        axes.plot(ends, [row, row], color=look['color'], linewidth=1.6)
+    axes.plot(values, [row + 0.24] * len(values), markersize=4, markerfacecolor='none', **look)
+    axes.plot(summary['mean'], row, markersize=6.5, **look)
 
 
 def _common(curves: Sequence[tuple[Sequence[int], Sequence[float]]]) -> tuple[list[int], Any]:
@@ -172,12 +138,3 @@ def _common(curves: Sequence[tuple[Sequence[int], Sequence[float]]]) -> tuple[li
     return steps, np.array(
         [[dict(zip(*curve, strict=True))[step] for step in steps] for curve in curves]
     )
-
-
-def _finish(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:
-    axes.set_xlabel(xlabel, fontsize=_FONT)
-    axes.set_ylabel(ylabel, fontsize=_FONT)
-    axes.set_title(title, fontsize=_FONT)
-    axes.tick_params(labelsize=_FONT - 1)
-    axes.grid(alpha=0.3)
-    axes.spines[['top', 'right']].set_visible(False)

@@ -8,6 +8,9 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from mmkd.engine.checks.preflight import is_distillation
+from mmkd.engine.commands.methods import registered_method
+
 from .plan import STUDENT, TEACHER, Arm, Detector, Study
 from .schedule import set_epochs
 
@@ -58,12 +61,18 @@ class Job:
         """The weights that the job trains or tests."""
         return Path(self.tested) if self.tested else self.work_dir / f'epoch_{self.epochs}.pth'
 
+    @property
+    def lock_file(self) -> Path:
+        """What the one process that runs it locks: beside its folder, which may be made again."""
+        return self.work_dir.with_name(f'.{self.work_dir.name}.lock')
+
 
 def make_jobs(study: Study) -> list[Job]:
     """The teacher's job, then seed by seed the student alone and every method.
 
     Raises:
-        FileNotFoundError, ValueError: A config is missing or does not train by epochs.
+        FileNotFoundError, ValueError: A config is missing or does not train by epochs, or a
+            method's type is unknown.
     """
     teacher, student = _teacher_job(study), _load(study.student, study)
     jobs = [teacher]
@@ -126,7 +135,7 @@ def _student_job(
             type='mmkd.DistillDetector',
             student=config.model,
             teacher=dict(config=teacher.config.model, checkpoint=str(teacher.checkpoint)),
-            methods=[dict(method) for method in arm.methods],
+            methods=[registered_method(method) for method in arm.methods],
         )
         if arm.student_scale != 1:
             _load_large_images(config, teacher.config)
@@ -156,11 +165,13 @@ def _load_large_images(config: Config, teacher: Config) -> None:
 def _load(detector: Detector, study: Study) -> Config:
     path = detector.config
     config = get_config(path) if '::' in path else Config.fromfile(path)
-    if str(config.model.get('type', '')).split('.')[-1] == 'DistillDetector':
-        raise ValueError(
-            f'study: {path} is a distillation config; name the plain config of its {STUDENT} or '
-            f'{TEACHER}, and its methods under "methods".'
-        )
+    if is_distillation(config):
+        if detector is not study.student or 'methods' in config.model:
+            raise ValueError(
+                f'study: {path} is a distillation config; name the plain config of its {STUDENT} '
+                f'or {TEACHER}, and its methods under "methods".'
+            )
+        config.model = config.model.student  # of a pair
     config.merge_from_dict({**study.cfg_options, **detector.cfg_options})
     return config
 

@@ -129,6 +129,7 @@ def _dies_with_parent() -> Callable[[], object] | None:
 
 
 def tail(job: Job, lines: int = 15) -> str:
-    """The end of what a job printed."""
+    """What a job printed last, and where all of it is."""
     path = job.work_dir / OUTPUT
-    return '\n  '.join(path.read_text(errors='replace').splitlines()[-lines:])
+    end = path.read_text(errors='replace').splitlines()[-lines:]
+    return '\n  '.join([f'the end of {path}:', *end])

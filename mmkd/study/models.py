@@ -1,16 +1,22 @@
 """The trained detectors of a study: their cost, what they find, and where they imitate."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import mmcv
 import numpy as np
 import torch
+from matplotlib.figure import Figure
+from mmdet.apis import inference_detector, init_detector
+from mmdet.registry import DATASETS
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmkd import visualization
-from mmkd.demo.models import Sample, load_detector, sample_images
+from mmkd.engine.commands.complexity import count_flops, count_parameters
 from mmkd.registry import MODELS
+from mmkd.utils.quiet import quiet_host
 from mmkd.visualization import Boxes, MaskedImage
 
 from .jobs import Job
@@ -20,10 +26,8 @@ class Inspection:
     """Looks at finished runs on the first images of the validation split.
 
     Attributes:
-        samples: The images with their boxes.
-        classes: Names of the labels.
         costs: Parameters and FLOPs at inference by arm; methods change neither.
-        found: Detections of each image by the run's title.
+        found: Detections of each image, in its own pixels, by the run's title.
 
     Args:
         jobs: Finished ones; the first run of each arm is looked at.
@@ -32,18 +36,53 @@ class Inspection:
 
     def __init__(self, jobs: Sequence[Job], images: int) -> None:
         first = _first_of_each_arm(jobs)
-        self.samples: list[Sample]
-        self.samples, self.classes = sample_images(first[0].plain, images)
+        self._load_images(first[0].plain, images)
         self.costs: dict[str, dict[str, int]] = {}
         self.found: dict[str, list[Boxes]] = {}
         known: dict[str, dict[str, int]] = {}
         for job in first:
-            model = load_detector(job.plain, job.checkpoint)
+            with quiet_host():
+                model = init_detector(job.plain, str(job.checkpoint), device='cpu')
             architecture = repr(job.plain.model)
             if architecture not in known:  # FLOPs depend a little on how many boxes are proposed
-                known[architecture] = dict(parameters=model.params, flops=model.flops)
+                known[architecture] = _cost(model, self._paths[0])
             self.costs[job.arm] = known[architecture]
-            self.found[job.title] = [model.detect(sample.path) for sample in self.samples]
+            self.found[job.title] = [_detect(model, path) for path in self._paths]
+
+    def draw(self, titles: Iterable[str]) -> Figure:
+        """The images, what is in them and what the runs of these titles detect, side by side."""
+        columns = {title: self.found[title] for title in titles}
+        return visualization.draw_detections(self._images, self._truths, columns, self._classes)
+
+    def _load_images(self, config: Config, count: int) -> None:
+        init_default_scope(config.get('default_scope', 'mmdet'))
+        dataset = DATASETS.build(copy.deepcopy(config.val_dataloader.dataset))
+        infos = [dataset.get_data_info(index) for index in range(min(count, len(dataset)))]
+        self._paths = [info['img_path'] for info in infos]
+        self._images = [mmcv.imread(path, channel_order='rgb') for path in self._paths]
+        self._truths = [_truth(info['instances']) for info in infos]
+        self._classes = tuple(dataset.metainfo['classes'])
+
+
+def _truth(objects: Sequence[Mapping[str, Any]]) -> Boxes:
+    return Boxes(
+        bboxes=np.array([entry['bbox'] for entry in objects], float).reshape(-1, 4),
+        labels=np.array([entry['bbox_label'] for entry in objects], int),
+        ignored=np.array([entry['ignore_flag'] for entry in objects], bool),
+    )
+
+
+def _detect(model: Any, path: str) -> Boxes:
+    found = inference_detector(model, path).pred_instances.cpu().numpy()
+    return Boxes(found.bboxes, found.labels, found.scores)
+
+
+def _cost(model: Any, path: str) -> dict[str, int]:
+    """Parameters, and multiply-adds of one image, proposals and all, as MMEngine counts them."""
+    sample = inference_detector(copy.deepcopy(model), path)
+    inputs = torch.zeros(1, 3, *sample.metainfo['batch_input_shape'])
+    flops = count_flops(model, inputs, data_samples=[sample])
+    return dict(parameters=count_parameters(model), flops=flops)
 
 
 def imitation(jobs: Sequence[Job], images: int) -> dict[str, list[MaskedImage]]:

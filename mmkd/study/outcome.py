@@ -1,6 +1,5 @@
 """Writes what came out: ``study.json``, ``table.md``, ``report.html``, ``figures/*.png``."""
 
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -11,19 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from mmkd.utils.atomic import write_atomically
-from mmkd.visualization import draw_detections, draw_imitation
+from mmkd.visualization import draw_imitation
 
 from . import figures
 from .jobs import Job
 from .logs import read_scalars
 from .models import Inspection, imitation
 from .plan import Study
-from .report import Figures, render
+from .report import DPI, Figures, encode, render
 from .results import collect
 from .table import HEADER, markdown, rows
 
 _IMAGES, _MASKED, _COLUMNS = 3, 2, 4
-_DPI = 110
 _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap closed')
 
 
@@ -67,10 +65,8 @@ def _write_figures(figures_by_name: Figures, folder: Path) -> None:
     """The report's figures as PNG, for slides and papers."""
     folder.mkdir(exist_ok=True)
     for name, (figure, _) in figures_by_name.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format='png', dpi=_DPI)
         file = re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')
-        write_atomically(buffer.getvalue(), folder / f'{file}.png')
+        write_atomically(encode(figure, 'png', dpi=DPI), folder / f'{file}.png')
 
 
 def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:
@@ -94,13 +90,12 @@ def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:
 
 
 def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
-    images, truths = [s.image for s in seen.samples], [s.truth for s in seen.samples]
     pictures = {}
     titles = list(seen.found)
     for start in range(0, len(titles), _COLUMNS):
-        columns = {title: seen.found[title] for title in titles[start : start + _COLUMNS]}
+        columns = titles[start : start + _COLUMNS]
         pictures[f'Detections: {", ".join(columns)}'] = (
-            draw_detections(images, truths, columns, seen.classes),
+            seen.draw(columns),
             "The first images of the validation split; of each model its first seed's weights.",
         )
     for title, masked in imitation(finished, _MASKED).items():

@@ -9,9 +9,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 
+from mmkd.compat import resolve_config_path
+from mmkd.engine.checks.preflight import checkpoint_of, is_distillation
+
 TEACHER, STUDENT = 'teacher', 'student'
 _KEYS = {
     'name',
+    'pair',
     'teacher',
     'student',
     'methods',
@@ -97,19 +101,22 @@ def read_study(path: str | Path | None, overrides: Mapping[str, Any]) -> Study:
     """Reads a study.
 
     Args:
-        path: Study file: Python, YAML or JSON, as MMEngine reads configs; None: ``overrides`` say
-            everything. Paths in it are sought from its folder, then from the current one.
+        path: Study file: Python, YAML or JSON, as MMEngine reads configs; or the config of a pair;
+            None: ``overrides`` say everything. Paths in it are sought from its folder, then from
+            the current one.
         overrides: Settings that replace those of the file; None values are left out.
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: A setting is unknown, missing or out of range.
+        ValueError: A setting is unknown, missing or out of range, or ``pair`` is not a pair.
     """
     settings: dict[str, Any] = {}
     folder = Path.cwd()
     if path is not None:
         folder = Path(path).resolve().parent
         settings = _read_file(Path(path))
+        if 'model' in settings:
+            settings = dict(pair=str(Path(path).resolve()))
     for key, value in overrides.items():
         if value is None:
             continue
@@ -131,6 +138,7 @@ def make_study(settings: Mapping[str, Any], folder: Path, name: str) -> Study:
             "study: methods is empty: name at least one, e.g. {'fgfi': [{'type': 'mmkd.FGFI'}]}."
         )
     arms = [_make_arm(key, value, seeds) for key, value in methods.items()]
+    settings = {**settings, **_detectors_of_pair(settings, folder)}
     student = settings.get(STUDENT)
     own = student.get('seeds') if isinstance(student, Mapping) else None
     # The student alone runs with every seed of any method: differences are paired by seed.
@@ -157,6 +165,36 @@ def _read_file(path: Path) -> dict[str, Any]:
         return Config.fromfile(path).to_dict()
     except ConfigParsingError as error:
         raise ValueError(f'{path} cannot be read: {error}') from error
+
+
+def _detectors_of_pair(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Teacher and student of ``pair``, under what the study itself says of them.
+
+    The pair's checkpoint is taken where there is one already; else the study trains the teacher.
+    """
+    if not settings.get('pair'):
+        return {}
+    path = _find(str(settings['pair']), folder, 'pair.config')
+    pair = Config.fromfile(path)
+    teacher = pair.model.get(TEACHER) if is_distillation(pair) else None
+    if not isinstance(teacher, Mapping) or 'config' not in teacher:
+        raise ValueError(f'study: {path} is not a pair of a student and one teacher with a config.')
+    if pair.model.get('student_scale', 1) != 1 and not settings.get(STUDENT):
+        raise ValueError(
+            f'study: {path} sets student_scale: name the config of the student alone as student, '
+            'and student_scale and pairing beside each list of methods.'
+        )
+    checkpoint = checkpoint_of(teacher)
+    there = checkpoint and ('://' in checkpoint or Path(checkpoint).is_file())
+    found = {
+        TEACHER: dict(config=teacher['config'], checkpoint=checkpoint if there else None),
+        STUDENT: dict(config=path),
+    }
+    for role, own in found.items():
+        given = settings.get(role) or {}
+        replaced = not isinstance(given, Mapping) or 'config' in given
+        found[role] = given if replaced else {**own, **given}
+    return found
 
 
 def _make_detector(value: Any, role: str, folder: Path) -> Detector:
@@ -191,6 +229,7 @@ def _find(path: str, folder: Path, setting: str) -> str:
     for candidate in (folder / path, Path.cwd() / path):
         if candidate.is_file():
             return str(candidate.resolve())
+    resolve_config_path(path)
     remedy = ', or leave it out and the study trains the teacher' if 'checkpoint' in setting else ''
     raise FileNotFoundError(
         f'study: {setting}={path!r} does not exist (looked in {folder} and {Path.cwd()}): correct '

@@ -11,8 +11,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .page import SCRIPT, STYLE
-from .table import HEADER, NOTE, class_names, class_rows, rows
+from .table import HEADER, NOTE, class_names, class_rows, number, rows
 
+DPI = 110
 _NUMBER = re.compile(r'[-+]?\d*\.?\d+')
 Figures = Mapping[str, tuple[Figure, str]]
 
@@ -104,19 +105,16 @@ _COST_NOTE = (
 
 
 def _cost_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
-    def number(value: float | None, scale: float, form: str) -> str:
-        return '-' if value is None else f'{value * scale:{form}}'
-
+    columns = (
+        ('parameters', 1e-6, '.3f'),
+        ('flops', 1e-9, '.3f'),
+        ('step_seconds', 1e3, '.0f'),
+        ('gpu_memory', 2**-20, '.0f'),
+        ('process_memory', 2**-20, '.0f'),
+        ('wall_seconds', 1 / 60, '.1f'),
+    )
     return [
-        [
-            arm['title'],
-            number(arm.get('parameters'), 1e-6, '.3f'),
-            number(arm.get('flops'), 1e-9, '.3f'),
-            number(arm['step_seconds'], 1e3, '.0f'),
-            number(arm['gpu_memory'], 2**-20, '.0f'),
-            number(arm['process_memory'], 2**-20, '.0f'),
-            number(arm['wall_seconds'], 1 / 60, '.1f'),
-        ]
+        [arm['title'], *(number(arm.get(key), form, scale) for key, scale, form in columns)]
         for arm in outcome['arms'].values()
     ]
 
@@ -130,15 +128,22 @@ def _figure(name: str, source: str, caption: str) -> str:
 
 
 def _svg(figure: Figure) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format='svg', facecolor='white', metadata={'Date': None})
-    return f'data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}'
+    return _embedded('svg+xml', encode(figure, 'svg', metadata={'Date': None}))
 
 
 def _jpeg(figure: Figure) -> str:
+    return _embedded('jpeg', encode(figure, 'jpeg', dpi=DPI, pil_kwargs=dict(quality=60)))
+
+
+def _embedded(kind: str, content: bytes) -> str:
+    return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
+
+
+def encode(figure: Figure, kind: str, **options: Any) -> bytes:
+    """A figure as the content of a file of this kind."""
     file = io.BytesIO()
-    figure.savefig(file, format='jpeg', dpi=110, facecolor='white', pil_kwargs=dict(quality=60))
-    return f'data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}'
+    figure.savefig(file, format=kind, facecolor='white', **options)
+    return file.getvalue()
 
 
 def _runs(runs: Sequence[Mapping[str, Any]]) -> list[str]:

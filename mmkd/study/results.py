@@ -23,6 +23,8 @@ from .statistics import (
     summarize,
 )
 
+NO_GAP = 'The teacher is hardly ahead of the student alone: there is no gap to close.'
+
 
 def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
     """Reads what finished runs left; what is unfinished is listed as missing.
@@ -128,7 +130,11 @@ def _warnings(arms: Mapping[str, Any]) -> list[str]:
     """What the numbers do not say, in sentences."""
     notes = []
     methods = {name: arm for name, arm in arms.items() if name not in (TEACHER, STUDENT)}
-    few = [arm['title'] for name, arm in arms.items() if name != TEACHER and _count(arm) < 2]
+    few = [
+        arm['title']
+        for name, arm in arms.items()
+        if name != TEACHER and arm['summary']['count'] < 2
+    ]
     if few:
         notes.append(f'{", ".join(few)}: one seed, so nothing is known of the spread.')
     for arm in methods.values():
@@ -142,9 +148,8 @@ def _warnings(arms: Mapping[str, Any]) -> list[str]:
                     'or harms.'
                 )
     notes += ordered(methods)
-    gap = _gap(arms)
-    if gap is not None and gap < LEAST_GAP:
-        notes.append('The teacher is hardly ahead of the student alone: there is no gap to close.')
+    if {TEACHER, STUDENT} <= set(arms) and _mean(arms[TEACHER]) - _mean(arms[STUDENT]) < LEAST_GAP:
+        notes.append(NO_GAP)
     return notes
 
 
@@ -182,13 +187,3 @@ def _mixed_code(runs: Iterable[Mapping[str, Any]]) -> list[str]:
         f'Runs were made with {len(codes)} states of the code ({", ".join(codes)}): where a method '
         'or a default changed in between, delete the folders of its runs and call again.'
     ]
-
-
-def _count(arm: Mapping[str, Any]) -> int:
-    return arm['summary']['count']
-
-
-def _gap(arms: Mapping[str, Any]) -> float | None:
-    if TEACHER not in arms or STUDENT not in arms:
-        return None
-    return arms[TEACHER]['summary']['mean'] - arms[STUDENT]['summary']['mean']

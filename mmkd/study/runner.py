@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from filelock import FileLock
 from rich.console import Console
 
+from mmkd.utils.locks import hold
 from mmkd.utils.processes import end_process
 
-from . import launch, locks, markers
+from . import launch, markers
 from .jobs import Job
 from .launch import Launcher
 from .logs import was_evaluated
@@ -36,6 +37,9 @@ class _Run:
 class Runner:
     """Runs jobs; each one's folder then says that it is finished.
 
+    Attributes:
+        reused: Indices of the jobs that were finished earlier.
+
     Args:
         jobs: All jobs of the study: those not selected may be needed by others.
         console: For messages and the table.
@@ -53,6 +57,7 @@ class Runner:
         self.jobs, self.console, self.launcher = jobs, console, launcher
         self.free = list(slots)
         self.failed: dict[int, str] = {}
+        self.reused: set[int] = set()
         self.running: list[_Run] = []
 
     def run(self, selected: Sequence[Job]) -> dict[int, str]:
@@ -99,6 +104,7 @@ class Runner:
             parts = markers.fingerprint(job)
             if markers.is_finished(job, parts):
                 waiting.remove(job)
+                self.reused.add(job.index)
                 board.set(job, State.REUSED)
             elif self.free:
                 waiting.remove(job)
@@ -116,10 +122,10 @@ class Runner:
         return False
 
     def _start_alone(self, job: Job, parts: dict[str, str], board: Board) -> None:
-        lock = locks.hold(job)
+        lock = hold(job.lock_file)
         if lock is None:
             self.failed[job.index] = (
-                f'another process runs it now (it holds {locks.lock_file(job)}): call again when '
+                f'another process runs it now (it holds {job.lock_file}): call again when '
                 'that has ended'
             )
             board.set(job, State.FAILED)
@@ -135,7 +141,7 @@ class Runner:
             markers.clear(job.work_dir)
             marker = markers.Marker(parts)
         marker.starts += 1
-        marker.versions = versions()
+        marker.versions = dict(versions())
         job.work_dir.mkdir(parents=True, exist_ok=True)
         markers.write_config(job)
         markers.write_marker(job.work_dir, marker)
@@ -155,7 +161,7 @@ class Runner:
         elif status == 0:
             self.failed[job.index] = f'ended without {job.checkpoint.name} or was not evaluated'
         else:
-            self.failed[job.index] = f'exit status {status}; its output ends:\n  {launch.tail(job)}'
+            self.failed[job.index] = f'exit status {status}; {launch.tail(job)}'
         self._note(run)
         return True
 

@@ -66,24 +66,25 @@ def class_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
 
 def _row(arm: Mapping[str, Any]) -> list[str]:
     summary, pair = arm['summary'], arm['paired'] or {}
-    difference = pair.get('summary') or {}
+    difference, step = pair.get('summary') or {}, arm['step_seconds']
     return [
         arm['title'],
         str(summary['count']),
         f'{summary["mean"]:.3f}',
-        _number(summary['deviation']),
+        number(summary['deviation']),
         _interval(summary),
-        _number(difference.get('mean'), '+.3f'),
+        number(difference.get('mean'), '+.3f'),
         _interval(difference, '+.3f'),
-        _number(pair.get('p_value')),
-        _number(pair.get('p_holm')),
+        number(pair.get('p_value')),
+        number(pair.get('p_holm')),
         _share(pair),
-        _number(arm['step_seconds'] and arm['step_seconds'] * 1000, '.0f', ' ms'),
+        '-' if step is None else f'{step * 1000:.0f} ms',
     ]
 
 
-def _number(value: float | None, form: str = '.3f', unit: str = '') -> str:
-    return '-' if value is None else f'{value:{form}}{unit}'
+def number(value: float | None, form: str = '.3f', scale: float = 1.0) -> str:
+    """A cell; what is not known is a dash."""
+    return '-' if value is None else f'{value * scale:{form}}'
 
 
 def _interval(summary: Mapping[str, Any], form: str = '.3f') -> str:

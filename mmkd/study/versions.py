@@ -2,47 +2,27 @@
 
 import platform
 import subprocess
-import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
 import mmkd
+from mmkd.env import installed
 from mmkd.version import __version__
-
-_PACKAGES = (
-    'torch',
-    'torchvision',
-    'numpy',
-    'scipy',
-    'mmengine',
-    'onedl-mmengine',
-    'mmcv',
-    'mmcv-lite',
-    'onedl-mmcv',
-    'mmdet',
-    'onedl-mmdet',
-)
 
 
 @cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = {'mmkd': __version__, 'code': _commit(), 'python': sys.version.split()[0]}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    found['system'] = platform.platform()
-    found['processor'] = _processor()
-    return tuple(found.items())
-
-
 def versions() -> dict[str, str]:
     """Versions of mmkd, its commit, packages, system and processor."""
-    return dict(_versions())
+    return {
+        'mmkd': __version__,
+        'code': _commit(),
+        'python': platform.python_version(),
+        **dict(installed()),
+        'system': platform.platform(),
+        'processor': _processor(),
+    }
 
 
 def _commit() -> str:

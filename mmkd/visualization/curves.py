@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .style import LINES, new_figure
+from .style import LINES, finish_axes, new_figure, shared_legend
 
 _SCALARS = 'vis_data/scalars.json'
 # Points of the log over which a loss is averaged: batches of four say little one by one.
@@ -107,7 +106,7 @@ def draw_metric_curves(
         )
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(axes, 'epoch', ylabel or metric, title)
+    finish_axes(axes, 'epoch', ylabel or metric, title)
     axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -150,20 +149,8 @@ def draw_loss_curves(
         axes.set_yscale('log')
         axes.yaxis.set_major_formatter(_plain_number)
         axes.yaxis.set_minor_formatter(_plain_number)
-        _finish(axes, 'iteration', '', label)
-    handles = {
-        name: handle
-        for axes in panels
-        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc='outside lower center',
-        ncols=min(len(handles), 2 * columns),
-        frameon=False,
-        fontsize=8,
-    )
+        finish_axes(axes, 'iteration', '', label)
+    shared_legend(figure, panels, 2 * columns)
     for axes in panels[len(wanted) :]:
         axes.set_axis_off()
     if title:
@@ -185,15 +172,6 @@ def styles(count: int) -> list[tuple]:
     """Colour, line and marker of each line; past the palette's end their pairs differ."""
     kinds = len(LINES)
     return [(LINES[i % kinds][0], *LINES[(i + i // kinds) % kinds][1:]) for i in range(count)]
-
-
-def _finish(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:
-    axes.set_xlabel(xlabel, fontsize=9)
-    axes.set_ylabel(ylabel, fontsize=9)
-    axes.set_title(title, fontsize=9)
-    axes.tick_params(which='both', labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[['top', 'right']].set_visible(False)
 
 
 def _plain_number(value: float, _: object) -> str:

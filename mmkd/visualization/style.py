@@ -3,7 +3,7 @@
 Figures are drawn on Agg canvases of their own, without pyplot: no display, no global state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,33 @@ def figure_pixels(figure: Figure) -> np.ndarray:
     assert isinstance(canvas, FigureCanvasAgg)  # of new_figure
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def finish_axes(axes: Axes, xlabel: str, ylabel: str, title: str, size: float = 9) -> None:
+    """Labels, grid and two spines of a plot; ``size`` in points."""
+    axes.set_xlabel(xlabel, fontsize=size)
+    axes.set_ylabel(ylabel, fontsize=size)
+    axes.set_title(title, fontsize=size)
+    axes.tick_params(which='both', labelsize=size - 1)
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+
+
+def shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
+    """One legend below all panels, each label once."""
+    handles = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc='outside lower center',
+        ncols=min(len(handles), columns),
+        frameon=False,
+        fontsize=8,
+    )
 
 
 def show_image(axes: Axes, image: np.ndarray, title: str) -> None:

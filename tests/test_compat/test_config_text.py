@@ -79,7 +79,7 @@ def test_the_text_of_a_plain_config_comes_through_whole():
 
 
 def test_of_a_distillation_only_a_teacher_in_another_file_is_left_out():
-    config = Config.fromfile(CONFIGS / 'fgfi_faster_rcnn_r18thin_shapes.py').to_dict()
+    config = Config.fromfile(CONFIGS / 'fgfi_faster_rcnn_r18_16th_shapes.py').to_dict()
     assert isinstance(config['model']['teacher']['config'], str)
     got = read_config_text(harmless_config_text(write_config_text(config)))
     config['model']['teacher'] = None

@@ -96,3 +96,50 @@ class TestFolder:
         import mmkd
 
         assert scope._PACKAGE == Path(mmkd.__file__).resolve().parent
+
+
+class TestFormerNames:
+    @pytest.mark.parametrize('name, new', [
+        ('students/faster_rcnn_r18thin_half_bccd.py',
+         'use {}students/faster_rcnn_r18_16th_bccd_128x96.py'),
+        ('teachers/rfcn_r18_bccd.py', 'use {}teachers/rfcn_r18_quarter_bccd.py'),
+        ('_base_/models/faster_rcnn_r18half_fpn.py',
+         'use {}_base_/models/faster_rcnn_r18_half_fpn.py'),
+        ('_base_/pairs/faster_rcnn_r50_voc.py', 'use {}pairs/faster_rcnn_r50_voc.py'),
+        ('fgfi_faster_rcnn_r18thin_bccd.py', 'use {}fgfi_faster_rcnn_r18_16th_bccd.py'),
+        ('hint_faster_rcnn_r50_coco.py',
+         'run tools/train.py {}pairs/faster_rcnn_r50_coco.py --method hint'),
+        ('chen2017_hint_faster_rcnn_r18thin_bccd.py',
+         "run tools/train.py {}pairs/faster_rcnn_r18_16th_bccd.py --method '{{type: mmkd.Chen2017, "
+         "mu: 1, nu: 0}}'"),
+        ('two_stage_mimic_rfcn_r18thin_faster_rcnn_bccd.py',
+         "run tools/train.py {}pairs/rfcn_r18_16th_faster_rcnn_bccd.py --method '{{type: "
+         "mmkd.TwoStageMimic, feats_weight: 0.0, mimic: {{levels: [[1, 0]]}}}}'"),
+        ('proposal_mimic_scales_faster_rcnn_r18thin_bccd.py',
+         "run tools/train.py {}pairs/faster_rcnn_r18_16th_bccd_128x96.py --method '{{type: "
+         "mmkd.ProposalMimic, upsample: deconv, loss_weight: 0.25}}'"),
+        ('quantization_mimic_quantized_faster_rcnn_r18thin_bccd.py',
+         "run tools/train.py {}pairs/faster_rcnn_r18_16th_quantized_bccd.py --method '{{type: "
+         "mmkd.QuantizationMimic, step: 0.5, loss_weight: 0.25}}'"),
+    ])  # fmt: skip
+    @pytest.mark.parametrize('prefix', ['configs/', 'mmkd::'])
+    def test_one_ends_in_what_replaces_it(self, name, new, prefix):
+        with pytest.raises(FileNotFoundError) as error:
+            Config.fromfile(prefix + name)
+        said = f'the config {prefix}{name} has been replaced: {new.format(prefix)}.'
+        assert str(error.value) == said
+
+    def test_one_as_a_base_or_a_teacher_does_too(self, tmp_path):
+        from mmkd.detectors.detector_source import resolve_spec
+
+        (tmp_path / 'mine.py').write_text('_base_ = "./_base_/pairs/faster_rcnn_r50_voc.py"\n')
+        with pytest.raises(FileNotFoundError, match=r'use configs/pairs/faster_rcnn_r50_voc\.py'):
+            Config.fromfile(tmp_path / 'mine.py')
+        with pytest.raises(FileNotFoundError, match=r'teachers/faster_rcnn_r18_half_bccd\.py'):
+            resolve_spec('configs/teachers/faster_rcnn_r18_bccd.py', 'teacher')
+
+    @pytest.mark.parametrize(
+        'name', ['fgfi_faster_rcnn_r50_vok.py', 'hint_mine_r50_voc.py', 'a.py']
+    )
+    def test_another_is_not_taken_for_one(self, name):
+        assert scope.resolve_config_path(f'configs/{name}') == f'configs/{name}'

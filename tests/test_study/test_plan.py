@@ -7,8 +7,8 @@ from mmkd.study.jobs import select
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 SHAPES = dict(
-    teacher=dict(config=str(CONFIGS / 'teachers' / 'faster_rcnn_r18_shapes.py')),
-    student=dict(config=str(CONFIGS / 'students' / 'faster_rcnn_r18thin_shapes.py')),
+    teacher=dict(config=str(CONFIGS / 'teachers' / 'faster_rcnn_r18_half_shapes.py')),
+    student=dict(config=str(CONFIGS / 'students' / 'faster_rcnn_r18_16th_shapes.py')),
     methods={'hint': 'mmkd.Hint', 'fgfi': [dict(type='mmkd.FGFI', loss_weight=0.02)]},
 )
 
@@ -73,6 +73,31 @@ def test_the_teacher_is_tested_on_the_images_that_students_are_validated_on(tmp_
     assert jobs[2].config.model.teacher.checkpoint == str(tmp_path / 't.pth')
 
 
+def test_a_pair_is_the_study_of_its_student_and_teacher(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pair = CONFIGS / 'pairs' / 'faster_rcnn_r18_16th_shapes.py'
+    settings = dict(methods={'fgfi': 'fgfi'}, seeds=[0], work_dir=str(tmp_path))
+    read = read_study(pair, settings)
+    plain = study(tmp_path, methods={'fgfi': 'mmkd.FGFI'}, seeds=[0])
+    assert read.teacher.checkpoint is None
+    for mine, same in zip(make_jobs(read), make_jobs(plain), strict=True):
+        assert mine.config.to_dict() == same.config.to_dict()
+    checkpoint = tmp_path / 'work_dirs' / 'faster_rcnn_r18_half_shapes' / 'epoch_7.pth'
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    assert read_study(pair, settings).teacher.checkpoint == str(checkpoint)
+    with pytest.raises(ValueError, match="'fgfy' is not registered. Did you mean 'mmkd.FGFI'"):
+        make_jobs(read_study(pair, dict(settings, methods={'fgfy': 'fgfy'})))
+
+
+def test_what_is_no_pair_or_has_two_sizes_is_refused():
+    methods = dict(methods={'hint': 'hint'})
+    with pytest.raises(ValueError, match='is not a pair of a student and one teacher'):
+        read_study(CONFIGS / 'students' / 'faster_rcnn_r18_16th_shapes.py', methods)
+    with pytest.raises(ValueError, match='sets student_scale: name the config of the student'):
+        read_study(CONFIGS / 'pairs' / 'faster_rcnn_r18_16th_bccd_128x96.py', methods)
+
+
 def test_jobs_are_chosen_by_index_or_arm(tmp_path):
     jobs = make_jobs(study(tmp_path, seeds=[0]))
     assert [job.arm for job in select(jobs, only=2)] == ['hint']
@@ -112,7 +137,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_teacher_on_large_images_has_its_own_loading(tmp_path):
     teacher, student = (CONFIGS / role / f'faster_rcnn_{name}.py' for role, name in (
-        ('teachers', 'r18_bccd'), ('students', 'r18thin_half_bccd')
+        ('teachers', 'r18_half_bccd'), ('students', 'r18_16th_bccd_128x96')
     ))  # fmt: skip
     scales = dict(methods='mmkd.ProposalMimic', student_scale=0.5, pairing='upsample')
     settings = dict(teacher=str(teacher), student=str(student), methods=dict(scales=scales))

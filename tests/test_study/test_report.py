@@ -32,8 +32,8 @@ def finished(tmp_path_factory):
     """A study whose runs were made up."""
     root = tmp_path_factory.mktemp('study')
     (root / 't.pth').write_text('weights')
-    teacher = str(CONFIGS / 'teachers' / 'faster_rcnn_r18_shapes.py')
-    student = str(CONFIGS / 'students' / 'faster_rcnn_r18thin_shapes.py')
+    teacher = str(CONFIGS / 'teachers' / 'faster_rcnn_r18_half_shapes.py')
+    student = str(CONFIGS / 'students' / 'faster_rcnn_r18_16th_shapes.py')
     study = read_study(
         None,
         dict(

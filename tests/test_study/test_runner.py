@@ -14,9 +14,10 @@ import pytest
 from mmengine.config import Config
 from rich.console import Console
 
-from mmkd.study import Launcher, Runner, find_slots, launch, locks
+from mmkd.study import Launcher, Runner, find_slots, launch
 from mmkd.study.jobs import Job
 from mmkd.study.markers import read_marker
+from mmkd.utils.locks import hold
 
 SCRIPT = """
 import json, os, sys, time
@@ -177,13 +178,13 @@ def test_a_failure_is_told_and_the_others_go_on(tools, tmp_path):
 
 def test_a_run_of_another_process_is_left_alone_and_named(tools, tmp_path):
     teacher, *_ = make(tmp_path, count=1)
-    lock = locks.hold(teacher)
+    lock = hold(teacher.lock_file)
     failed, _ = run([teacher])
     assert 'another process runs it now' in failed[0] and not teacher.work_dir.exists()
     lock.release()
     failed, _ = run([teacher])
     assert not failed and starts(teacher) == 1
-    assert locks.hold(teacher) is not None  # given back
+    assert hold(teacher.lock_file) is not None  # given back
 
 
 def test_what_needs_a_failed_teacher_is_not_started(tools, tmp_path):

@@ -35,7 +35,9 @@ def test_the_demo_trains_compares_and_reuses(tmp_path):
 
     second = call(*args)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stdout.count('finished earlier, reused') == 3
+    assert second.stdout.count('seed 0: reused') == 3
+    again = json.loads((tmp_path / 'summary.json').read_text())['results']
+    assert all(again[name] == {**result, 'reused': True} for name, result in results.items())
 
 
 def test_wrong_options_are_refused():

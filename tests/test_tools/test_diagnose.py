@@ -70,7 +70,7 @@ def test_status_is_1_and_the_remedy_is_shown_where_something_is(call, config):
 
 
 @pytest.mark.parametrize('args, message', [
-    ([ROOT / 'configs/students/faster_rcnn_r18thin_shapes.py', '--cfg-options',
+    ([ROOT / 'configs/students/faster_rcnn_r18_16th_shapes.py', '--cfg-options',
       'train_dataloader.dataset.data_root=.', 'val_dataloader.dataset.data_root=.',
       'train_dataloader.dataset.ann_file=', 'val_dataloader.dataset.ann_file='],
      'has no teacher'),

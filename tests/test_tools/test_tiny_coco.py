@@ -49,20 +49,20 @@ def call(main, root, name, *options):
 
 
 def test_distilled_then_tested_with_the_student_config(root):
-    teacher = Config.fromfile(CONFIGS / 'teachers/faster_rcnn_r18_tiny_coco.py').model
+    teacher = Config.fromfile(CONFIGS / 'teachers/faster_rcnn_r18_half_tiny_coco.py').model
     checkpoint = save_teacher(teacher, root / 'teacher.pth')
-    config = CONFIGS / 'fgfi_faster_rcnn_r18thin_tiny_coco.py'
+    config = CONFIGS / 'fgfi_faster_rcnn_r18_16th_tiny_coco.py'
     rows = call(train_main, root, 'fgfi', config, '--teacher-checkpoint', checkpoint)
     steps = [row for row in rows if 'loss_fgfi' in row]
     assert len(steps) == 2 and all(row['loss_fgfi'] > 0 for row in steps)
     assert {'coco/bbox_mAP', 'coco/bbox_AR_100'} <= set(rows[-1])
     written = torch.load(root / 'fgfi/epoch_1.pth', weights_only=True)['state_dict']
     assert written['roi_head.bbox_head.fc_cls.weight'].shape[0] == 81
-    student = CONFIGS / 'students/faster_rcnn_r18thin_tiny_coco.py'
+    student = CONFIGS / 'students/faster_rcnn_r18_16th_tiny_coco.py'
     call(run_test, root, 'tested', student, root / 'fgfi/epoch_1.pth')
 
 
 def test_the_student_alone_trains(root):
-    rows = call(train_main, root, 'alone', CONFIGS / 'students/faster_rcnn_r18thin_tiny_coco.py')
+    rows = call(train_main, root, 'alone', CONFIGS / 'students/faster_rcnn_r18_16th_tiny_coco.py')
     losses = [row['loss'] for row in rows if 'loss' in row]
     assert len(losses) == 2 and all(0 < loss < 20 for loss in losses)

@@ -7,7 +7,7 @@ from mmkd.datasets import draw_shapes
 from mmkd.datasets.shapes import ShapesConfig
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / 'configs' / 'fgfi_faster_rcnn_r18thin_shapes.py'
+CONFIG = ROOT / 'configs' / 'fgfi_faster_rcnn_r18_16th_shapes.py'
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +59,7 @@ def test_pictures_and_table_are_made_once_and_replaced_only_by_force(call, tmp_p
 @pytest.mark.parametrize(
     'args, message',
     [
-        ([ROOT / 'configs/students/faster_rcnn_r18thin_shapes.py'], 'which has no teacher: name'),
+        ([ROOT / 'configs/students/faster_rcnn_r18_16th_shapes.py'], 'which has no teacher: name'),
         (['absent.py'], 'there is no config absent.py'),
         ([CONFIG, '--cfg-options', 'train_dataloader.dataset.data_root=absent'], 'absent'),
         ([CONFIG, '--num', '0'], '--num must be >= 1, got 0'),

@@ -22,7 +22,7 @@ def data_root(tmp_path_factory):
 
 
 def config_of(data_root, **options):
-    config = Config.fromfile(CONFIGS / 'fgfi_faster_rcnn_r18thin_shapes.py')
+    config = Config.fromfile(CONFIGS / 'fgfi_faster_rcnn_r18_16th_shapes.py')
     for split in ('train', 'val'):
         config[f'{split}_dataloader'].dataset.data_root = str(data_root)
         for step in config[f'{split}_dataloader'].dataset.pipeline:
@@ -91,7 +91,7 @@ def test_a_method_of_weight_zero_still_shows_its_mask(data_root):
 
 
 def test_a_plain_config_is_refused():
-    config = Config.fromfile(CONFIGS / 'students/faster_rcnn_r18thin_shapes.py')
+    config = Config.fromfile(CONFIGS / 'students/faster_rcnn_r18_16th_shapes.py')
     with pytest.raises(ValueError, match='which has no teacher: name a distillation config'):
         build_imitator(config)
 

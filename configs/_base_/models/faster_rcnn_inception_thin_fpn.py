@@ -4,7 +4,7 @@ InceptionNeXt (Yu et al., CVPR 2024) splits its depthwise convolutions into Ince
 Its layers start at full weight and not at timm's 1e-6, which a schedule of minutes never outgrows.
 """
 
-_base_ = './faster_rcnn_r18thin_fpn.py'
+_base_ = './faster_rcnn_r18_3_16ths_fpn.py'
 model = dict(
     backbone=dict(
         _delete_=True,

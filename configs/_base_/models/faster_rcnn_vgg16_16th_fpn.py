@@ -4,7 +4,7 @@ The pyramid has the strides of the thin ResNets, so their detectors can be its t
 conv4_3, conv5_3 and the fifth pooling.
 """
 
-_base_ = './faster_rcnn_r18thin_fpn.py'
+_base_ = './faster_rcnn_r18_3_16ths_fpn.py'
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -3,7 +3,7 @@
 Its one map is conv4_3, whose stride of 8 its anchors share.
 """
 
-_base_ = './rfcn_r18sixteenth.py'
+_base_ = './rfcn_r18_16th.py'
 stride = 8
 model = dict(
     backbone=dict(

@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmkd.detectors.detector_source import build_detector, resolve_spec
+from mmkd.engine.checks.preflight import is_distillation
 from mmkd.registry import MODELS
 from mmkd.utils.quiet import quiet_host
 
@@ -46,8 +48,11 @@ def measure_complexity(config: Config, shape: tuple[int, int]) -> Complexity:
     init_default_scope(config.get('default_scope', 'mmdet'))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = MODELS.build(copy.deepcopy(config.model))
-    model = getattr(model, 'student', model).eval()
+        model = (
+            build_detector(resolve_spec(config.model.student, 'student'))
+            if is_distillation(config)
+            else MODELS.build(copy.deepcopy(config.model))
+        ).eval()
     inputs = torch.zeros(1, 3, *shape)
     sample = DetDataSample(
         metainfo=dict(

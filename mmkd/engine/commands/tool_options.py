@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 from mmkd.engine.checks.preflight import check_data
+from mmkd.engine.commands.methods import add_method_option
 from mmkd.engine.commands.train_and_test import read_config, set_teacher_checkpoints
 
 
@@ -24,8 +25,9 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_distillation_options(parser: argparse.ArgumentParser) -> None:
-    """The distillation config to look at, its teacher's checkpoint, the device, and the above."""
-    parser.add_argument('config', help='a distillation config')
+    """The distillation config to look at, its methods and teacher, the device, and the above."""
+    parser.add_argument('config', help='a distillation config, or a pair with --method')
+    add_method_option(parser)
     parser.add_argument(
         '--teacher-checkpoint',
         nargs='+',

@@ -14,6 +14,7 @@ from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmkd.compat import resolve_config_path
 from mmkd.engine.checks.model_arguments import check_model
 from mmkd.engine.checks.preflight import (
     check_data,
@@ -22,6 +23,7 @@ from mmkd.engine.checks.preflight import (
     is_distillation,
     named_teachers,
 )
+from mmkd.engine.commands.methods import add_method_option, method_name, use_methods
 from mmkd.engine.commands.tta import use_test_time_augmentation
 from mmkd.engine.hooks import ClassNamesHook
 from mmkd.engine.readable_errors import run_readably, writing_into
@@ -58,6 +60,9 @@ def _train(args: argparse.Namespace) -> None:
     check_training(cfg)
     with writing_into(cfg.work_dir), only_training(cfg.work_dir, cfg.launcher):
         runner = build_runner(cfg)
+        if args.methods:
+            names = ', '.join(map(method_name, cfg.model.methods))
+            runner.logger.info(f'--method: distils with {names} alone, whatever {args.config} has.')
         check_teacher_readable(cfg)
         runner.train()
     leave_process_group()
@@ -110,16 +115,24 @@ def leave_process_group() -> None:
 def read_config(args: argparse.Namespace) -> Config:
     """Reads the config and merges what both commands share into it.
 
-    The work directory is the option's, else the config's, else ``work_dirs/NAME`` of the config.
+    The work directory is the option's, else the config's, else ``work_dirs/NAME`` of the config,
+    with the names of the methods that the command line gives.
+
+    Args:
+        args: Of a parser with the options of both; ``methods`` where the command has ``--method``.
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: It, or one that it is based on, cannot be read.
+        ValueError: It, or one that it is based on, cannot be read; or as :func:`use_methods`.
     """
     cfg = config_of(args.config)
     cfg.launcher = args.launcher
+    words = [Path(args.config.split('::')[-1]).stem]
+    if 'methods' in args:
+        use_methods(cfg, args.methods)
+        words += map(method_name, cfg.model.methods if args.methods else ())
     cfg.merge_from_dict(args.cfg_options or {})
-    default = osp.join('work_dirs', Path(args.config.split('::')[-1]).stem)
+    default = osp.join('work_dirs', '_'.join(words))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
     return cfg
 
@@ -128,9 +141,10 @@ def config_of(path: str) -> Config:
     """Reads a config, a file or MMDetection's own by ``mmdet::``.
 
     Raises:
-        FileNotFoundError: There is no such config.
+        FileNotFoundError: There is no such config; a former name's message has the new one.
         ValueError: It, or one that it is based on, cannot be read.
     """
+    path = resolve_config_path(path)
     if '::' not in path and not osp.isfile(path):
         raise FileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
     try:
@@ -268,6 +282,7 @@ def _test_parser() -> argparse.ArgumentParser:
 
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
+    add_method_option(parser)
     parser.add_argument(
         '--cfg-options',
         nargs='+',

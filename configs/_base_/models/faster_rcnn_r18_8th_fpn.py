@@ -1,0 +1,12 @@
+"""The thin Faster R-CNN at an eighth of ResNet-18's width."""
+
+_base_ = './faster_rcnn_r18_3_16ths_fpn.py'
+model = dict(
+    backbone=dict(base_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+    rpn_head=dict(in_channels=16, feat_channels=16),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=16),
+        bbox_head=dict(in_channels=16, fc_out_channels=32),
+    ),
+)

@@ -1,4 +1,0 @@
-"""A thin ResNet-18 Faster R-CNN imitates one eight times as wide near drawn shapes."""
-
-_base_ = './_base_/pairs/faster_rcnn_r18thin_shapes.py'
-model = dict(methods=[dict(type='mmkd.FGFI')])

@@ -1,4 +1,0 @@
-"""A very thin R-FCN approaches whole maps of one four times as wide on BCCD."""
-
-_base_ = './_base_/pairs/rfcn_r18thin_bccd.py'
-model = dict(methods=[dict(type='mmkd.Hint')])

@@ -1,4 +1,0 @@
-"""R-FCN R-50 on KITTI approaches whole maps of an R-FCN R-101."""
-
-_base_ = './_base_/pairs/rfcn_r50_kitti.py'
-model = dict(methods=[dict(type='mmkd.Hint')])

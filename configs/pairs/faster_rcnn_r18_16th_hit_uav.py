@@ -1,0 +1,13 @@
+"""Faster R-CNN of a sixteenth of ResNet-18's width on thermal images from the air under half a ResNet-18."""
+
+_base_ = '../students/faster_rcnn_r18_16th_hit_uav.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../teachers/faster_rcnn_r18_half_hit_uav.py',
+        checkpoint='work_dirs/faster_rcnn_r18_half_hit_uav/epoch_16.pth',
+    ),
+)

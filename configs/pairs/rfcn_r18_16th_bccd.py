@@ -1,0 +1,13 @@
+"""R-FCN on a 16th of ResNet-18 on BCCD under one on a quarter of it."""
+
+_base_ = '../students/rfcn_r18_16th_bccd.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../teachers/rfcn_r18_quarter_bccd.py',
+        checkpoint='work_dirs/rfcn_r18_quarter_bccd/epoch_16.pth',
+    ),
+)

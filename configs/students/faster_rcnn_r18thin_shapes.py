@@ -1,9 +1,0 @@
-"""Very thin Faster R-CNN (a sixteenth of ResNet-18's width) on the built-in shapes, alone."""
-
-_base_ = [
-    '../_base_/models/faster_rcnn_r18sixteenth_fpn.py',
-    '../_base_/datasets/shapes.py',
-    '../_base_/schedules/schedule_thin_7e.py',
-    '../_base_/default_runtime.py',
-]
-model = dict(roi_head=dict(bbox_head=dict(num_classes=10)))

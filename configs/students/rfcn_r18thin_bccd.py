@@ -1,8 +1,0 @@
-"""Very thin R-FCN (a sixteenth of ResNet-18's width) on BCCD, alone."""
-
-_base_ = [
-    '../_base_/models/rfcn_r18sixteenth.py',
-    '../_base_/datasets/bccd.py',
-    '../_base_/schedules/schedule_thin.py',
-    '../_base_/default_runtime.py',
-]

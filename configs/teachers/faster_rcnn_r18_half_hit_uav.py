@@ -1,0 +1,12 @@
+"""Teacher of the thin Faster R-CNNs on thermal images from the air: half a ResNet-18."""
+
+_base_ = [
+    '../_base_/models/faster_rcnn_r18_half_fpn.py',
+    '../_base_/datasets/hit_uav.py',
+    '../_base_/schedules/schedule_thin_16e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    rpn_head=dict(anchor_generator=dict(scales=[2])),  # objects begin at 8 pixels
+    roi_head=dict(bbox_roi_extractor=dict(finest_scale=8), bbox_head=dict(num_classes=4)),
+)

@@ -1,0 +1,9 @@
+"""Teacher of the thin Faster R-CNN on shapes: the same detector, 3.4 M parameters."""
+
+_base_ = [
+    '../_base_/models/faster_rcnn_r18_half_fpn.py',
+    '../_base_/datasets/shapes.py',
+    '../_base_/schedules/schedule_thin_7e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(roi_head=dict(bbox_head=dict(num_classes=10)))

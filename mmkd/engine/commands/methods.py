@@ -1,0 +1,122 @@
+"""``--method`` of the tools: the methods that a pair file leaves out."""
+
+import argparse
+from ast import literal_eval
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from mmengine.config import Config
+
+from mmkd.detectors.build import check_method_type
+from mmkd.engine.checks.preflight import is_distillation
+from mmkd.registry import MODELS
+from mmkd.utils import snake_case
+
+_CONSTANTS = {'true': True, 'false': False, 'null': None, '~': None}
+
+
+def add_method_option(parser: argparse.ArgumentParser) -> None:
+    """``--method``, which :func:`use_methods` reads, as ``args.methods``."""
+    parser.add_argument(
+        '--method',
+        action='append',
+        dest='methods',
+        metavar='NAME',
+        help='method to distil with, by its name in the log (fgfi) or its type (mmkd.FGFI), or '
+        "with options '{type: mmkd.FGFI, loss_weight: 0.02}'; given several times they add up; "
+        'replaces all methods of a config that names some',
+    )
+
+
+def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
+    """Has a distillation config train with the methods of ``--method``, if any, in place.
+
+    Args:
+        cfg: The whole config.
+        given: Texts as :func:`read_method` reads them; they replace ``model.methods``.
+
+    Raises:
+        ValueError: A text names no method, the config distils nothing, or it is a pair, which
+            leaves ``methods`` out, and none is given.
+    """
+    if given:
+        if not is_distillation(cfg):
+            raise ValueError(
+                f'--method {given[0]}: the config has no teacher, its model is '
+                f'{cfg.model.get("type")}. Give a file of configs/pairs/, or another config whose '
+                'model is mmkd.DistillDetector.'
+            )
+        cfg.model.methods = [registered_method(read_method(text)) for text in given]
+    elif lacks_methods(cfg):
+        raise ValueError(
+            f'{cfg.filename} leaves the methods out: add --method NAME, once for each, of '
+            f'{", ".join(method_types())}.'
+        )
+
+
+def lacks_methods(cfg: Config) -> bool:
+    """Whether the config is a pair: student and teacher, and no setting for methods."""
+    return is_distillation(cfg) and 'methods' not in cfg.model
+
+
+def read_method(text: str) -> dict[str, Any]:
+    """A method's config from a command line: a name, or a dict in YAML's notation.
+
+    Numbers are those of Python (``1e-2``, which YAML takes for text), and ``on`` is a name.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        setting = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        why = f'cannot be read ({" ".join(str(error).split())})'
+    else:
+        if isinstance(setting, str):
+            return dict(type=setting)
+        if isinstance(setting, dict) and isinstance(setting.get('type'), str):
+            return setting
+        why = 'names no method'
+    raise ValueError(
+        f"--method {text!r} {why}: write a name, or '{{type: mmkd.FGFI, loss_weight: 0.02}}'."
+    )
+
+
+def registered_method(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with its type as the registry knows it, where it is a name of the log.
+
+    Raises:
+        ValueError: There is no such method: names the nearest and all.
+    """
+    kind = method_types().get(setting['type'], setting['type'])
+    check_method_type(kind)
+    return dict(setting, type=kind)
+
+
+def method_name(setting: Mapping[str, Any]) -> str:
+    """Name in the log of a method's config, without building it."""
+    kind = setting['type']
+    word = kind if isinstance(kind, str) else kind.__name__
+    return setting.get('name') or snake_case(word.rpartition('.')[2])
+
+
+def method_types() -> dict[str, str]:
+    """Types of the methods that mmkd's registry has, by their names in the log."""
+    kinds = (name for name, kind in MODELS.module_dict.items() if hasattr(kind, 'teacher_fields'))
+    return {snake_case(kind): f'mmkd.{kind}' for kind in sorted(kinds)}
+
+
+class _Loader(yaml.BaseLoader):
+    """Reads unquoted words as Python does, where they are numbers, or as constants."""
+
+    def construct_scalar(self, node: yaml.Node) -> Any:
+        """The value of a word; a quoted one is text."""
+        word = super().construct_scalar(node)
+        if node.style is not None or not isinstance(word, str):
+            return word
+        try:
+            value = literal_eval(word)
+        except (ValueError, SyntaxError):
+            return _CONSTANTS.get(word.lower(), word)
+        return value if value is None or isinstance(value, (bool, int, float)) else word
