@@ -1,4 +1,4 @@
-"""Faster R-CNN of an eighth of ResNet-18's width on faces with and without mask under half a ResNet-18."""
+"""Faster R-CNN, an eighth of ResNet-18, on faces with and without mask under half of it."""
 
 _base_ = '../students/faster_rcnn_r18_8th_face_mask.py'
 

@@ -1,4 +1,4 @@
-"""Faster R-CNN of a quarter of ResNet-18's width on thermal images from the air under half a ResNet-18."""
+"""Faster R-CNN, a quarter of ResNet-18, on thermal images from the air under half of it."""
 
 _base_ = '../students/faster_rcnn_r18_quarter_hit_uav.py'
 
