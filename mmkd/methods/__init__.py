@@ -19,6 +19,7 @@ from .fsp import FSP
 from .hint import Hint
 from .kd import KD
 from .mgd import MGD
+from .neuron_selection import NeuronSelection
 from .nst import NST
 from .proposal_mimic import ProposalMimic
 from .quantization_mimic import QuantizationMimic
@@ -50,6 +51,7 @@ __all__ = [
     'FeatureMethod',
     'FitNets',
     'Hint',
+    'NeuronSelection',
     'ProposalMimic',
     'QuantizationMimic',
     'Schedule',

@@ -18,6 +18,13 @@ from .fsp import fsp_error, fsp_matrix
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
 from .logits import decoupled_rows, kl_rows, pearson, soft_binary_rows, soft_target_rows
+from .neurons import (
+    balanced_accuracies,
+    keep_probabilities,
+    neuron_costs,
+    neuron_similarities,
+    select_neurons,
+)
 from .nst import KERNELS, selectivity_error
 from .proposal_mimic import (
     NORMALIZE,
@@ -51,6 +58,7 @@ __all__ = [
     'assigned_levels',
     'attention_error',
     'attention_map',
+    'balanced_accuracies',
     'binary_cross_entropy',
     'binary_gap',
     'box_masks',
@@ -69,17 +77,21 @@ __all__ = [
     'global_avg_factor',
     'hint_error',
     'imitation_mask',
+    'keep_probabilities',
     'kl_rows',
     'log_iou_error',
     'masked_squared_error',
     'match_statistics',
     'mimic_rows',
+    'neuron_costs',
+    'neuron_similarities',
     'one_against_rest',
     'pairwise_iou',
     'pearson',
     'pooled_errors',
     'quantize',
     'ranking_error',
+    'select_neurons',
     'selectivity_error',
     'soft_binary_rows',
     'soft_target_rows',
