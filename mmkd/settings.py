@@ -75,6 +75,21 @@ def check_flag(name: str, value: Any, *, none: bool = False) -> None:
         raise UserError(name, f'must be {allowed}, got {value!r}', remedy)
 
 
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Refuses what is none of a few values.
+
+    Args:
+        name: Of the setting.
+        value: What was set.
+        choices: What may be.
+
+    Raises:
+        ValueError: Names setting, value and choices.
+    """
+    if value not in choices:
+        raise UserError(f'{name} must be one of {list(choices)}, got {value!r}.')
+
+
 def check_known(
     place: str,
     given: Iterable[str],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from mmkd.engine.commands.methods_table import with_table
 from mmkd.testing.distill import build_distill, loss_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,3 +34,7 @@ def test_every_file_that_the_documents_name_exists():
         configs = re.findall(r'`(fgfi_\w+\.py)`', text)
         missing += [f'{page.name}: {c}' for c in configs if not (ROOT / 'configs' / c).exists()]
     assert not missing
+
+
+def test_the_readme_has_the_table_of_the_registry():
+    assert with_table(README, ROOT) == README, 'python tools/methods_table.py --update'

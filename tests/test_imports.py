@@ -79,6 +79,7 @@ RULES = {
     ),
     'engine': Rule(
         {
+            'losses.functional',
             'datasets',
             'detectors',
             'distiller',

@@ -70,7 +70,7 @@ def _refuse_former(name: str, prefix: str) -> None:
         return
     if new is not None:
         how = f'run tools/train.py {prefix}{new}' if '--method' in new else f'use {prefix}{new}'
-        raise FileNotFoundError(f'the config {name} has been replaced: {how}.')
+        raise UserFileNotFoundError(f'the config {name} has been replaced: {how}.')
 
 
 def install() -> None:

@@ -4,16 +4,29 @@ from .bounded_regression import TeacherBoundedLoss
 from .cell_loss import CellLoss
 from .hint import HintLoss
 from .imitation import ImitationLoss
+from .logits import CorrelationLoss, DecoupledLoss, SoftTargetLoss
+from .maps import AttentionLoss, ChannelWiseLoss, FSPLoss, SelectivityLoss
 from .proposal_mimic import ProposalMimicLoss
+from .relations import RankingLoss, RelationLoss, TripletLoss
 from .row_loss import RowLoss
 from .soft_targets import WeightedSoftLoss
 
 __all__ = [
+    'AttentionLoss',
     'CellLoss',
+    'ChannelWiseLoss',
+    'CorrelationLoss',
+    'DecoupledLoss',
+    'FSPLoss',
     'HintLoss',
     'ImitationLoss',
     'ProposalMimicLoss',
+    'RankingLoss',
+    'RelationLoss',
     'RowLoss',
+    'SelectivityLoss',
+    'SoftTargetLoss',
     'TeacherBoundedLoss',
+    'TripletLoss',
     'WeightedSoftLoss',
 ]

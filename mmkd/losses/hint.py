@@ -1,6 +1,7 @@
 """The hint loss of Chen et al. as a registered module."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from mmkd.utils.errors import UserError
 
 from .functional import NORMS, check_same_shape, global_avg_factor, hint_error
 
-REDUCTIONS = ('mean', 'sum')
+REDUCTIONS = ('mean', 'sum', 'half_sum', 'half_channels')
 
 
 @MODELS.register_module()
@@ -26,7 +27,8 @@ class HintLoss(nn.Module):
         loss_weight: Their gamma, >= 0.
         norm: ``'l2'`` or ``'l1'``.
         reduction: ``'mean'`` divides each level by its elements in the batch (B C H W), ``'sum'``
-            by its images (B); both count the batches of all processes.
+            by its images (B), ``'half_sum'`` by twice those, ``'half_channels'`` by twice its cells
+            (2 B H W); all count the batches of all processes.
 
     Raises:
         ValueError: An argument is out of range.
@@ -57,6 +59,8 @@ class HintLoss(nn.Module):
         for student_map, teacher_map in zip(student, teacher, strict=True):
             check_same_shape(student=student_map, teacher=teacher_map)
             errors.append(hint_error(student_map, teacher_map.detach(), self.norm))
-            counts.append(student_map.numel() if self.reduction == 'mean' else len(student_map))
+            images, channels, *cells = student_map.shape
+            divisors = images * channels * prod(cells), images, 2 * images, 2 * images * prod(cells)
+            counts.append(dict(zip(REDUCTIONS, divisors, strict=True))[self.reduction])
         totals = torch.stack(errors)  # (L,)
         return self.loss_weight * (totals / global_avg_factor(totals.new_tensor(counts))).sum()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 from .functional import (
     absolute_error,
@@ -53,7 +54,7 @@ class RowLoss(nn.Module):
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
         if formula not in FORMULAS:
-            raise ValueError(f'formula must be one of {list(FORMULAS)}, got {formula!r}.')
+            raise UserError(f'formula must be one of {list(FORMULAS)}, got {formula!r}.')
         self.formula = FORMULAS[formula]
         self.loss_weight = loss_weight
 

@@ -9,6 +9,7 @@ from mmkd.losses.functional import binary_gap, one_against_rest
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_flag, check_number
+from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .head_samples import (
@@ -68,7 +69,7 @@ class BinaryKD(DistillMethod):
         check_number('loc_weight', loc_weight, '>= 0')
         check_flag('detach_factor', detach_factor)
         if not cls_weight and not loc_weight:
-            raise ValueError(f'every term of {self.name} is left out: set a weight above 0.')
+            raise UserError(f'every term of {self.name} is left out: set a weight above 0.')
         self.on = check_heads(on, tuple(HEADS))
         self.agreement = check_agreement(agreement)
         fields = {HEADS[head].field for head in self.on}

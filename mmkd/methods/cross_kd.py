@@ -11,6 +11,7 @@ from mmkd.modules import ConvAdapter
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .head_samples import (
@@ -73,7 +74,7 @@ class CrossKD(DistillMethod):
     ) -> None:
         super().__init__(loss_weight, name)
         if on not in ON:
-            raise ValueError(f'on must be one of {ON}, got {on!r}.')
+            raise UserError(f'on must be one of {ON}, got {on!r}.')
         if layer is not None:
             check_number('layer', layer, '>= 1', whole=True)
         for term, weight in (('cls_weight', cls_weight), ('reg_weight', reg_weight)):
@@ -113,7 +114,7 @@ class CrossKD(DistillMethod):
 
     def _check_bins(self, student: Any, teacher: Any) -> None:
         if student.bins != teacher.bins:
-            raise ValueError(
+            raise UserError(
                 f"{self.name}: the teacher's box head reads {teacher.bins} bins a RoI, but the "
                 f"student's RoI extractor has {student.bins}: give both the same output_size."
             )
@@ -121,13 +122,13 @@ class CrossKD(DistillMethod):
     def _checked_layer(self, student: Any, teacher: Any) -> int:
         convs = student.convs
         if convs != teacher.convs:
-            raise ValueError(
+            raise UserError(
                 f'{self.name}: the towers of bbox_head have {convs} convolutions for the student '
                 f"and {teacher.convs} for the teacher, so the student's maps have no place between "
                 "the teacher's. Give both the same stacked_convs."
             )
         if not self.sigmoid:
-            raise ValueError(
+            raise UserError(
                 f"{self.name} compares a dense head's classes as sigmoids, but loss_cls of both "
                 'is a softmax: set use_sigmoid=True.'
             )
@@ -135,7 +136,7 @@ class CrossKD(DistillMethod):
         if layer is None:
             layer = max(min(2 if self.kind == 'distances' else 3, convs - 1), 1)
         if layer > convs:
-            raise ValueError(
+            raise UserError(
                 f'{self.name}: layer={layer}, but the towers of bbox_head have {convs} '
                 f'convolutions: choose 1 to {convs}.'
             )

@@ -61,7 +61,7 @@ class FeatureMethod(DistillMethod):
     ) -> None:
         super().__init__(loss_weight, name)
         if normalize not in NORMALIZATIONS:
-            raise ValueError(f'normalize must be one of {NORMALIZATIONS}, got {normalize!r}.')
+            raise UserError(f'normalize must be one of {NORMALIZATIONS}, got {normalize!r}.')
         self.normalize = normalize
         if stage not in STAGES:
             raise UserError(f'stage must be one of {STAGES}, got {stage!r}.')
@@ -98,7 +98,7 @@ class FeatureMethod(DistillMethod):
 
     def _setup_rois(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         if self.aligner.levels is not None:
-            raise ValueError(
+            raise UserError(
                 f"levels={self.aligner.levels} does nothing with stage='roi_head', which has no "
                 'levels: take it out.'
             )
@@ -108,7 +108,7 @@ class FeatureMethod(DistillMethod):
         self.adapters = self.aligner.build(first, second, _POOLED)
         if self.region is not None:
             if not getattr(self.region, 'on_rois', False):
-                raise ValueError(
+                raise UserError(
                     f"region: {type(self.region).__name__} draws on maps, and stage='roi_head' has "
                     'none: use ConfidenceRegion, or leave region out.'
                 )

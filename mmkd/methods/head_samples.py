@@ -70,7 +70,7 @@ def check_agreement(agreement: str | None) -> str | None:
         ValueError: It is none of :data:`AGREEMENTS`.
     """
     if agreement not in AGREEMENTS:
-        raise ValueError(f'agreement must be one of {list(AGREEMENTS)}, got {agreement!r}.')
+        raise UserError(f'agreement must be one of {list(AGREEMENTS)}, got {agreement!r}.')
     return agreement
 
 
@@ -85,7 +85,7 @@ def check_one_teacher(method: str, teacher: str) -> None:
         ValueError: It is ``'ensemble'``.
     """
     if teacher == 'ensemble':
-        raise ValueError(
+        raise UserError(
             f"{method} compares the outputs of one teacher's head, which teacher='ensemble' does "
             'not have: name one teacher.'
         )

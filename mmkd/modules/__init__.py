@@ -2,7 +2,13 @@
 
 from mmkd.utils import renamed_in
 
-from .adapters import ConvAdapter, DeconvAdapter
+from .adapters import (
+    ChannelAdapter,
+    ConvAdapter,
+    DeconvAdapter,
+    NoAdapter,
+    ValidConvAdapter,
+)
 from .aligner import FeatureAligner
 from .pairing import pair_levels, resize_like
 from .parts import constructor, named_class
@@ -15,17 +21,20 @@ from .weighted_regions import ConfidenceRegion, ProposalCells
 
 __all__ = [
     'REGIONS',
+    'ChannelAdapter',
     'ConfidenceRegion',
     'ConvAdapter',
     'DeconvAdapter',
     'FeatureAligner',
     'ImitationRegion',
+    'NoAdapter',
     'PSRoIExtractor',
     'ProposalCells',
     'ProposalRegion',
     'Proposals',
     'Quantizer',
     'RegionPool',
+    'ValidConvAdapter',
     'constructor',
     'move_priors',
     'named_class',

@@ -57,6 +57,76 @@ class ConvAdapter(nn.Module):
 
 
 @MODELS.register_module()
+class ChannelAdapter(nn.Module):
+    """A 1x1 convolution where the channels differ, nothing where they agree.
+
+    Args:
+        in_channels: Channels of the student's map.
+        out_channels: Channels of the teacher's map.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        differ = in_channels != out_channels
+        self.conv = nn.Conv2d(in_channels, out_channels, 1) if differ else None
+
+    def init_weights(self) -> None:
+        """Draws the weights anew."""
+        if self.conv is not None:
+            self.conv.reset_parameters()
+
+    def forward(self, student: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
+        return student if self.conv is None else self.conv(student)
+
+
+@MODELS.register_module()
+class NoAdapter(nn.Identity):
+    """The student's map as it is, for formulas that take maps of different channels.
+
+    Args:
+        in_channels: Not read.
+        out_channels: Not read.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+
+
+@MODELS.register_module()
+class ValidConvAdapter(nn.Module):
+    """A convolution without padding, as large as the two grids ask for.
+
+    Source: Romero et al., FitNets, ICLR 2015: a kernel of (H_S - H_T + 1) x (W_S - W_T + 1) cells
+    brings a student's map of H_S x W_S cells to the teacher's. 1 where the grids agree.
+
+    Args:
+        in_channels: Channels of the student's map.
+        out_channels: Channels of the teacher's map.
+        kernel_size: Of the convolution, cells.
+
+    Raises:
+        ValueError: ``kernel_size`` is not positive.
+    """
+
+    keeps_grid = True
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
+        super().__init__()
+        check_number('kernel_size', kernel_size, '>= 1', whole=True)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size)
+
+    def init_weights(self) -> None:
+        """Draws the weights from the official code's uniform distribution, +-0.05."""
+        nn.init.uniform_(self.conv.weight, -0.05, 0.05)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, student: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, out_channels, H - k + 1, W - k + 1)."""
+        return self.conv(student)
+
+
+@MODELS.register_module()
 class DeconvAdapter(nn.Module):
     """Learned deconvolutions to the teacher's grid, then one 1x1 convolution to its channels.
 

@@ -116,6 +116,20 @@ class FeatureAligner:
             if getattr(adapter, 'enlarges', False):
                 # Only an odd cell of padding is left to mend.
                 adapted.append(resize_like(adapter(student[i]), target))
+            elif getattr(adapter, 'keeps_grid', False):
+                adapted.append(adapter(student[i]))
+                _check_grid(adapted[-1], student[i], target)
             else:
                 adapted.append(adapter(resize_like(student[i], target)))
         return adapted, targets
+
+
+def _check_grid(adapted: Tensor, student: Tensor, target: Tensor) -> None:
+    if adapted.shape[-2:] != target.shape[-2:]:
+        needed = [a - b + 1 for a, b in zip(student.shape[-2:], target.shape[-2:], strict=True)]
+        raise UserError(
+            f'aligner.adapter: a convolution without padding brings the student map of '
+            f'{tuple(student.shape[-2:])} cells to {tuple(adapted.shape[-2:])}, the teacher has '
+            f'{tuple(target.shape[-2:])}: that needs kernel_size={needed}, or an adapter that '
+            'keeps the size (mmkd.ConvAdapter).'
+        )

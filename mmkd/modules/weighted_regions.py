@@ -10,6 +10,7 @@ from mmkd.losses.functional import assigned_levels, boxes_to_cells, wide
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
 
 SOURCES = ('student', 'teacher')
 
@@ -50,13 +51,13 @@ class ConfidenceRegion:
         heads = ('dense', 'rpn') if strides else ('roi_head',)
         self.head = next((head for head in heads if head in teacher.fields), '')
         if not self.head:
-            raise ValueError(
+            raise UserError(
                 f'ConfidenceRegion reads one of {list(heads)} of the teacher, which offers only '
                 f'{sorted(teacher.fields)}: choose another region or another teacher.'
             )
         self.sigmoid = teacher.fields[self.head].sigmoid
         if strides and not self.sigmoid:
-            raise ValueError(
+            raise UserError(
                 f'ConfidenceRegion reads sigmoids, but {self.head} of the teacher has a softmax: '
                 'choose another region or a teacher whose loss_cls has use_sigmoid=True.'
             )
@@ -116,7 +117,7 @@ class ProposalCells:
 
     def __init__(self, source: str = 'teacher', max_per_image: int = 32) -> None:
         if source not in SOURCES:
-            raise ValueError(f'source must be one of {SOURCES}, got {source!r}.')
+            raise UserError(f'source must be one of {SOURCES}, got {source!r}.')
         check_number('max_per_image', max_per_image, '>= 1', whole=True)
         self.source, self.max_per_image = source, max_per_image
 
@@ -143,7 +144,7 @@ class ProposalCells:
         """
         info = {'student': student, 'teacher': teacher}[self.source]
         if 'proposals' not in info.fields:
-            raise ValueError(
+            raise UserError(
                 f'ProposalCells reads proposals of the {self.source}, which offers only '
                 f'{sorted(info.fields)}: choose another region or another source.'
             )

@@ -180,9 +180,9 @@ def _detectors_of_pair(settings: Mapping[str, Any], folder: Path) -> dict[str, A
     pair = Config.fromfile(path)
     teacher = pair.model.get(TEACHER) if is_distillation(pair) else None
     if not isinstance(teacher, Mapping) or 'config' not in teacher:
-        raise ValueError(f'study: {path} is not a pair of a student and one teacher with a config.')
+        raise UserError(f'study: {path} is not a pair of a student and one teacher with a config.')
     if pair.model.get('student_scale', 1) != 1 and not settings.get(STUDENT):
-        raise ValueError(
+        raise UserError(
             f'study: {path} sets student_scale: name the config of the student alone as student, '
             'and student_scale and pairing beside each list of methods.'
         )

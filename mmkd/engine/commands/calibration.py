@@ -114,7 +114,7 @@ def calibrate(
     seen: list[list[Tensor]] = []
     for done, batch in enumerate(batches):
         progress(done, len(batches))
-        maps = _features(pair, batch)
+        maps = teacher_maps(pair, batch)
         seen.append([maps[level] for level in compared_levels(model, len(maps))])
     progress(len(batches), len(batches))
     images = sum(len(batch['inputs']) for batch in batches)
@@ -138,7 +138,8 @@ def compared_levels(model: Distiller, number: int) -> list[int]:
     return sorted(levels) or list(range(number))
 
 
-def _features(pair: PairLike, batch: dict) -> list[Tensor]:
+def teacher_maps(pair: PairLike, batch: dict) -> list[Tensor]:
+    """What the teacher's heads see of a batch, per level (B, C, H, W) float32 on the CPU."""
     inputs = pair.pixels(batch['inputs'], [sample.metainfo for sample in batch['data_samples']])
     return [level.float().cpu() for level in pair.teacher.model.extract_feat(inputs)]
 

@@ -13,6 +13,7 @@ from mmkd.detectors.build import check_method_type
 from mmkd.engine.checks.preflight import is_distillation
 from mmkd.registry import MODELS
 from mmkd.utils import snake_case
+from mmkd.utils.errors import UserError
 
 _CONSTANTS = {'true': True, 'false': False, 'null': None, '~': None}
 
@@ -43,14 +44,14 @@ def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
     """
     if given:
         if not is_distillation(cfg):
-            raise ValueError(
+            raise UserError(
                 f'--method {given[0]}: the config has no teacher, its model is '
                 f'{cfg.model.get("type")}. Give a file of configs/pairs/, or another config whose '
                 'model is mmkd.DistillDetector.'
             )
         cfg.model.methods = [registered_method(read_method(text)) for text in given]
     elif lacks_methods(cfg):
-        raise ValueError(
+        raise UserError(
             f'{cfg.filename} leaves the methods out: add --method NAME, once for each, of '
             f'{", ".join(method_types())}.'
         )
@@ -79,7 +80,7 @@ def read_method(text: str) -> dict[str, Any]:
         if isinstance(setting, dict) and isinstance(setting.get('type'), str):
             return setting
         why = 'names no method'
-    raise ValueError(
+    raise UserError(
         f"--method {text!r} {why}: write a name, or '{{type: mmkd.FGFI, loss_weight: 0.02}}'."
     )
 
@@ -96,7 +97,7 @@ def read_arms(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         method = read_method(text[prefix.end() :] if prefix else text)
         name = prefix[1] if prefix else method_name(method)
         if name in arms:
-            raise ValueError(f'--method {text}: {name!r} is given twice: write another NAME=...')
+            raise UserError(f'--method {text}: {name!r} is given twice: write another NAME=...')
         arms[name] = method
     return arms
 

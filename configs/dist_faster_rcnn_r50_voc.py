@@ -1,0 +1,4 @@
+"""Faster R-CNN R-50 on VOC 07+12 under a frozen R-101, by DIST."""
+
+_base_ = './pairs/faster_rcnn_r50_voc.py'
+model = dict(methods=[dict(type='mmkd.DIST')])

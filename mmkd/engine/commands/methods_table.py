@@ -1,0 +1,66 @@
+"""The README's table of methods, from the registry, so that it cannot go stale."""
+
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmkd.registry import FIELDS, MODELS
+
+_MARKS = '<!-- methods -->\n', '<!-- /methods -->\n'
+_ANY = {'features', 'backbone', 'priors', 'proposals'}
+_HELPERS = {'bbox_coder', 'rpn_bbox_coder', 'dense_bbox_coder', 'priors'}
+
+
+def methods() -> list[type]:
+    """The registered methods, by name."""
+    base = sys.modules['mmkd.methods'].DistillMethod
+    kinds = set(MODELS.module_dict.values())
+    found = [k for k in kinds if issubclass(k, base) and k.__module__.startswith('mmkd.methods')]
+    return sorted(found, key=lambda kind: kind.__name__.lower())
+
+
+def table(root: Path) -> str:
+    """Markdown: method, paper, what it reads, which detectors, config.
+
+    Args:
+        root: Of the repository.
+    """
+    rows = ['| method | paper | compares | detectors | config |', '|---|---|---|---|---|']
+    return '\n'.join(rows + [_row(kind, root) for kind in methods()]) + '\n'
+
+
+def _row(kind: type, root: Path) -> str:
+    file = Path(inspect.getfile(kind)).stem
+    paper = (sys.modules[kind.__module__].__doc__ or '').strip().rstrip('.')
+    page, config = Path(f'docs/methods/{file}.md'), Path(f'configs/{file}_faster_rcnn_r50_voc.py')
+    if not (root / page).exists():  # parts of another method
+        page = Path('docs/methods/chen2017.md')
+    method = kind()
+    fields = method.student_fields | method.teacher_fields
+    words = sorted({FIELDS.get(_registered(field)).words for field in fields - _HELPERS})
+    detectors = 'any' if fields <= _ANY else 'with these heads'
+    named = f'[config]({config})' if (root / config).exists() else '`--method`'
+    return f'| [`{kind.__name__}`]({page}) | {paper} | {", ".join(words)} | {detectors} | {named} |'
+
+
+def _registered(field: str) -> str:
+    return next(name for name, kind in FIELDS.module_dict.items() if kind.name == field)
+
+
+def with_table(text: str, root: Path) -> str:
+    """The text of a page with the table between its marks made anew."""
+    first, last = (re.escape(mark) for mark in _MARKS)
+    fresh = _MARKS[0] + table(root) + _MARKS[1]
+    return re.sub(f'{first}.*{last}', lambda _: fresh, text, flags=re.DOTALL)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Prints the table, or with ``--update`` writes it into the README."""
+    root = Path.cwd()
+    readme = root / 'README.md'
+    if '--update' in (sys.argv[1:] if args is None else args):
+        readme.write_text(with_table(readme.read_text('utf-8'), root), 'utf-8')
+    else:
+        print(table(root))

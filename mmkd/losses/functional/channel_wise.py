@@ -1,0 +1,28 @@
+"""Channel-wise distillation: Shu et al., ICCV 2021.
+
+Letters: B images, C channels, H x W cells.
+"""
+
+from torch import Tensor
+from torch.nn import functional
+
+from .reduction import wide
+
+
+def channel_divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """T^2 / C sum_c KL of the softmax over the cells of channel c, per image.
+
+    Args:
+        student: (B, C, H, W).
+        teacher: (B, C, H, W).
+        temperature: T > 0.
+
+    Returns:
+        (B,) in float32 or wider.
+    """
+    own, target = (
+        functional.log_softmax(wide(side).flatten(2) / temperature, dim=2)
+        for side in (student, teacher)
+    )
+    divergence = (target.exp() * (target - own)).sum(dim=2)  # (B, C)
+    return temperature**2 * divergence.mean(dim=1)

@@ -1,0 +1,41 @@
+"""Flow of the solution procedure: Yim et al., CVPR 2017.
+
+Letters: B images, M and N channels of two maps of one network, H x W cells.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .reduction import wide
+
+
+def fsp_matrix(first: Tensor, second: Tensor) -> Tensor:
+    """G_ij = sum over cells of F1_i F2_j / (H W); the larger map is max-pooled to the smaller.
+
+    Args:
+        first: (B, M, H1, W1).
+        second: (B, N, H2, W2).
+
+    Returns:
+        (B, M, N) in float32 or wider.
+    """
+    size = [min(pair) for pair in zip(first.shape[-2:], second.shape[-2:], strict=True)]
+    sides = [
+        side if list(side.shape[-2:]) == size else functional.adaptive_max_pool2d(side, size)
+        for side in (wide(first), wide(second))
+    ]
+    return torch.einsum('bmhw,bnhw->bmn', *sides) / (size[0] * size[1])
+
+
+def fsp_error(student: Tensor, teacher: Tensor) -> Tensor:
+    """||G_T - G_S||_F^2 of each image.
+
+    Args:
+        student: (B, M, N).
+        teacher: (B, M, N).
+
+    Returns:
+        (B,).
+    """
+    return (student - teacher).square().sum(dim=(1, 2))

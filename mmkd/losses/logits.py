@@ -1,0 +1,151 @@
+"""Losses of class distributions as registered modules: KD, DKD and DIST."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+from mmkd.settings import check_number
+
+from .functional import (
+    check_same_shape,
+    decoupled_rows,
+    global_avg_factor,
+    pearson,
+    soft_binary_rows,
+    soft_target_rows,
+    wide,
+)
+
+
+class _LogitLoss(nn.Module):
+    """Constants of a loss on logits, and its mean over the rows of all processes."""
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        check_number('temperature', temperature, '> 0')
+        self.temperature = temperature
+
+    def _checked(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        check_same_shape(student=student, teacher=teacher[0] if teacher.dim() == 3 else teacher)
+        return student, teacher.detach()
+
+    def _mean(self, rows: Tensor, avg_factor: Any) -> Tensor:
+        count = avg_factor if isinstance(avg_factor, Tensor) else rows.new_tensor(float(avg_factor))
+        return rows.sum() / global_avg_factor(count)
+
+
+@MODELS.register_module()
+class SoftTargetLoss(_LogitLoss):
+    """T^2 KL(teacher || student) of softened class probabilities, averaged over rows.
+
+    Source: Hinton, Vinyals, Dean. Distilling the Knowledge in a Neural Network. 2015. Of sigmoid
+    heads each column is a distribution of two classes, and columns are averaged.
+
+    Args:
+        temperature: T > 0.
+        sigmoid: Whether the columns are sigmoids.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(self, temperature: float = 4.0, sigmoid: bool = False) -> None:
+        super().__init__(temperature)
+        self.sigmoid = sigmoid
+
+    def forward(self, *, student: Tensor, teacher: Tensor, avg_factor: float | Tensor) -> Tensor:
+        """Rows to a scalar; 0 with a graph without rows.
+
+        Args:
+            student: (N, C) logits.
+            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
+            avg_factor: Divisor of this process, counted over all of them here.
+        """
+        rows = soft_binary_rows if self.sigmoid else soft_target_rows
+        found = rows(*self._checked(student, teacher), self.temperature)
+        return self._mean(found, avg_factor)
+
+
+@MODELS.register_module()
+class DecoupledLoss(_LogitLoss):
+    """alpha TCKD + beta NCKD, averaged over rows.
+
+    Source: Zhao, Cui, Song, Qiu, Liang. Decoupled Knowledge Distillation. CVPR 2022, equation 7.
+
+    Args:
+        alpha: Weight of the target against the rest, >= 0.
+        beta: Weight of the distribution among the rest, >= 0.
+        temperature: T > 0.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(self, alpha: float = 1.0, beta: float = 0.25, temperature: float = 1.0) -> None:
+        super().__init__(temperature)
+        check_number('alpha', alpha, '>= 0')
+        check_number('beta', beta, '>= 0')
+        self.alpha, self.beta = alpha, beta
+
+    def forward(
+        self, *, student: Tensor, teacher: Tensor, labels: Tensor, avg_factor: float | Tensor
+    ) -> Tensor:
+        """Rows to a scalar; 0 with a graph without rows.
+
+        Args:
+            student: (N, C) logits of a softmax.
+            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
+            labels: (N,), the background included.
+            avg_factor: Divisor of this process, counted over all of them here.
+        """
+        target, rest = decoupled_rows(*self._checked(student, teacher), labels, self.temperature)
+        return self._mean(self.alpha * target + self.beta * rest, avg_factor)
+
+
+@MODELS.register_module()
+class CorrelationLoss(_LogitLoss):
+    """tau^2 [beta (1 - mean_n rho(rows)) + gamma (1 - mean_k rho(columns))] of probabilities.
+
+    Source: Huang, You, Wang, Qian, Xu. Knowledge Distillation from A Stronger Teacher. NeurIPS
+    2022, equations 8 to 11. Columns correlate over the rows of one process, and are left out for
+    fewer than two.
+
+    Args:
+        beta: Weight of the correlation of the classes of a row, >= 0.
+        gamma: Weight of the correlation of the rows of a class, >= 0.
+        temperature: tau > 0.
+        sigmoid: Whether the columns are sigmoids, not a softmax.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        temperature: float = 1.0,
+        sigmoid: bool = False,
+    ) -> None:
+        super().__init__(temperature)
+        check_number('beta', beta, '>= 0')
+        check_number('gamma', gamma, '>= 0')
+        self.beta, self.gamma, self.sigmoid = beta, gamma, sigmoid
+
+    def forward(self, *, student: Tensor, teacher: Tensor) -> Tensor:
+        """Rows to a scalar; 0 with a graph without rows.
+
+        Args:
+            student: (N, C) logits.
+            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
+        """
+        logits = [wide(side) / self.temperature for side in self._checked(student, teacher)]
+        own, target = (z.sigmoid() if self.sigmoid else z.softmax(dim=-1) for z in logits)
+        target = target.mean(dim=0) if target.dim() == 3 else target
+        if not len(own):
+            return own.sum() * 0
+        loss = self.beta * (1 - pearson(own, target, dim=1).mean())
+        if len(own) > 1:
+            loss = loss + self.gamma * (1 - pearson(own, target, dim=0).mean())
+        return self.temperature**2 * loss

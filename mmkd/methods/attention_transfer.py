@@ -1,0 +1,57 @@
+"""Attention transfer (Zagoruyko and Komodakis, ICLR 2017)."""
+
+from collections.abc import Sequence
+
+from mmkd.registry import MODELS
+
+from .feature import FeatureMethod, part
+from .schedule import ScheduleSetting
+
+
+@MODELS.register_module()
+class AttentionTransfer(FeatureMethod):
+    """The student is active in the cells where the teacher is, whatever its channels.
+
+    Source: Sergey Zagoruyko, Nikos Komodakis. Paying More Attention to Attention: Improving the
+    Performance of Convolutional Neural Networks via Attention Transfer. ICLR 2017, section 3.1.
+    The gradient-based form of section 3.2 is not built: it needs a backward pass through the
+    frozen teacher and a second derivative of the student in every step.
+
+    Args:
+        loss_weight: Their beta; 1000 in the official code, on images of 32x32. A change
+            counts by one over the cells of a map: begin where the logged loss is 0.1 to 1.
+        attention: ``'sum'`` of |A| over the channels, ``'sum_p'`` of |A|^p, or ``'max_p'``.
+        p: Exponent, >= 1.
+        form: ``'mean_square'``, the official code's, or ``'norm'``, the paper's.
+        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
+        stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
+        aligner: Changes or replaces the :class:`FeatureAligner`.
+        loss: Changes or replaces the :class:`AttentionLoss`.
+        name: Name in the log and the checkpoint.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        loss_weight: ScheduleSetting = 1000.0,
+        attention: str = 'sum_p',
+        p: float = 2.0,
+        form: str = 'mean_square',
+        levels: Sequence[Sequence[int]] | None = None,
+        stage: str = 'backbone',
+        aligner: dict | None = None,
+        loss: dict | None = None,
+        name: str | None = None,
+    ) -> None:
+        adapter = dict(type='mmkd.NoAdapter')
+        super().__init__(
+            loss_weight,
+            name,
+            stage=stage,
+            aligner=part(
+                'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
+            ),
+            loss=part('loss', loss, type='mmkd.AttentionLoss', attention=attention, p=p, form=form),
+        )

@@ -1,0 +1,90 @@
+"""Flow of the solution procedure (Yim et al., CVPR 2017)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from mmkd.losses import FSPLoss
+from mmkd.modules import pair_levels
+from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.registry import MODELS
+from mmkd.settings import check_choice
+from mmkd.utils.errors import UserError
+
+from .feature import STAGES
+from .schedule import ScheduleSetting
+from .stages import FirstAlone
+
+
+@MODELS.register_module()
+class FSP(FirstAlone):
+    """The student's maps of two depths are related as the teacher's are.
+
+    Source: Junho Yim, Donggyu Joo, Jihoon Bae, Junmo Kim. A Gift from Knowledge Distillation: Fast
+    Optimization, Network Minimization and Transfer Learning. CVPR 2017, section 3. The channels of
+    a pair must agree with the teacher's, the sizes need not.
+
+    Args:
+        loss_weight: lambda of every pair, >= 0, or a schedule.
+        maps: ``[[index, index], ...]`` of the maps of a pair, in student and teacher; None: each
+            with the next.
+        reduction: ``'mean'`` divides a pair's squared distance by the entries of its matrix;
+            ``'sum'`` is the paper's formula.
+        alone_epochs: Epochs of the paper's first stage, in which only the matrices are trained; 0:
+            beside the task all along.
+        stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
+        name: Name in the log.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        loss_weight: ScheduleSetting = 1.0,
+        maps: Sequence[Sequence[int]] | None = None,
+        reduction: str = 'mean',
+        alone_epochs: int = 0,
+        stage: str = 'features',
+        name: str | None = None,
+    ) -> None:
+        super().__init__(loss_weight, name, alone_epochs=alone_epochs)
+        check_choice('stage', stage, STAGES)
+        self.stage = stage
+        self.student_fields = self.teacher_fields = frozenset({stage})
+        self.setting = maps
+        self.loss = FSPLoss(self.loss_weight, reduction)
+
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
+        """Chooses the pairs of maps.
+
+        Raises:
+            ValueError: Channels differ, or an index does not exist.
+        """
+        infos = [getattr(side, self.stage) for side in (student, teacher)]
+        own, target = (list(info.channels) for info in infos)
+        count = min(len(own), len(target))
+        chosen = [[i, i + 1] for i in range(count - 1)] if self.setting is None else self.setting
+        self.maps = pair_levels(range(count), range(count), chosen) if chosen else []
+        if not self.maps:
+            raise UserError(
+                f'{self.name} compares pairs of maps, but {self.stage!r} has one: set '
+                "stage='backbone'."
+            )
+        for index in sorted({index for pair in self.maps for index in pair}):
+            if own[index] != target[index]:
+                raise UserError(
+                    f'{self.name} needs equal channels: {self.stage} has {own} in the student and '
+                    f'{target} in the teacher. Choose other maps, or a method with adapters.'
+                )
+        self.pairs = [(i, i) for i in sorted({i for pair in self.maps for i in pair})]
+        self.target_strides = [infos[1].strides[i] for i, _ in self.pairs]
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Returns ``loss_<name>``."""
+        sides: list[Any] = [getattr(side, self.stage) for side in (student, teacher)]
+        own, target = ([(maps[i], maps[j]) for i, j in self.maps] for maps in sides)
+        return {f'loss_{self.name}': self.loss(student=own, teacher=target)}

@@ -1,0 +1,86 @@
+"""What methods on class logits share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.settings import check_number
+from mmkd.utils.errors import UserError
+
+from .base import DistillMethod
+from .head_samples import HEADS, ClassRows, check_heads, class_rows
+from .schedule import ScheduleSetting
+
+
+class LogitMethod(DistillMethod):
+    """Compares class logits of the rows that a head's own loss counts.
+
+    Args:
+        loss_weight: Factor on the loss of every head, >= 0, or a schedule.
+        name: Name in the log.
+        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        alpha: Share of the soft loss, in [0, 1]: the student's own classification loss of these
+            heads counts 1 - alpha.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    takes_sigmoid = True
+    """Whether its formula has a form for sigmoid heads."""
+
+    def __init__(
+        self,
+        loss_weight: ScheduleSetting,
+        name: str | None,
+        *,
+        on: Sequence[str],
+        alpha: float = 0.0,
+    ) -> None:
+        super().__init__(loss_weight, name)
+        check_number('alpha', alpha, '[0, 1]')
+        self.alpha = alpha
+        self.on = check_heads(on, tuple(HEADS))
+        self.student_fields = self.teacher_fields = frozenset(HEADS[head].field for head in self.on)
+        self.losses = nn.ModuleDict()
+
+    def build_loss(self, sigmoid: bool) -> nn.Module:
+        """The formula for a softmax or a sigmoid head."""
+        raise NotImplementedError
+
+    def compare(self, loss: Any, rows: ClassRows) -> Tensor:
+        """The formula's value on the rows of a head."""
+        raise NotImplementedError
+
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
+        """Tells softmax from sigmoid heads.
+
+        Raises:
+            ValueError: The formula has no form for a head.
+        """
+        for head in self.on:
+            sigmoid = student.fields[HEADS[head].field].sigmoid
+            if sigmoid and not self.takes_sigmoid:
+                raise UserError(
+                    f'{self.name} compares the classes of a softmax, and {head!r} has sigmoids: '
+                    'leave it out of `on`, or use mmkd.KD or mmkd.BinaryKD.'
+                )
+            self.losses[head] = self.build_loss(sigmoid)
+
+    def task_loss_scale(self, name: str, batch: Batch) -> float:
+        """1 - alpha for the classification losses of these heads, while the method counts."""
+        hard = {HEADS[head].hard_loss for head in self.on}
+        return 1 - self.alpha * self.share(batch) if name in hard else 1.0
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Returns ``loss_<name>_<head>`` for each head."""
+        factor = self.loss_weight * (self.alpha or 1.0)
+        return {
+            f'loss_{self.name}_{HEADS[head].log}': factor
+            * self.compare(loss, class_rows(head, student, teacher))
+            for head, loss in self.losses.items()
+        }

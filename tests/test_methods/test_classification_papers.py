@@ -1,0 +1,129 @@
+"""The methods of papers on classification and faces, at work inside detectors."""
+
+import pytest
+import torch
+
+from mmkd.testing import tiny_c4_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_rfcn_cfg
+from mmkd.testing.distill import build_distill, loss_of
+
+MAPS = [
+    dict(type='mmkd.AttentionTransfer'),
+    dict(type='mmkd.NST'),
+    dict(type='mmkd.CWD'),
+    dict(type='mmkd.FitNets'),
+]
+LOGITS = [
+    dict(type='mmkd.KD', on=['roi_head', 'rpn']),
+    dict(type='mmkd.DKD'),
+    dict(type='mmkd.DIST', on=['roi_head', 'rpn']),
+]
+ROWS = [dict(type='mmkd.RKD'), dict(type='mmkd.DarkRank'), dict(type='mmkd.TripletDistillation')]
+
+
+def losses_of(model, **batch):
+    found = {key: value for key, value in loss_of(model, **batch).items() if 'loss' in key}
+    names = tuple(f'loss_{name}' for name in model.distill)
+    return {key: value for key, value in found.items() if key.startswith(names)}
+
+
+@pytest.mark.parametrize('num_boxes', [(3, 2), (0, 0), (1, 0)])
+def test_one_step_of_all_on_a_pyramid(tmp_path, num_boxes):
+    model = build_distill(tmp_path, methods=MAPS + LOGITS + ROWS)
+    losses = losses_of(model, num_boxes=num_boxes)
+    assert len(losses) == 12 and all(value.isfinite() for value in losses.values())
+    sum(losses.values()).backward()
+    grads = [p.grad for p in model.student.parameters() if p.grad is not None]
+    assert grads and all(grad.isfinite().all() for grad in grads)
+    assert all(p.grad is None for p in model.teacher.model.parameters())
+
+
+@pytest.mark.parametrize(
+    'cfg, methods',
+    [
+        (tiny_c4_faster_rcnn_cfg, MAPS + LOGITS + ROWS[:1]),
+        (tiny_rfcn_cfg, MAPS + LOGITS),
+        (tiny_retinanet_cfg, [*MAPS, dict(type='mmkd.KD', on=['dense'])]),
+    ],
+    ids=['c4', 'rfcn', 'retinanet'],
+)
+def test_one_step_on_other_detectors(tmp_path, cfg, methods):
+    model = build_distill(tmp_path, student=cfg(), teacher=cfg(), methods=methods)
+    losses = losses_of(model)
+    assert len(losses) >= len(methods) and all(v.isfinite() for v in losses.values())
+
+
+def test_a_field_that_is_not_offered_is_refused(tmp_path):
+    cfg = tiny_retinanet_cfg()
+    with pytest.raises(ValueError, match='embedding of RoIs'):
+        build_distill(tmp_path, student=cfg, teacher=cfg, methods=ROWS[:1])
+
+
+def test_two_stages_in_one_run(tmp_path):
+    methods = [
+        dict(type='mmkd.FitNets', alone_epochs=1),
+        dict(type='mmkd.KD', loss_weight=[dict(type='constant', value=0.0),
+                                          dict(type='constant', value=0.5, begin=1)]),
+    ]  # fmt: skip
+    model = build_distill(tmp_path, methods=methods)
+    first = loss_of(model)
+    assert first['loss_cls'] == 0 and first['loss_fitnets'] > 0
+    assert first['loss_kd_rcn'] == 0 and first['loss_rpn_bbox'][0] == 0
+    model.progress = None
+    later = [method.task_loss_scale('loss_cls', batch_at(1)) for method in model.distill.values()]
+    assert later == [1.0, 1 - 0.5]
+
+
+def batch_at(epoch):
+    from mmkd.testing.observations import batch_of
+
+    return batch_of([torch.zeros(0, 4)], (8, 8), epoch=epoch)
+
+
+def test_fsp_needs_equal_channels_and_pairs_of_maps(tmp_path):
+    with pytest.raises(ValueError, match='fsp needs equal channels'):
+        build_distill(tmp_path, methods=[dict(type='mmkd.FSP', stage='backbone')])
+    from mmkd.testing import tiny_faster_rcnn_cfg
+
+    cfg = tiny_faster_rcnn_cfg()
+    model = build_distill(
+        tmp_path, student=cfg, teacher=cfg, methods=[dict(type='mmkd.FSP', stage='backbone')]
+    )
+    loss = losses_of(model)['loss_fsp']
+    loss.backward()
+    assert loss > 0 and model.student.backbone.conv1.weight.grad.any()
+
+
+def test_a_valid_regressor_names_the_kernel_that_it_needs(tmp_path):
+    methods = [dict(type='mmkd.FitNets', regressor='valid', kernel_size=3)]
+    with pytest.raises(ValueError, match=r'kernel_size=\[1, 1\]'):
+        loss_of(build_distill(tmp_path, methods=methods))
+    methods[0]['kernel_size'] = 1
+    assert loss_of(build_distill(tmp_path, methods=methods))['loss_fitnets'] > 0
+
+
+def test_the_own_loss_gives_up_alpha(tmp_path):
+    plain = loss_of(build_distill(tmp_path, methods=[dict(type='mmkd.KD', alpha=0.0)]))
+    shared = loss_of(build_distill(tmp_path, methods=[dict(type='mmkd.KD', alpha=0.25)]))
+    torch.testing.assert_close(shared['loss_cls'], 0.75 * plain['loss_cls'])
+    torch.testing.assert_close(shared['loss_kd_rcn'], 0.25 * plain['loss_kd_rcn'])
+
+
+def test_objects_are_the_means_of_their_rois(tmp_path):
+    model = build_distill(tmp_path, methods=[dict(type='mmkd.RKD')])
+    losses = loss_of(model, num_boxes=(3, 2))
+    assert losses['rkd_rows'] == 5
+
+
+@pytest.mark.parametrize(
+    'setting, message',
+    [
+        (dict(type='mmkd.KD', temperature=0), 'temperature must be > 0'),
+        (dict(type='mmkd.DarkRank', length=7), 'length must lie in'),
+        (dict(type='mmkd.NST', kernel='cubic'), "kernel must be one of .*'cubic'"),
+        (dict(type='mmkd.RKD', scope='world'), "scope must be one of .*'world'"),
+        (dict(type='mmkd.FitNets', kernel_size=3), "regressor='valid'"),
+    ],
+)
+def test_settings_out_of_range(tmp_path, setting, message):
+    with pytest.raises(ValueError, match=message):
+        build_distill(tmp_path, methods=[setting])
