@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, Observation, Seen
+from mmkd.utils.types import Detector, Entries
 
 
 class Method(Protocol):
@@ -39,7 +40,7 @@ class Method(Protocol):
 class TeacherLike(Protocol):
     """A teacher; see :class:`mmkd.detectors.Teacher`."""
 
-    model: Any
+    model: Detector
     checkpoint: str | None
     source: str
     classes: tuple[str, ...] | None
@@ -86,10 +87,10 @@ class Distiller(Protocol):
     ) -> Seen:
         """Runs the student's loss and records it."""
 
-    def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Any]:
+    def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> Entries:
         """All losses by name."""
 
-    def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, Any]:
+    def parse_losses(self, losses: Entries) -> tuple[Tensor, Any]:
         """The total and what is logged."""
 
     def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmkd.utils import warn_renamed
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries, Setting
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Members(tuple):
         )
 
 
-def members(value: Any) -> tuple[Any, ...]:
+def members(value: object) -> tuple[Any, ...]:
     """The values of an ensemble's teachers, or the one of a single teacher."""
     return tuple(value) if isinstance(value, Members) else (value,)
 
@@ -142,7 +143,7 @@ class Observation:
     ) -> None:
         self._lent = lent or {}
         self._sources = sources
-        self._values: dict[str, Any] = {}
+        self._values: Entries = {}
 
     def __getattr__(self, field: str) -> Any:
         if field.startswith('_'):
@@ -249,7 +250,7 @@ class DetectorInfo:
             the student's pixels. None where both see the same images.
     """
 
-    fields: Mapping[str, Any]
+    fields: Setting
     num_classes: int | None = None
     pairing: str | None = None
 
@@ -316,7 +317,7 @@ class Seen:
         batch: Ground truth and metas.
     """
 
-    losses: dict[str, Any]
+    losses: Entries
     student: Observation
     teachers: Mapping[str, Observation]
     batch: Batch
@@ -326,7 +327,7 @@ class Seen:
         return self.student, self.teachers[teacher], self.batch
 
 
-def total_loss(losses: Mapping[str, Any]) -> Tensor:
+def total_loss(losses: Setting) -> Tensor:
     """The scalar that MMEngine trains on: the sum of the entries whose key contains ``loss``.
 
     Args:

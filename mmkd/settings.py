@@ -30,7 +30,7 @@ _TYPO = 0.8
 
 
 def check_number(
-    name: str, value: Any, rule: str, *, whole: bool = False, remedy: str = ''
+    name: str, value: object, rule: str, *, whole: bool = False, remedy: str = ''
 ) -> None:
     """Refuses what is not a finite number in a range; ``True`` is not a number.
 
@@ -58,7 +58,7 @@ def check_number(
     raise UserError(name, f'must {needed}, got {value!r}', remedy)
 
 
-def check_flag(name: str, value: Any, *, none: bool = False) -> None:
+def check_flag(name: str, value: object, *, none: bool = False) -> None:
     """Refuses what is neither True nor False: the text ``'False'`` would count as true.
 
     Args:
@@ -75,7 +75,7 @@ def check_flag(name: str, value: Any, *, none: bool = False) -> None:
         raise UserError(name, f'must be {allowed}, got {value!r}', remedy)
 
 
-def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+def check_choice(name: str, value: object, choices: Sequence[Any]) -> None:
     """Refuses what is none of a few values.
 
     Args:

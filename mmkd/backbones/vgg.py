@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from mmcv.cnn import make_vgg_layer
 from mmengine.model import BaseModule
@@ -164,7 +163,7 @@ def _plan(
     return DEPTHS[depth][:stages], tuple(width // divisor for width in WIDTHS[:stages])
 
 
-def _fit(model: VGG, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+def _fit(model: VGG, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:
     """Drops what a VGG of torchvision has and a backbone lacks, and refuses what remains amiss."""
     own = {prefix + name: tensor for name, tensor in model.state_dict().items()}
     last = len(model.features)

@@ -13,7 +13,7 @@ import os.path as osp
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import torch
 from mmengine.dist import get_dist_info
@@ -29,7 +29,7 @@ from .safe_pickle import printable, safe_load
 # MMEngine prints the names of these functions from the eleventh letter on: "by local backend".
 
 
-def read_checkpoint(file: str | BinaryIO, map_location: Any, name: str) -> dict:
+def read_checkpoint(file: str | BinaryIO, map_location: object, name: str) -> dict:
     """A checkpoint's content, checked and without anything that could be run.
 
     Args:
@@ -44,7 +44,7 @@ def read_checkpoint(file: str | BinaryIO, map_location: Any, name: str) -> dict:
     return usable(safe_load(file, map_location, name), name)
 
 
-def load_from_local(filename: str, map_location: Any = None) -> dict:
+def load_from_local(filename: str, map_location: object = None) -> dict:
     """A file on this machine; ``~`` is expanded.
 
     Raises:
@@ -58,7 +58,7 @@ def load_from_local(filename: str, map_location: Any = None) -> dict:
 
 def load_from_http(
     filename: str,
-    map_location: Any = None,
+    map_location: object = None,
     model_dir: str | None = None,
     progress: bool | None = None,
 ) -> dict:
@@ -89,7 +89,7 @@ def load_from_http(
     return checkpoint
 
 
-def load_from_ceph(filename: str, map_location: Any = None, backend: str = 'petrel') -> dict:
+def load_from_ceph(filename: str, map_location: object = None, backend: str = 'petrel') -> dict:
     """An object of an S3 store, through MMEngine's file backend.
 
     Raises:
@@ -103,7 +103,7 @@ def load_from_ceph(filename: str, map_location: Any = None, backend: str = 'petr
     return read_checkpoint(content, map_location, filename)
 
 
-def load_from_pavi(filename: str, map_location: Any = None) -> dict:
+def load_from_pavi(filename: str, map_location: object = None) -> dict:
     """A model of the ``pavi`` service, whose client must be installed."""
     try:
         from pavi import modelcloud
@@ -118,7 +118,7 @@ def load_from_pavi(filename: str, map_location: Any = None) -> dict:
         return read_checkpoint(path, map_location, filename)
 
 
-def load_from_model_zoo(filename: str, map_location: Any = None) -> dict:
+def load_from_model_zoo(filename: str, map_location: object = None) -> dict:
     """A model named in MMEngine's lists of public weights, e.g. ``torchvision://resnet18``.
 
     Raises:
@@ -163,7 +163,7 @@ def install() -> None:
         CheckpointLoader.register_scheme(prefix, loader, force=True)
 
 
-def load_checkpoint_file(path_or_url: str | Path, map_location: Any = 'cpu') -> dict:
+def load_checkpoint_file(path_or_url: str | Path, map_location: object = 'cpu') -> dict:
     """Reads a checkpoint as data, from a path, a URL or any scheme that MMEngine knows.
 
     Raises:

@@ -117,7 +117,7 @@ def _names_a_file(detector: Any) -> bool:
     return isinstance(detector, str)
 
 
-def _check(key: Any, value: Any) -> None:
+def _check(key: Any, value: object) -> None:
     """Refuses a setting that makes code run, see :func:`harmless_config_text`."""
     if isinstance(value, dict):
         for name, item in value.items():

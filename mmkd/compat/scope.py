@@ -9,7 +9,6 @@ Removable when MMEngine looks packages up instead of listing them.
 import difflib
 import functools
 from pathlib import Path
-from typing import Any
 
 import mmengine.hub
 from mmengine.config import Config
@@ -92,7 +91,7 @@ def install() -> None:
         return resolve_config_path(path) if scope is None else path, scope
 
     @functools.wraps(host_file)
-    def fromfile(filename: str | Path, *args: Any, **kwargs: Any) -> Config:
+    def fromfile(filename: str | Path, *args: object, **kwargs: object) -> Config:
         return host_file(resolve_config_path(filename), *args, **kwargs)
 
     @functools.wraps(host_hub)

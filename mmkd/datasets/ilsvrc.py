@@ -10,6 +10,8 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from mmkd.utils.types import Entries
+
 from ..registry import DATASETS
 from ..utils.errors import UserError
 from .ilsvrc_classes import ILSVRC_CLASSES
@@ -47,7 +49,7 @@ class ILSVRCDETDataset(VOCFolderDataset):
         data_root: str,
         ann_file: str = 'ImageSets/DET/val.txt',
         subset: str = 'val',
-        metainfo: dict[str, Any] | None = None,
+        metainfo: Entries | None = None,
         unannotated: str = 'raise',
         bad_boxes: str = 'clip',
         empty_images: str = 'keep',

@@ -6,10 +6,11 @@ and in :class:`mmkd.evaluation.KITTIMetric` alike.
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mmdet.datasets import BaseDetDataset
 from mmengine.fileio import get_local_path, isfile
+
+from mmkd.utils.types import Entries
 
 from ..registry import DATASETS
 from ..settings import check_keys
@@ -60,12 +61,12 @@ class KITTIDataset(BaseDetDataset):
         *,
         data_root: str,
         ann_file: str = 'ImageSets/train.txt',
-        metainfo: dict[str, Any] | None = None,
+        metainfo: Entries | None = None,
         data_prefix: dict[str, str] | None = None,
         img_suffix: str = '.png',
         neighbours: Mapping[str, Sequence[str]] = KITTI_NEIGHBOURS,
         with_labels: bool = True,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         check_keys('filter_cfg', kwargs.get('filter_cfg'), self.FILTER_KEYS)
         self.img_suffix, self.with_labels = img_suffix, with_labels

@@ -9,11 +9,12 @@ becomes ``[0, 9]``); :class:`mmkd.evaluation.VOCFolderMetric` measures them as s
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from mmdet.datasets import XMLDataset
 from mmengine.fileio import exists, get_local_path, isfile
 from mmengine.logging import print_log
+
+from mmkd.utils.types import Entries
 
 from ..registry import DATASETS
 from ..settings import check_keys
@@ -70,13 +71,13 @@ class VOCFolderDataset(XMLDataset):
         *,
         data_root: str,
         ann_file: str = 'ImageSets/Main/train.txt',
-        metainfo: dict[str, Any] | None = None,
+        metainfo: Entries | None = None,
         data_prefix: dict[str, str] | None = None,
         img_suffix: str = '.jpg',
         bad_boxes: str = 'raise',
         empty_images: str = 'raise',
         ignore_classes: Sequence[str] = (),
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         _check_option('bad_boxes', bad_boxes, ('raise', 'drop', 'clip'))
         _check_option('empty_images', empty_images, ('raise', 'keep'))

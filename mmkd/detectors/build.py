@@ -11,6 +11,7 @@ from mmkd.observation import DetectorInfo
 from mmkd.registry import MODELS
 from mmkd.settings import accepted_arguments, check_known
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Setting
 
 from .pair import ENSEMBLE, ensemble_info
 
@@ -73,7 +74,7 @@ def read_teachers(method: Any, teachers: Iterable[str]) -> list[str]:
     return list(teachers) if method.teacher == ENSEMBLE else [method.teacher]
 
 
-def _teacher(method: str, name: Any, teachers: Mapping[str, Any]) -> str:
+def _teacher(method: str, name: Any, teachers: Setting) -> str:
     known = [*teachers, *([ENSEMBLE] if len(teachers) > 1 else [])]
     if name is None and len(teachers) == 1:
         return known[0]

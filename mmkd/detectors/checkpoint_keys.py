@@ -88,7 +88,7 @@ def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) ->
     module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
 
 
-def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: Any) -> None:
+def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: object) -> None:
     """The reverse, before loading; refuses a checkpoint that lacks keys of the student.
 
     Raises:

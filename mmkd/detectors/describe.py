@@ -9,6 +9,7 @@ import torch
 from mmkd.fields import DryRun, as_tuple, class_count, dense_head, offered_fields, recording
 from mmkd.observation import DetectorInfo
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector
 
 ImageSize: TypeAlias = int | tuple[int, int]
 """Side of a square image, or (height, width), pixels."""
@@ -21,7 +22,7 @@ _LARGER = (512, 1024)
 
 
 @torch.no_grad()
-def describe(detector: Any, role: str, dry_run_size: ImageSize | None = None) -> DetectorInfo:
+def describe(detector: Detector, role: str, dry_run_size: ImageSize | None = None) -> DetectorInfo:
     """Runs the feature extractor once on a small noise image, and asks each field.
 
     Noise and not a blank image, so that a signed map shows negative values. The detector's mode,
@@ -66,7 +67,7 @@ def describe(detector: Any, role: str, dry_run_size: ImageSize | None = None) ->
             module.training = mode
 
 
-def _dry_run(detector: Any, height: int, width: int) -> DryRun:
+def _dry_run(detector: Detector, height: int, width: int) -> DryRun:
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     with recording() as recorder:
         recorder.on_forward(
@@ -76,7 +77,7 @@ def _dry_run(detector: Any, height: int, width: int) -> DryRun:
     return DryRun(width, recorder.seen['stages'], maps)
 
 
-def _sizes(detector: Any, dry_run_size: ImageSize | None) -> dict[tuple[int, int], None]:
+def _sizes(detector: Detector, dry_run_size: ImageSize | None) -> dict[tuple[int, int], None]:
     """(height, width) of the images to try, in this order, each once."""
     if dry_run_size is not None and not _is_size(dry_run_size):
         raise UserError(

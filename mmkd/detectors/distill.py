@@ -29,6 +29,7 @@ from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries
 
 from .batch import batch_of
 from .build import build_methods, read_teachers
@@ -192,7 +193,7 @@ class DistillDetector(BaseDetector):
 
     def compute_losses(
         self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
-    ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], Seen]:
+    ) -> tuple[Entries, dict[str, dict[str, Tensor]], Seen]:
         """What :meth:`loss` adds up.
 
         Args:
@@ -314,7 +315,9 @@ class DistillDetector(BaseDetector):
         for teacher in self.teachers.values():
             teacher.load()
 
-    def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
+    def named_parameters(
+        self, *args: object, **kwargs: object
+    ) -> Iterator[tuple[str, nn.Parameter]]:
         """As in the checkpoint: the student's have no prefix.
 
         Optimizer constructors that read ``backbone.`` off a name, as layer decay does, find it.
@@ -334,7 +337,7 @@ class DistillDetector(BaseDetector):
                 raise
             return getattr(modules['student'], name)
 
-    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'DistillDetector':
+    def _apply(self, fn: Callable, *args: object, **kwargs: object) -> 'DistillDetector':
         """Teachers follow ``.to()`` and its kin, though they are no submodules."""
         for pair in self.pairs.values():
             pair.apply_to_tensors(fn)
@@ -346,7 +349,7 @@ def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> A
     return field.student(student, seen)
 
 
-def _scaled(name: str, value: Any, methods: list, batch: Batch) -> Any:
+def _scaled(name: str, value: object, methods: list, batch: Batch) -> Any:
     factor = 1.0
     for method in methods:
         if method.calibrating:  # it counts 0, so the student trains as if alone

@@ -1,11 +1,13 @@
 """Stops training at NaN or infinity, in all processes at once, and no step waits for the GPU."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 from torch.nn.utils import get_total_norm
+
+from mmkd.utils.types import Setting
 
 from ..utils.errors import UserError
 
@@ -59,7 +61,7 @@ class NanGuard:
         if not (_is_asynchronous(sums[0]) or _is_distributed() or _scaler_skips(sums[0])):
             self.end_step()
 
-    def look_at_losses(self, losses: Mapping[str, Any], samples: Sequence[Any], step: int) -> None:
+    def look_at_losses(self, losses: Setting, samples: Sequence[Any], step: int) -> None:
         """Notes whether the losses of a step are finite, and ends it.
 
         Args:
@@ -131,7 +133,7 @@ class NanGuard:
             self._pending.pop(0)
             judge(answers.tolist())
 
-    def check_weights(self, state: Mapping[str, Any]) -> None:
+    def check_weights(self, state: Setting) -> None:
         """Refuses weights that are not finite; on a GPU the host waits for the answer.
 
         Args:

@@ -163,7 +163,9 @@ class Pair:
         self.nan_guard.look(field, list(outputs), explain)
 
 
-def _answer(of: Callable, query: Query, observation: Observation, *args: Any, **kw: Any) -> Any:
+def _answer(
+    of: Callable, query: Query, observation: Observation, *args: object, **kw: object
+) -> Any:
     return of(observation, query, *args, **kw)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, Observation, gradient_norm, total_loss
+from mmkd.utils.types import Detector
 
 from .random_state import forked_rng
 
@@ -64,7 +65,7 @@ class Probe:
         return self.student.features if reached else self.student.backbone
 
 
-def probe_step(model: Any, data: dict) -> Probe:
+def probe_step(model: Detector, data: dict) -> Probe:
     """Runs one step on a copy, which nothing of the training notices.
 
     Parameters, gradients, buffers and modes of ``model``, and the random state, are as before. The
@@ -105,7 +106,7 @@ def probe_step(model: Any, data: dict) -> Probe:
 
 
 @torch.no_grad()
-def _detections(model: Any, inputs: Tensor, samples: list) -> dict[str, list[Any]]:
+def _detections(model: Detector, inputs: Tensor, samples: list) -> dict[str, list[Any]]:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     found = {}

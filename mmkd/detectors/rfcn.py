@@ -1,7 +1,6 @@
 """R-FCN (Dai et al., NIPS 2016) as a detector of MMDetection."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mmdet.models.detectors import FasterRCNN
 from torch import Tensor
@@ -31,7 +30,7 @@ class RFCN(FasterRCNN):
         ValueError: A part is not R-FCN's, or the strides of RPN and RoI head differ.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         for name, needed in (('rpn_head', LevelRPNHead), ('roi_head', RFCNRoIHead)):
             part = getattr(self, name, None)

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from mmkd.utils.types import Entries
 
 from .coco_backends import CocoCurves, coco_curves
 
@@ -27,7 +29,7 @@ class Timing(NamedTuple):
 
 def synthetic_coco(
     images: int, detections: int, *, boxes: int = 7, classes: int = 80, seed: int = 0
-) -> tuple[dict[str, Any], list[dict]]:
+) -> tuple[Entries, list[dict]]:
     """A truth and its detections: some near a box, some of the wrong class, the others anywhere.
 
     Args:
@@ -73,7 +75,7 @@ def synthetic_coco(
 
 
 def time_backends(
-    dataset: dict[str, Any],
+    dataset: Entries,
     found: Sequence[dict],
     backends: Sequence[str],
     after: Callable[[str], None] = lambda name: None,

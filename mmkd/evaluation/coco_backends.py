@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmkd.utils.types import Setting
+
 from ..utils.errors import UserError, UserImportError
 
 BACKENDS = ('pycocotools', 'faster_coco_eval')
@@ -80,8 +82,8 @@ def check_backend(backend: str) -> None:
 
 
 def coco_curves(
-    dataset: Mapping[str, Any],
-    found: Sequence[Mapping[str, Any]],
+    dataset: Setting,
+    found: Sequence[Setting],
     *,
     backend: str,
     cat_ids: Sequence[Any],
@@ -150,7 +152,7 @@ def _classes(backend: str) -> tuple[Any, Any]:
     return PyCOCO, COCOeval
 
 
-def counted_truth(dataset: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
+def counted_truth(dataset: Setting) -> Iterator[tuple[Setting, bool]]:
     """The annotations that count, each with whether it is a crowd.
 
     They are those that MMDetection's ``CocoDataset`` reads, and very small ones. One marked
@@ -167,7 +169,7 @@ def counted_truth(dataset: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any
             yield one, bool(one.get('iscrowd') or one.get('ignore'))
 
 
-def _covers(box: Sequence[float], image: Mapping[str, Any]) -> bool:
+def _covers(box: Sequence[float], image: Setting) -> bool:
     """Whether a box xywh covers some of its image, as MMDetection's CocoDataset asks."""
     x, y, width, height = box
     across = min(x + width, image.get('width', math.inf)) - max(x, 0)
@@ -176,7 +178,7 @@ def _covers(box: Sequence[float], image: Mapping[str, Any]) -> bool:
 
 
 def _numbered(
-    entries: Iterable[tuple[Mapping[str, Any], bool]],
+    entries: Iterable[tuple[Setting, bool]],
     images: Mapping[Any, int],
     categories: Mapping[Any, int],
 ) -> list[dict]:

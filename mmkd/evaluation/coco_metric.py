@@ -58,7 +58,7 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         backend: str = 'pycocotools',
         metric: str | Sequence[str] = 'bbox',
         max_dets: Sequence[int] = (1, 10, 100),
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         check_backend(backend)
         names = [metric] if isinstance(metric, str) else list(metric)

@@ -1,12 +1,13 @@
 """Average precision of the KITTI object benchmark."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from rich.table import Table
+
+from mmkd.utils.types import Setting
 
 from ..registry import METRICS
 from ..settings import check_number, nearest
@@ -76,7 +77,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
             check_number(f'min_overlap[{name!r}]', overlap, '[0, 1)')
 
     @classmethod
-    def needed_meta_keys(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+    def needed_meta_keys(cls, config: Setting) -> tuple[str, ...]:
         """What ``PackDetInputs`` must keep for a metric of this config."""
         return ('instances',)
 
@@ -100,7 +101,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
                     f'min_overlap=dict({name}=...).'
                 )
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of one batch; ``data_batch`` is not read.
 
         Raises:

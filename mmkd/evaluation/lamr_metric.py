@@ -11,6 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from rich.table import Table
 
+from mmkd.utils.types import Entries, Setting
+
 from ..registry import METRICS
 from ..settings import check_number
 from ..utils.errors import UserError, UserFileNotFoundError
@@ -79,7 +81,7 @@ class LAMRMetric(ChecksClasses, BaseMetric):
         _check_bounds(bounds)
         self.subsets = _subsets(subsets)
         self.category = category
-        self.rules: dict[str, Any] = dict(
+        self.rules: Entries = dict(
             min_overlap=min_overlap, bounds=bounds, aspect_ratio=aspect_ratio, expand=expand
         )
         self.ann_file = ann_file
@@ -244,7 +246,7 @@ def _arrays(entries: list[dict], category: str) -> tuple[np.ndarray, np.ndarray,
     return boxes, np.array(candidate, bool), visible
 
 
-def _visible_share(entry: Mapping[str, Any]) -> float:
+def _visible_share(entry: Setting) -> float:
     """In [0, 1], or infinity for a box that is not marked as occluded."""
     share = 1.0
     if 'vis_ratio' in entry:

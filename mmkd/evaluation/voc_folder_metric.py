@@ -1,7 +1,6 @@
 """Pascal VOC's average precision for any list of classes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from mmdet.evaluation.functional import average_precision, eval_map
@@ -59,7 +58,7 @@ class VOCFolderMetric(BaseMetric):
             raise UserError(f'eval_mode must be one of {EVAL_MODES}, got {eval_mode!r}.')
         self.iou_thr, self.eval_mode = iou_thr, eval_mode
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of one batch; ``data_batch`` is not read."""
         for sample in data_samples:
             truth, ignored = sample['gt_instances'], sample['ignored_instances']

@@ -1,13 +1,14 @@
 """Average precision of the WIDER FACE benchmark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from rich.table import Table
+
+from mmkd.utils.types import Setting
 
 from ..registry import METRICS
 from ..settings import check_number
@@ -67,7 +68,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         self.truth = None if ground_truth is None else read_wider_face_truth(ground_truth)
 
     @classmethod
-    def needed_meta_keys(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+    def needed_meta_keys(cls, config: Setting) -> tuple[str, ...]:
         """What ``PackDetInputs`` must keep for a metric of this config."""
         return () if config.get('ground_truth') else ('instances',)
 
@@ -80,7 +81,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         if FACE not in classes:
             raise UserError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Match the faces of one batch; ``data_batch`` is not read.
 
         Raises:

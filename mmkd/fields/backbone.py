@@ -11,6 +11,7 @@ from torch import Tensor
 from mmkd.observation import MapsInfo, Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector
 
 from .field import DryRun, Field, Query, Recorder, as_tuple
 
@@ -71,15 +72,15 @@ class Backbone(Maps):
     name = 'backbone'
     words = "backbone's stages"
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Every detector with a ``backbone``."""
         return hasattr(detector, 'backbone')
 
-    def describe(self, detector: Any, run: DryRun) -> MapsInfo:
+    def describe(self, detector: Detector, run: DryRun) -> MapsInfo:
         """Channels and strides of the stages."""
         return maps_info(run.stages, run.width)
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps what the backbone returns first."""
         if recorder.once(self.name):
             recorder.on_forward(

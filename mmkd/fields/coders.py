@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector, Entries
 
 from .field import Field, Query, Recorder
 from .heads import plain_roi_head
@@ -19,7 +20,7 @@ _SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
 _ON_DECODED_BOXES = frozenset({'clip_border', 'add_ctr_clamp', 'ctr_clamp', 'use_box_type'})
 
 
-def check_coders(place: str, student: Any, teacher: Any) -> None:
+def check_coders(place: str, student: Detector, teacher: Detector) -> None:
     """Refuses coders whose deltas cannot be converted.
 
     ``target_means`` and ``target_stds`` may differ, which the log says: methods convert the
@@ -75,18 +76,18 @@ class BoxCoder(Field):
     """Setting of the head, for messages."""
 
     @staticmethod
-    def head(detector: Any) -> Any:
+    def head(detector: Detector) -> Any:
         """The head; None for a detector without it."""
         raise NotImplementedError
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Detectors whose head has one."""
         return hasattr(self.head(detector), 'bbox_coder')
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Nothing: it is a part of the detector."""
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> Any:
+    def student(self, detector: Detector, seen: Entries) -> Any:
         """The student's."""
         return self.head(detector).bbox_coder
 
@@ -94,7 +95,7 @@ class BoxCoder(Field):
         """The teacher's."""
         return self.head(query.model).bbox_coder
 
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Encodings can be brought into each other."""
         first, second = (self.head(side).bbox_coder for side in (student, teacher))
         check_coders(self.place, first, second)
@@ -113,7 +114,7 @@ class RPNBoxCoder(BoxCoder):
     place = 'rpn_head'
 
     @staticmethod
-    def head(detector: Any) -> Any:
+    def head(detector: Detector) -> Any:
         """The RPN."""
         return getattr(detector, 'rpn_head', None)
 
@@ -127,7 +128,7 @@ class RoIBoxCoder(BoxCoder):
     place = 'roi_head.bbox_head'
 
     @staticmethod
-    def head(detector: Any) -> Any:
+    def head(detector: Detector) -> Any:
         """The box head."""
         return getattr(plain_roi_head(detector), 'bbox_head', None)
 
@@ -141,6 +142,6 @@ class DenseBoxCoder(BoxCoder):
     place = 'bbox_head'
 
     @staticmethod
-    def head(detector: Any) -> Any:
+    def head(detector: Detector) -> Any:
         """The one-stage head."""
         return getattr(detector, 'bbox_head', None)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector, Entries, Head
 
 from .field import DryRun, Field, Query, Recorder, recording
 from .heads import Outputs, check_anchors, check_classes, is_sigmoid, record_anchors
@@ -76,7 +77,7 @@ class DenseOutput:
     avg_factor: float | Tensor | None = None
 
 
-def _family(head: Any) -> type | None:
+def _family(head: Head) -> type | None:
     """The class whose outputs and targets a head has, unchanged by its own."""
     for family in _BOXES:
         if isinstance(head, family) and all(
@@ -101,7 +102,7 @@ class Dense(Field):
     of_classes = True
     needs = frozenset({name})
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """One-stage detectors with such a head, whose towers are convolutions with activations."""
         head = getattr(detector, 'bbox_head', None)
         towers = [getattr(head, name, ()) for name in _TOWERS]
@@ -110,7 +111,7 @@ class Dense(Field):
             for tower in towers
         )
 
-    def describe(self, detector: Any, run: DryRun) -> DenseInfo:
+    def describe(self, detector: Detector, run: DryRun) -> DenseInfo:
         """What kind of head it is."""
         head = detector.bbox_head
         family = _family(head)
@@ -124,7 +125,7 @@ class Dense(Field):
             bins=head.reg_max + 1 if family is GFLHead else None,
         )
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps outputs, the towers' maps, anchors and targets."""
         head = detector.bbox_head
         Outputs().record(detector, recorder)
@@ -134,7 +135,7 @@ class Dense(Field):
             head, 'get_targets', lambda args, out: recorder.first('dense_targets', (args, out))
         )
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> DenseOutput:
+    def student(self, detector: Detector, seen: Entries) -> DenseOutput:
         """With targets."""
         head = detector.bbox_head
         arguments, targets = seen['dense_targets']
@@ -142,7 +143,7 @@ class Dense(Field):
             points, (flat_labels, flat_boxes) = arguments[0], targets
             images = len(seen['outputs'][0][0])
             labels = [level.view(images, -1) for level in flat_labels]
-            found: dict[str, Any] = dict(
+            found: Entries = dict(
                 priors=list(points),
                 labels=labels,
                 label_weights=[torch.ones_like(level, dtype=torch.float) for level in labels],
@@ -193,7 +194,7 @@ class Dense(Field):
             outputs = head(tuple(cls_maps))
         return _output(_in_training(head, outputs), ([], []), query.student.dense.priors)
 
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Classes, kinds of boxes and priors agree."""
         check_classes(student, teacher)
         heads = [side.bbox_head for side in (student, teacher)]
@@ -211,7 +212,7 @@ class Dense(Field):
         check_anchors('bbox_head', heads[0], heads[1], factor)
 
 
-def _record_towers(head: Any, recorder: Recorder) -> None:
+def _record_towers(head: Head, recorder: Recorder) -> None:
     """Keeps per tower, convolution and level the map before the activation."""
     for name in _TOWERS:
         for place, conv in enumerate(getattr(head, name)):
@@ -232,12 +233,12 @@ def _output(outputs: Any, maps: Sequence[list], priors: list[Tensor], **more: An
     return DenseOutput(cls_score, bbox_pred, maps[0], maps[1], priors, centerness, **more)
 
 
-def _towers(head: Any, seen: dict) -> list[list]:
+def _towers(head: Head, seen: dict) -> list[list]:
     """What :func:`_record_towers` kept: per tower, convolution and level."""
     return [[seen[name, place] for place in range(len(getattr(head, name)))] for name in _TOWERS]
 
 
-def _in_training(head: Any, outputs: Any) -> Any:
+def _in_training(head: Head, outputs: Any) -> Any:
     """Outputs of a head in eval mode, in the units of training."""
     if not getattr(head, 'norm_on_bbox', False) or head.training:
         return outputs

@@ -1,13 +1,13 @@
 """The field ``features``: what the heads see."""
 
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor, nn
 
 from mmkd.heads import QuantizedNeck
 from mmkd.observation import MapsInfo, Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.types import Detector, Entries
 
 from .backbone import Backbone, Maps, maps_info
 from .field import DryRun, Query, Recorder, as_tuple
@@ -21,11 +21,11 @@ class Features(Maps):
     name = 'features'
     words = 'feature levels'
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Every detector with a ``backbone``."""
         return hasattr(detector, 'backbone')
 
-    def describe(self, detector: Any, run: DryRun) -> MapsInfo:
+    def describe(self, detector: Detector, run: DryRun) -> MapsInfo:
         """Channels and strides of the levels, and the rule that assigns boxes to them."""
         extractor = getattr(getattr(detector, 'roi_head', None), 'bbox_roi_extractor', None)
         if isinstance(extractor, nn.ModuleList):
@@ -40,7 +40,7 @@ class Features(Maps):
             return replace(info, rectified=(False,) * len(info.channels))
         return info
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps what the neck returns first, or the backbone."""
         if not getattr(detector, 'with_neck', False):
             Backbone().record(detector, recorder)
@@ -49,7 +49,7 @@ class Features(Maps):
                 detector.neck, lambda args, out: recorder.first(self.name, as_tuple(out))
             )
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> tuple[Tensor, ...]:
+    def student(self, detector: Detector, seen: Entries) -> tuple[Tensor, ...]:
         """What was kept."""
         return seen[self.name] if self.name in seen else seen[Backbone.name]
 

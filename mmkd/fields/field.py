@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector, Entries
 
 
 class Field:
@@ -34,19 +35,19 @@ class Field:
     of_classes = False
     needs: frozenset[str] = frozenset()
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Whether a detector can give the field."""
         raise NotImplementedError
 
-    def describe(self, detector: Any, run: 'DryRun') -> Any:
+    def describe(self, detector: Detector, run: 'DryRun') -> Any:
         """What the field adds to the description of a detector that offers it."""
         return None
 
-    def record(self, detector: Any, recorder: 'Recorder') -> None:
+    def record(self, detector: Detector, recorder: 'Recorder') -> None:
         """Arranges that the student's ``loss`` leaves what :meth:`student` needs."""
         raise NotImplementedError
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> Any:
+    def student(self, detector: Detector, seen: Entries) -> Any:
         """The student's value.
 
         Args:
@@ -65,7 +66,7 @@ class Field:
         """
         raise NotImplementedError
 
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Refuses two detectors that offer the field but cannot be compared on it.
 
         Args:
@@ -135,7 +136,7 @@ class Query:
         watch: Told each field's tensors, to stop a teacher that says NaN.
     """
 
-    model: Any
+    model: Detector
     pixels: Callable[[], Tensor]
     metas: list[dict]
     student: Observation
@@ -181,7 +182,7 @@ class Recorder:
         self._stack = stack
         self._watched: set[tuple] = set()
 
-    def first(self, key: str, value: Any) -> None:
+    def first(self, key: str, value: object) -> None:
         """Keeps a value unless one of that name was kept before."""
         self.seen.setdefault(key, value)
 
@@ -199,14 +200,14 @@ class Recorder:
         """Calls ``keep(arguments, result)`` whenever a method of a module has returned."""
         method = getattr(module, name)
 
-        def tapped(*args: Any, **kwargs: Any) -> Any:
+        def tapped(*args: object, **kwargs: object) -> Any:
             out = method(*args, **kwargs)
             keep(args, out)
             return out
 
         self.set(module, name, tapped)
 
-    def set(self, module: nn.Module, name: str, value: Any) -> None:
+    def set(self, module: nn.Module, name: str, value: object) -> None:
         """Gives a module another attribute for as long as the block runs."""
         former = module.__dict__.get(name, self)
         module.__dict__[name] = value
@@ -239,7 +240,7 @@ def all_fields() -> dict[str, Field]:
     return {kind.name: kind() for kind in FIELDS.module_dict.values()}
 
 
-def offered_fields(detector: Any) -> dict[str, Field]:
+def offered_fields(detector: Detector) -> dict[str, Field]:
     """The fields that can be had from a detector, by name."""
     return {name: field for name, field in all_fields().items() if field.offered(detector)}
 

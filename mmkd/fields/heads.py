@@ -10,16 +10,17 @@ from torch import Tensor, nn
 from mmkd.observation import HeadInfo, Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector, Head
 
 from .field import Field, Query, Recorder, as_tensor
 
 
-def dense_head(detector: Any) -> Any:
+def dense_head(detector: Detector) -> Any:
     """The head that answers on every cell: the RPN, or a one-stage detector's head; or None."""
     return getattr(detector, 'rpn_head', None) or getattr(detector, 'bbox_head', None)
 
 
-def plain_roi_head(detector: Any) -> Any:
+def plain_roi_head(detector: Detector) -> Any:
     """The RoI head, if it has one box head; else None."""
     roi_head = getattr(detector, 'roi_head', None)
     head = getattr(roi_head, 'bbox_head', None)
@@ -27,7 +28,7 @@ def plain_roi_head(detector: Any) -> Any:
     return roi_head if plain else None
 
 
-def class_count(detector: Any) -> int | None:
+def class_count(detector: Detector) -> int | None:
     """Foreground classes of a detector; None where its head does not say."""
     head = getattr(detector, 'bbox_head', None)
     if head is None:
@@ -37,12 +38,12 @@ def class_count(detector: Any) -> int | None:
     return getattr(head, 'num_classes', None)
 
 
-def is_sigmoid(head: Any) -> bool:
+def is_sigmoid(head: Head) -> bool:
     """Whether a head's classes are sigmoids."""
     return bool(getattr(getattr(head, 'loss_cls', None), 'use_sigmoid', False))
 
 
-def head_info(head: Any, **entries: Any) -> HeadInfo:
+def head_info(head: Head, **entries: Any) -> HeadInfo:
     """The description of a head; ``entries`` are more of its attributes."""
     return HeadInfo(is_sigmoid(head), bool(getattr(head, 'reg_decoded_bbox', False)), **entries)
 
@@ -54,7 +55,7 @@ class Outputs(Field):
     name = 'outputs'
     words = 'outputs of a head on every cell'
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Detectors whose RPN is one network, or whose one-stage head has priors."""
         head = dense_head(detector)
         if getattr(detector, 'rpn_head', None) is not None:
@@ -62,7 +63,7 @@ class Outputs(Field):
             return type(head).forward is not nn.Module.forward
         return getattr(head, 'prior_generator', None) is not None
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps what the head returns first."""
         if recorder.once(self.name):
             recorder.on_forward(
@@ -77,7 +78,7 @@ class Outputs(Field):
         return outputs
 
 
-def record_anchors(detector: Any, recorder: Recorder) -> None:
+def record_anchors(detector: Detector, recorder: Recorder) -> None:
     """Keeps ``anchors``: the anchors, and which are valid, by image and level."""
 
     def keep(args: tuple, out: tuple) -> None:
@@ -92,7 +93,7 @@ def record_anchors(detector: Any, recorder: Recorder) -> None:
 
 
 @torch.no_grad()
-def best_boxes(detector: Any, outputs: Any, metas: Sequence[dict]) -> list[Tensor]:
+def best_boxes(detector: Detector, outputs: Any, metas: Sequence[dict]) -> list[Tensor]:
     """Per image (P, 4): what the dense head proposes after NMS, best first, at most 1000.
 
     With the head's test settings, but no box of a one-stage detector is dropped for a low score.
@@ -110,7 +111,7 @@ def best_boxes(detector: Any, outputs: Any, metas: Sequence[dict]) -> list[Tenso
     return [as_tensor(result.bboxes) for result in found]
 
 
-def check_activation(place: str, student: Any, teacher: Any) -> None:
+def check_activation(place: str, student: Detector, teacher: Detector) -> None:
     """Refuses heads whose class outputs mean different things.
 
     Raises:
@@ -130,7 +131,7 @@ def check_activation(place: str, student: Any, teacher: Any) -> None:
             )
 
 
-def check_classes(student: Any, teacher: Any) -> None:
+def check_classes(student: Detector, teacher: Detector) -> None:
     """Refuses detectors of another number of classes.
 
     Raises:
@@ -144,7 +145,9 @@ def check_classes(student: Any, teacher: Any) -> None:
         )
 
 
-def check_anchors(place: str, student: Any, teacher: Any, factor: int, remedy: str = '') -> None:
+def check_anchors(
+    place: str, student: Detector, teacher: Detector, factor: int, remedy: str = ''
+) -> None:
     """Refuses dense heads whose anchors differ, after scaling where images do.
 
     Args:
@@ -166,12 +169,12 @@ def check_anchors(place: str, student: Any, teacher: Any, factor: int, remedy: s
             )
 
 
-def _base_anchors(head: Any, factor: int) -> list:
+def _base_anchors(head: Head, factor: int) -> list:
     levels = getattr(head.prior_generator, 'base_anchors', [])
     return [(level / factor).round(decimals=2).tolist() for level in levels]
 
 
-def _anchor_strides(head: Any, factor: int) -> list:
+def _anchor_strides(head: Head, factor: int) -> list:
     return [
         tuple(round(side / factor, 2) if side % factor else side // factor for side in stride)
         for stride in head.prior_generator.strides

@@ -1,7 +1,6 @@
 """The field ``priors``: the anchors of an RPN or a one-stage head."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +8,7 @@ from torch import Tensor
 from mmkd.observation import Observation, Priors
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector, Entries
 
 from .features import Features
 from .field import Field, Query, Recorder, as_tensor
@@ -23,17 +23,17 @@ class PriorsField(Field):
     words = 'anchors'
     needs = frozenset({name})
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Detectors whose dense head has anchors, not points."""
         generator = getattr(dense_head(detector), 'prior_generator', None)
         return hasattr(generator, 'base_anchors')
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps the anchors, and the maps that they lie on."""
         Features().record(detector, recorder)
         record_anchors(detector, recorder)
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> Priors:
+    def student(self, detector: Detector, seen: Entries) -> Priors:
         """The anchors that the head's loss made, or else those of its generator."""
         features = Features().student(detector, seen)
         if 'anchors' in seen:

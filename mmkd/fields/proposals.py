@@ -1,11 +1,10 @@
 """The field ``proposals``: where a detector looks for objects."""
 
-from typing import Any
-
 from torch import Tensor
 
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
+from mmkd.utils.types import Detector, Entries
 
 from .field import Field, Query, Recorder, as_tensor
 from .heads import Outputs, best_boxes
@@ -23,11 +22,11 @@ class Proposals(Field):
     name = 'proposals'
     words = 'proposals'
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Detectors with an RPN, or a one-stage head with priors."""
         return Outputs().offered(detector)
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps the RPN's boxes, or what a one-stage head returned."""
         if getattr(detector, 'rpn_head', None) is None:
             Outputs().record(detector, recorder)
@@ -39,7 +38,7 @@ class Proposals(Field):
             lambda args, out: recorder.first(self.name, [as_tensor(one.bboxes) for one in out]),
         )
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> list[Tensor]:
+    def student(self, detector: Detector, seen: Entries) -> list[Tensor]:
         """What was kept, decoded where it is not."""
         if self.name in seen:
             return seen[self.name]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector
 
 from .field import DryRun, Field, Query, Recorder, recording
 from .heads import plain_roi_head
@@ -35,17 +35,17 @@ class RoIEmbedding(Field):
     words = 'embedding of RoIs'
     needs = frozenset({RoIHead.name})
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Box heads of R-CNN whose classifier reads a vector that the regressor reads too."""
         head = getattr(plain_roi_head(detector), 'bbox_head', None)
         own = [getattr(head, f'num_{branch}', 0) for branch in ('cls_convs', 'cls_fcs')]
         return isinstance(getattr(head, 'fc_cls', None), nn.Linear) and not any(own)
 
-    def describe(self, detector: Any, run: DryRun) -> EmbeddingInfo:
+    def describe(self, detector: Detector, run: DryRun) -> EmbeddingInfo:
         """Its width."""
         return EmbeddingInfo(detector.roi_head.bbox_head.fc_cls.in_features)
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps the input of the classifier beside the outputs of the head."""
         RoIHead().record(detector, recorder)
         # Later than the hooks of the head, which end with the targets.

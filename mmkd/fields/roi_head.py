@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmkd.observation import HeadInfo, Members, Observation, RoIOutput
 from mmkd.registry import FIELDS
+from mmkd.utils.types import Detector, Entries, Head
 
 from .field import DryRun, Field, Query, Recorder
 from .heads import check_activation, check_classes, head_info, plain_roi_head
@@ -14,7 +15,7 @@ from .heads import check_activation, check_classes, head_info, plain_roi_head
 PLACE = 'roi_head.bbox_head'
 
 
-def record_stage(recorder: Recorder, key: str, extractor: Any, head: Any) -> None:
+def record_stage(recorder: Recorder, key: str, extractor: Any, head: Head) -> None:
     """Keeps RoIs, inputs, outputs and targets of one box head in ``seen[key]``.
 
     The last call before the targets counts: OHEMSampler runs both parts on candidates first, and a
@@ -48,11 +49,11 @@ class RoIHead(Field):
     of_classes = True
     needs = frozenset({name})
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Two-stage detectors with one box head."""
         return plain_roi_head(detector) is not None
 
-    def describe(self, detector: Any, run: DryRun) -> HeadInfo:
+    def describe(self, detector: Detector, run: DryRun) -> HeadInfo:
         """What kind of head it is, and what it reads."""
         pooled = detector.roi_head._bbox_forward(tuple(run.maps), run.roi)['bbox_feats']
         return head_info(
@@ -62,12 +63,12 @@ class RoIHead(Field):
             levels=getattr(detector.roi_head.bbox_roi_extractor, 'num_inputs', None),
         )
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps RoIs, inputs, outputs and targets."""
         head = detector.roi_head
         record_stage(recorder, self.name, head.bbox_roi_extractor, head.bbox_head)
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> RoIOutput:
+    def student(self, detector: Detector, seen: Entries) -> RoIOutput:
         """With targets."""
         return RoIOutput(**seen[self.name])
 
@@ -83,7 +84,7 @@ class RoIHead(Field):
         cls_score, bbox_pred = query.model.roi_head.bbox_head(bbox_feats)
         return RoIOutput(query.student.roi_head.rois, bbox_feats, cls_score, bbox_pred)
 
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Activations and numbers of classes agree."""
         check_classes(student, teacher)
         check_activation(PLACE, student.roi_head.bbox_head, teacher.roi_head.bbox_head)

@@ -1,12 +1,11 @@
 """The field ``roi_stages``: each stage of a cascade, on the student's RoIs of that stage."""
 
-from typing import Any
-
 from mmdet.models.roi_heads import CascadeRoIHead
 
 from mmkd.observation import HeadInfo, Observation, RoIOutput
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector, Entries
 
 from .field import DryRun, Field, Query, Recorder
 from .heads import check_activation, check_classes, head_info
@@ -26,12 +25,12 @@ class RoIStages(Field):
     of_classes = True
     needs = frozenset({name})
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Detectors with a plain cascade: each stage reads features and RoIs and nothing else."""
         run = getattr(type(getattr(detector, 'roi_head', None)), '_bbox_forward', None)
         return run is CascadeRoIHead._bbox_forward
 
-    def describe(self, detector: Any, run: DryRun) -> list[HeadInfo]:
+    def describe(self, detector: Detector, run: DryRun) -> list[HeadInfo]:
         """What kind of head each stage is, and what it reads."""
         head = detector.roi_head
         return [
@@ -43,13 +42,13 @@ class RoIStages(Field):
             for stage, box_head in enumerate(head.bbox_head)
         ]
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps RoIs, inputs, outputs and targets of each stage."""
         head = detector.roi_head
         for stage, parts in enumerate(zip(head.bbox_roi_extractor, head.bbox_head, strict=True)):
             record_stage(recorder, f'{self.name}.{stage}', *parts)
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> list[RoIOutput]:
+    def student(self, detector: Detector, seen: Entries) -> list[RoIOutput]:
         """With targets."""
         stages = range(len(detector.roi_head.bbox_head))
         return [RoIOutput(**seen[f'{self.name}.{stage}']) for stage in stages]
@@ -66,7 +65,7 @@ class RoIStages(Field):
             )
         return found
 
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Numbers of stages and classes, and each stage's activation, agree."""
         check_classes(student, teacher)
         first, second = (side.roi_head.bbox_head for side in (student, teacher))

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmkd.observation import HeadInfo, Members, Observation, RPNOutput
 from mmkd.registry import FIELDS
+from mmkd.utils.types import Detector, Entries
 
 from .field import DryRun, Field, Query, Recorder
 from .heads import (
@@ -26,17 +27,17 @@ class RPN(Field):
     words = 'region proposal network'
     needs = frozenset({name})
 
-    def offered(self, detector: Any) -> bool:
+    def offered(self, detector: Detector) -> bool:
         """Two-stage detectors whose RPN has anchors and targets on them."""
         head = getattr(detector, 'rpn_head', None)
         needed = ('prior_generator', 'get_anchors', 'get_targets')
         return all(hasattr(head, name) for name in needed)
 
-    def describe(self, detector: Any, run: DryRun) -> HeadInfo:
+    def describe(self, detector: Detector, run: DryRun) -> HeadInfo:
         """What kind of head it is."""
         return head_info(detector.rpn_head)
 
-    def record(self, detector: Any, recorder: Recorder) -> None:
+    def record(self, detector: Detector, recorder: Recorder) -> None:
         """Keeps outputs, anchors and targets."""
         Outputs().record(detector, recorder)
         record_anchors(detector, recorder)
@@ -44,7 +45,7 @@ class RPN(Field):
             detector.rpn_head, 'get_targets', lambda args, out: recorder.first('rpn_targets', out)
         )
 
-    def student(self, detector: Any, seen: dict[str, Any]) -> RPNOutput:
+    def student(self, detector: Detector, seen: Entries) -> RPNOutput:
         """With targets."""
         outputs = seen['outputs']
         return RPNOutput(outputs[0], outputs[1], seen['anchors'][0], seen['rpn_targets'])
@@ -54,7 +55,7 @@ class RPN(Field):
         cls_score, bbox_pred = observation.outputs[:2]
         return RPNOutput(cls_score, bbox_pred, query.student.rpn.anchors)
 
-    def check(self, student: Any, teacher: Any, factor: int) -> None:
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Anchors and activations agree."""
         first, second = student.rpn_head, teacher.rpn_head
         check_anchors('rpn_head', first, second, factor, _TWO_SIZES * (factor > 1))

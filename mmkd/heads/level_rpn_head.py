@@ -1,7 +1,6 @@
 """An RPN on one of several maps."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mmdet.models.dense_heads import RPNHead
 from torch import Tensor
@@ -25,7 +24,7 @@ class LevelRPNHead(RPNHead):
         ValueError: The anchor generator has several levels.
     """
 
-    def __init__(self, *args: Any, level: int = 0, **kwargs: Any) -> None:
+    def __init__(self, *args: object, level: int = 0, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         if self.prior_generator.num_levels != 1:
             raise UserError(

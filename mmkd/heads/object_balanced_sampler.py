@@ -1,7 +1,5 @@
 """A sampler whose positives are drawn object by object."""
 
-from typing import Any
-
 import torch
 from mmdet.models.task_modules.assigners import AssignResult
 from mmdet.models.task_modules.samplers import RandomSampler
@@ -23,7 +21,9 @@ class ObjectBalancedSampler(RandomSampler):
         kwargs: Those of ``RandomSampler``.
     """
 
-    def _sample_pos(self, assign_result: AssignResult, num_expected: int, **kwargs: Any) -> Tensor:
+    def _sample_pos(
+        self, assign_result: AssignResult, num_expected: int, **kwargs: object
+    ) -> Tensor:
         """Indices of at most ``num_expected`` positives, without repetition."""
         positive = (assign_result.gt_inds > 0).nonzero().squeeze(1)
         if len(positive) <= num_expected:

@@ -1,7 +1,6 @@
 """A neck whose maps are quantized, for the teachers of quantization mimic."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -51,6 +50,6 @@ def _to_plain_keys(module: nn.Module, state: dict, prefix: str, metadata: dict) 
         state[prefix + key.removeprefix(prefix + _INNER)] = state.pop(key)
 
 
-def _from_plain_keys(module: nn.Module, state: dict, prefix: str, *args: Any) -> None:
+def _from_plain_keys(module: nn.Module, state: dict, prefix: str, *args: object) -> None:
     for key in [key for key in state if key.startswith(prefix)]:
         state[prefix + _INNER + key.removeprefix(prefix)] = state.pop(key)

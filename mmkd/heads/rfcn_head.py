@@ -3,8 +3,6 @@
 Letters: K classes, k x k bins, D = K + 1 scores and 4 (or 4 K) deltas of an RoI, R RoIs.
 """
 
-from typing import Any
-
 import torch
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import Tensor, nn
@@ -56,7 +54,7 @@ class RFCNHead(BBoxHead):
         num_classes: int = 80,
         roi_feat_size: int = 7,
         reg_class_agnostic: bool = True,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         own = {'with_avg_pool', 'with_cls', 'with_reg', 'cls_predictor_cfg', 'reg_predictor_cfg'}
         if own & set(kwargs):

@@ -3,7 +3,6 @@
 import inspect
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
@@ -12,6 +11,7 @@ from torch import Tensor, distributed, nn
 from mmkd.observation import Observation, gradient_norm, total_loss
 from mmkd.settings import check_number
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Setting
 
 _BY = ('loss', 'grad')
 
@@ -64,7 +64,7 @@ class AutoScale(nn.Module):
         self._seen, self.chosen = 0, False
 
     @classmethod
-    def from_setting(cls, setting: Mapping[str, Any], name: str) -> 'AutoScale':
+    def from_setting(cls, setting: Setting, name: str) -> 'AutoScale':
         """From the dict in a config.
 
         Raises:
@@ -145,7 +145,7 @@ class AutoScale(nn.Module):
             f'from now on, so that it is {self.fraction:g} of the task ({means}).'
         )
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._seen, self.chosen = int(self.seen), bool(self.factor > 0)
 

@@ -33,11 +33,9 @@ class GlobalContext(nn.Module):
 
     def init_weights(self) -> None:
         """Begins as the identity: the last layer is 0."""
-        nn.init.kaiming_normal_(self.key.weight, mode='fan_in')
-        nn.init.zeros_(self.key.bias)
-        for module in self.transform[-1:]:
-            nn.init.zeros_(module.weight)
-            nn.init.zeros_(module.bias)
+        self.key.reset_parameters()
+        for parameter in self.transform[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""

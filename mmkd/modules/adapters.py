@@ -119,7 +119,8 @@ class ValidConvAdapter(nn.Module):
     def init_weights(self) -> None:
         """Draws the weights from the official code's uniform distribution, +-0.05."""
         nn.init.uniform_(self.conv.weight, -0.05, 0.05)
-        nn.init.zeros_(self.conv.bias)
+        if self.conv.bias is not None:
+            nn.init.zeros_(self.conv.bias)
 
     def forward(self, student: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H - k + 1, W - k + 1)."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmkd.observation import MapsInfo
 from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries
 
 from .pairing import LevelPairs, pair_levels, resize_like
 from .parts import constructor
@@ -71,7 +72,7 @@ class FeatureAligner:
         return nn.ModuleList(self._layer(student, teacher, i, j) for i, j in pairs)
 
     def _layer(self, student: MapsInfo, teacher: MapsInfo, i: int, j: int) -> Any:
-        settings: dict[str, Any] = {}
+        settings: Entries = {}
         if self.adapter.keywords.get('relu', False) is None:
             settings['relu'] = teacher.rectified[j]
         if getattr(self.adapter.func, 'enlarges', False):

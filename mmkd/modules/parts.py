@@ -1,12 +1,13 @@
 """The parts that a setting names: which class, and whether it fits its place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from mmkd.registry import MODELS
 from mmkd.settings import accepted_arguments, check_arguments
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Setting
 
 
 def named_class(name: Any) -> Any:
@@ -14,7 +15,7 @@ def named_class(name: Any) -> Any:
     return name if isinstance(name, type) else MODELS.get(str(name))
 
 
-def constructor(setting: str, config: Mapping[str, Any], **needs: Sequence[str]) -> partial:
+def constructor(setting: str, config: Setting, **needs: Sequence[str]) -> partial:
     """A registered class and the arguments that a setting gives it, to be called.
 
     Args:

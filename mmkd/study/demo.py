@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +13,7 @@ import mmkd
 from mmkd.datasets.shapes import ShapesConfig, shapes_fingerprint
 from mmkd.utils.atomic import write_atomically
 from mmkd.utils.errors import UserChildProcessError
+from mmkd.utils.types import Entries, Setting
 from mmkd.version import __version__
 from mmkd.visualization import draw_loss_curves, draw_metric_curves, save_figure
 
@@ -73,7 +73,7 @@ def demo_study(profile: Profile, file: Path, work_dir: Path, seed: int) -> Study
         seed: Of all three trainings.
     """
     data = work_dir / 'data'
-    options: dict[str, Any] = {
+    options: Entries = {
         f'{split}_dataloader.dataset.data_root': str(data) for split in ('train', 'val', 'test')
     }
     options['train_cfg.val_interval'] = profile.val_interval
@@ -106,7 +106,7 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
-def run_demo(study: Study, console: Console, slots: int) -> dict[str, Any]:
+def run_demo(study: Study, console: Console, slots: int) -> Entries:
     """Trains what is not finished and reports.
 
     Args:
@@ -130,9 +130,7 @@ def run_demo(study: Study, console: Console, slots: int) -> dict[str, Any]:
     return _report(study, jobs, runner.reused, console)
 
 
-def _report(
-    study: Study, jobs: Sequence[Job], reused: set[int], console: Console
-) -> dict[str, Any]:
+def _report(study: Study, jobs: Sequence[Job], reused: set[int], console: Console) -> Entries:
     outcome, out = collect(study, jobs), study.work_dir
     logs = {job.title: read_scalars(job.work_dir) for job in jobs}
     with console.status('detections and complexity'):
@@ -162,7 +160,7 @@ def _report(
     return summary
 
 
-def _result(arm: Mapping[str, Any], cost: Mapping[str, int], reused: bool) -> dict[str, Any]:
+def _result(arm: Setting, cost: Mapping[str, int], reused: bool) -> Entries:
     return dict(
         title=arm['title'],
         map=arm['summary']['mean'],
@@ -174,7 +172,7 @@ def _result(arm: Mapping[str, Any], cost: Mapping[str, int], reused: bool) -> di
     )
 
 
-def _table(results: Mapping[str, Mapping[str, Any]], gap: float | None) -> Table:
+def _table(results: Mapping[str, Setting], gap: float | None) -> Table:
     table = Table(title='shapes, validation images')
     table.add_column('')
     for column in ('mAP', 'parameters', 'FLOPs', 'step', 'training'):

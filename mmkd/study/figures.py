@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mmkd.utils.types import Entries, Setting
 from mmkd.visualization.curves import RunScalars, draw_loss_curves, styles
 from mmkd.visualization.style import finish_axes, new_figure, shared_legend
 
@@ -19,7 +20,7 @@ _POINTS = 100
 Runs = Mapping[str, Sequence[RunScalars]]
 
 
-def draw_results(arms: Mapping[str, Any], metric: str) -> Figure:
+def draw_results(arms: Setting, metric: str) -> Figure:
     """Every seed's result, means with intervals; beside it the paired differences.
 
     Args:
@@ -79,7 +80,7 @@ def draw_losses(runs: Runs) -> Figure:
     return draw_loss_curves(means)
 
 
-def draw_costs(arms: Mapping[str, Any], costs: Mapping[str, Mapping[str, int]], metric: str) -> Any:
+def draw_costs(arms: Setting, costs: Mapping[str, Mapping[str, int]], metric: str) -> Any:
     """Accuracy against what a training step takes, and against FLOPs at inference.
 
     Args:
@@ -103,14 +104,14 @@ def draw_costs(arms: Mapping[str, Any], costs: Mapping[str, Mapping[str, int]], 
     return figure
 
 
-def _looks(count: int) -> list[dict[str, Any]]:
+def _looks(count: int) -> list[Entries]:
     """Colour and marker of each arm; its marks are not joined by a line."""
     return [
         dict(color=colour, marker=marker, linestyle='none') for colour, _, marker in styles(count)
     ]
 
 
-def _point(axes: Axes, x: float, arm: Mapping[str, Any], look: Mapping[str, Any]) -> None:
+def _point(axes: Axes, x: float, arm: Setting, look: Setting) -> None:
     mean, low, high = (arm['summary'][key] for key in ('mean', 'low', 'high'))
     bars = None if low is None else [[mean - low], [high - mean]]
     shape = dict(markersize=6, capsize=3, linewidth=1.2, **look)
@@ -121,8 +122,8 @@ def _sample(
     axes: Axes,
     row: int,
     values: Sequence[float],
-    summary: Mapping[str, Any],
-    look: Mapping[str, Any],
+    summary: Setting,
+    look: Setting,
 ) -> None:
     """Seeds as open signs, the mean as a filled one, its interval as a bar."""
     if summary['low'] is not None:

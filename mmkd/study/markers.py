@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mmkd.compat import read_config_text, write_config_text
 from mmkd.utils.errors import UserFileExistsError
@@ -152,5 +151,5 @@ def _file_hash(path: str) -> str:
 
 
 @cache
-def _hash_of(path: str, *_: Any) -> str:
+def _hash_of(path: str, *_: object) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,7 +1,7 @@
 """The trained detectors of a study: their cost, what they find, and where they imitate."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import mmcv
@@ -18,6 +18,7 @@ from mmkd.engine.commands.complexity import count_flops, count_parameters
 from mmkd.registry import MODELS
 from mmkd.utils.config_walk import dataset_configs
 from mmkd.utils.quiet import quiet_host
+from mmkd.utils.types import Detector, Setting
 from mmkd.visualization import Boxes, MaskedImage
 
 from .jobs import Job
@@ -65,7 +66,7 @@ class Inspection:
         self._classes = tuple(dataset.metainfo['classes'])
 
 
-def _truth(objects: Sequence[Mapping[str, Any]]) -> Boxes:
+def _truth(objects: Sequence[Setting]) -> Boxes:
     return Boxes(
         bboxes=np.array([entry['bbox'] for entry in objects], float).reshape(-1, 4),
         labels=np.array([entry['bbox_label'] for entry in objects], int),
@@ -73,12 +74,12 @@ def _truth(objects: Sequence[Mapping[str, Any]]) -> Boxes:
     )
 
 
-def _detect(model: Any, path: str) -> Boxes:
+def _detect(model: Detector, path: str) -> Boxes:
     found = inference_detector(model, path).pred_instances.cpu().numpy()
     return Boxes(found.bboxes, found.labels, found.scores)
 
 
-def _cost(model: Any, path: str) -> dict[str, int]:
+def _cost(model: Detector, path: str) -> dict[str, int]:
     """Parameters, and multiply-adds of one image, proposals and all, as MMEngine counts them."""
     sample = inference_detector(copy.deepcopy(model), path)
     inputs = torch.zeros(1, 3, *sample.metainfo['batch_input_shape'])
@@ -130,7 +131,7 @@ def _methods_with_masks(config: Any) -> list[str]:
     return [name for name, method in model.distill.items() if method.has_masks]
 
 
-def _unmirrored(dataset: Mapping[str, Any]) -> None:
+def _unmirrored(dataset: Setting) -> None:
     """Sets the probability of every flip to 0, through wrappers of data sets."""
     for _, part in dataset_configs(dataset):
         for transform in part.get('pipeline') or ():

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from mmkd.utils.atomic import write_atomically
+from mmkd.utils.types import Entries
 from mmkd.visualization import draw_imitation
 
 from . import figures
@@ -25,7 +25,7 @@ _IMAGES, _MASKED, _COLUMNS = 3, 2, 4
 _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap closed')
 
 
-def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> dict[str, Any]:
+def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> Entries:
     """Collects finished runs, writes the files into the study's folder and prints the table.
 
     Returns:
@@ -56,7 +56,7 @@ def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> dict[s
     return outcome
 
 
-def _write_numbers(outcome: dict[str, Any], study: Study) -> None:
+def _write_numbers(outcome: Entries, study: Study) -> None:
     write_atomically(json.dumps(outcome, indent=1).encode(), study.work_dir / 'study.json')
     write_atomically(markdown(outcome).encode(), study.work_dir / 'table.md')
 
@@ -69,7 +69,7 @@ def _write_figures(figures_by_name: Figures, folder: Path) -> None:
         write_atomically(encode(figure, 'png', dpi=DPI), folder / f'{file}.png')
 
 
-def _plots(outcome: dict[str, Any], finished: Sequence[Job]) -> Figures:
+def _plots(outcome: Entries, finished: Sequence[Job]) -> Figures:
     arms, metric = outcome['arms'], outcome['metric']
     runs: dict[str, list] = {arm['title']: [] for arm in arms.values()}
     for job in finished:
@@ -109,7 +109,7 @@ def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
     return pictures
 
 
-def _rich_table(outcome: dict[str, Any]) -> Table:
+def _rich_table(outcome: Entries) -> Table:
     """The columns that fit a terminal; ``table.md`` has the others."""
     table = Table(title=f'{outcome["study"]}: {outcome["metric"]}')
     columns = [HEADER.index(name) for name in _SHOWN]

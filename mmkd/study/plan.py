@@ -11,6 +11,7 @@ from mmengine.config.utils import ConfigParsingError
 
 from mmkd.compat import is_distillation, resolve_config_path
 from mmkd.engine.checks.preflight import checkpoint_of
+from mmkd.utils.types import Entries, Setting
 
 from ..utils.errors import UserError, UserFileNotFoundError
 
@@ -46,7 +47,7 @@ class Detector:
 
     config: str
     checkpoint: str | None = None
-    cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    cfg_options: Setting = field(default_factory=dict)
     max_epochs: int | None = None
 
 
@@ -69,7 +70,7 @@ class Arm:
     title: str
     methods: tuple[dict, ...]
     seeds: tuple[int, ...]
-    cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    cfg_options: Setting = field(default_factory=dict)
     student_scale: float = 1.0
     pairing: str = 'shift'
 
@@ -93,13 +94,13 @@ class Study:
     teacher: Detector
     student: Detector
     arms: tuple[Arm, ...]
-    cfg_options: Mapping[str, Any]
+    cfg_options: Setting
     max_epochs: int | None
     metric: str
     work_dir: Path
 
 
-def read_study(path: str | Path | None, overrides: Mapping[str, Any]) -> Study:
+def read_study(path: str | Path | None, overrides: Setting) -> Study:
     """Reads a study.
 
     Args:
@@ -112,7 +113,7 @@ def read_study(path: str | Path | None, overrides: Mapping[str, Any]) -> Study:
         FileNotFoundError: The file is missing.
         ValueError: A setting is unknown, missing or out of range, or ``pair`` is not a pair.
     """
-    settings: dict[str, Any] = {}
+    settings: Entries = {}
     folder = Path.cwd()
     if path is not None:
         folder = Path(path).resolve().parent
@@ -131,7 +132,7 @@ def read_study(path: str | Path | None, overrides: Mapping[str, Any]) -> Study:
     return make_study(settings, folder, Path(path).stem if path else 'study')
 
 
-def make_study(settings: Mapping[str, Any], folder: Path, name: str) -> Study:
+def make_study(settings: Setting, folder: Path, name: str) -> Study:
     """A study from plain settings; see :func:`read_study`."""
     seeds = _seeds(settings.get('seeds', (0, 1, 2)), 'seeds')
     methods = settings.get('methods') or {}
@@ -160,7 +161,7 @@ def make_study(settings: Mapping[str, Any], folder: Path, name: str) -> Study:
     )
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> Entries:
     if not path.is_file():
         raise UserFileNotFoundError(f'there is no study file {path} (looked in {Path.cwd()}).')
     try:
@@ -169,7 +170,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise UserError(f'{path} cannot be read: {error}') from error
 
 
-def _detectors_of_pair(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _detectors_of_pair(settings: Setting, folder: Path) -> Entries:
     """Teacher and student of ``pair``, under what the study itself says of them.
 
     The pair's checkpoint is taken where there is one already; else the study trains the teacher.

@@ -10,6 +10,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from mmkd.utils.types import Setting
+
 from .page import SCRIPT, STYLE
 from .table import HEADER, NOTE, class_names, class_rows, number, rows
 
@@ -18,7 +20,7 @@ _NUMBER = re.compile(r'[-+]?\d*\.?\d+')
 Figures = Mapping[str, tuple[Figure, str]]
 
 
-def render(outcome: Mapping[str, Any], plots: Figures, pictures: Figures) -> str:
+def render(outcome: Setting, plots: Figures, pictures: Figures) -> str:
     """The page.
 
     Args:
@@ -75,13 +77,13 @@ def _cell(text: str) -> str:
     return f'<td data-v="{html.escape(value)}">{html.escape(text)}</td>'
 
 
-def _scope(outcome: Mapping[str, Any]) -> str:
+def _scope(outcome: Setting) -> str:
     done, missing = len(outcome['runs']), outcome['missing']
     text = f'{done} runs. '
     return text + (f'Not finished: {", ".join(missing)}.' if missing else 'All are finished.')
 
 
-def _warnings(outcome: Mapping[str, Any]) -> str:
+def _warnings(outcome: Setting) -> str:
     if not outcome['warnings']:
         return ''
     items = ''.join(f'<li>{html.escape(note)}</li>' for note in outcome['warnings'])
@@ -104,7 +106,7 @@ _COST_NOTE = (
 )
 
 
-def _cost_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+def _cost_rows(outcome: Setting) -> list[list[str]]:
     columns = (
         ('parameters', 1e-6, '.3f'),
         ('flops', 1e-9, '.3f'),
@@ -146,7 +148,7 @@ def encode(figure: Figure, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _runs(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _runs(runs: Sequence[Setting]) -> list[str]:
     """Exact config and versions of every run; configs after the first of their kind as changes."""
     parts: list[str] = []
     full: dict[str, tuple[str, str]] = {}

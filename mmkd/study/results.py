@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from statistics import median
-from typing import Any
 
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries, Setting
 from mmkd.version import __version__
 
 from . import markers
@@ -27,7 +27,7 @@ from .statistics import (
 NO_GAP = 'The teacher is hardly ahead of the student alone: there is no gap to close.'
 
 
-def collect(study: Study, jobs: Sequence[Job]) -> dict[str, Any]:
+def collect(study: Study, jobs: Sequence[Job]) -> Entries:
     """Reads what finished runs left; what is unfinished is listed as missing.
 
     Raises:
@@ -61,7 +61,7 @@ def _usable(job: Job) -> bool:
         return False
 
 
-def _read_run(job: Job) -> dict[str, Any]:
+def _read_run(job: Job) -> Entries:
     marker = markers.read_marker(job.work_dir)
     assert marker is not None
     scalars = read_scalars(job.work_dir)
@@ -87,7 +87,7 @@ def _read_run(job: Job) -> dict[str, Any]:
     )
 
 
-def _arms(study: Study, jobs: Sequence[Job], runs: Mapping[int, dict]) -> dict[str, Any]:
+def _arms(study: Study, jobs: Sequence[Job], runs: Mapping[int, dict]) -> Entries:
     """Per arm its summary, and for methods the comparison with the student alone."""
     values: dict[str, dict[int, float]] = {}
     for run in runs.values():
@@ -114,9 +114,9 @@ def _arms(study: Study, jobs: Sequence[Job], runs: Mapping[int, dict]) -> dict[s
     }
 
 
-def _costs(runs: Sequence[dict]) -> dict[str, Any]:
+def _costs(runs: Sequence[dict]) -> Entries:
     """Medians over runs of what a step costs, means of per-class AP."""
-    costs: dict[str, Any] = {}
+    costs: Entries = {}
     for key in ('step_seconds', 'gpu_memory', 'process_memory', 'wall_seconds'):
         known = [run[key] for run in runs if run[key] is not None]
         costs[key] = median(known) if known else None
@@ -127,7 +127,7 @@ def _costs(runs: Sequence[dict]) -> dict[str, Any]:
     return costs
 
 
-def _warnings(arms: Mapping[str, Any]) -> list[str]:
+def _warnings(arms: Setting) -> list[str]:
     """What the numbers do not say, in sentences."""
     notes = []
     methods = {name: arm for name, arm in arms.items() if name not in (TEACHER, STUDENT)}
@@ -154,7 +154,7 @@ def _warnings(arms: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def ordered(methods: Mapping[str, Any]) -> list[str]:
+def ordered(methods: Setting) -> list[str]:
     """Which of the methods the runs put in order, by their intervals."""
     common = [
         (pair, overlap(*(Summary(**arm['summary']) for arm in pair)))
@@ -170,16 +170,16 @@ def ordered(methods: Mapping[str, Any]) -> list[str]:
     return [f'Only the intervals of {"; ".join(apart)} lie apart; the runs order no other methods.']
 
 
-def _mean(arm: Mapping[str, Any]) -> float:
+def _mean(arm: Setting) -> float:
     return arm['summary']['mean']
 
 
-def _silent(runs: Iterable[Mapping[str, Any]], metric: str) -> list[str]:
+def _silent(runs: Iterable[Setting], metric: str) -> list[str]:
     names = [f'{r["title"]} (seed {r["seed"]})' for r in runs if metric not in r['metrics']]
     return [f'{", ".join(names)}: found nothing; counts as 0.'] if names else []
 
 
-def _mixed_code(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+def _mixed_code(runs: Iterable[Setting]) -> list[str]:
     """A fingerprint does not hold the code; that runs were made by several states of it is said."""
     codes = list(dict.fromkeys(run['versions'].get('code', 'unknown') for run in runs))
     if len(codes) < 2:

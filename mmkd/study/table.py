@@ -1,7 +1,8 @@
 """The table of a study, in Markdown."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from mmkd.utils.types import Setting
 
 HEADER = (
     'model',
@@ -18,12 +19,12 @@ HEADER = (
 )
 
 
-def rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+def rows(outcome: Setting) -> list[list[str]]:
     """A row an arm, cells as text; what is not known is a dash."""
     return [_row(arm) for arm in outcome['arms'].values()]
 
 
-def markdown(outcome: Mapping[str, Any]) -> str:
+def markdown(outcome: Setting) -> str:
     """``table.md``: the table, what it means, and what it does not say."""
     lines = [f'# {outcome["study"]}: {outcome["metric"]}', '', *_table(HEADER, rows(outcome)), '']
     lines += [NOTE, '']
@@ -45,7 +46,7 @@ NOTE = (
 )
 
 
-def class_names(outcome: Mapping[str, Any]) -> list[str]:
+def class_names(outcome: Setting) -> list[str]:
     """Classes with an AP, in the order of the data set."""
     names: dict[str, None] = {}
     for arm in outcome['arms'].values():
@@ -53,7 +54,7 @@ def class_names(outcome: Mapping[str, Any]) -> list[str]:
     return list(names)
 
 
-def class_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+def class_rows(outcome: Setting) -> list[list[str]]:
     """AP of each class, a row an arm, with the deviation where there are seeds for one."""
     names = class_names(outcome)
     if not names:
@@ -64,7 +65,7 @@ def class_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def _row(arm: Mapping[str, Any]) -> list[str]:
+def _row(arm: Setting) -> list[str]:
     summary, pair = arm['summary'], arm['paired'] or {}
     difference, step = pair.get('summary') or {}, arm['step_seconds']
     return [
@@ -87,13 +88,13 @@ def number(value: float | None, form: str = '.3f', scale: float = 1.0) -> str:
     return '-' if value is None else f'{value * scale:{form}}'
 
 
-def _interval(summary: Mapping[str, Any], form: str = '.3f') -> str:
+def _interval(summary: Setting, form: str = '.3f') -> str:
     if summary.get('low') is None:
         return '-'
     return f'[{summary["low"]:{form}}, {summary["high"]:{form}}]'
 
 
-def _share(pair: Mapping[str, Any]) -> str:
+def _share(pair: Setting) -> str:
     if pair.get('gap_closed') is None:
         return '-'
     text = f'{pair["gap_closed"]:.0%}'
@@ -102,7 +103,7 @@ def _share(pair: Mapping[str, Any]) -> str:
     return text
 
 
-def _with_deviation(summary: Mapping[str, Any] | None) -> str:
+def _with_deviation(summary: Setting | None) -> str:
     if summary is None:
         return '-'
     deviation = summary['deviation']

@@ -1,12 +1,11 @@
 """Bitwise comparison of checkpoints."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 
 
-def differences(expected: Any, got: Any, place: str = '') -> list[str]:
+def differences(expected: object, got: object, place: str = '') -> list[str]:
     """Places at which two nested structures differ in type, keys, length, or a single bit.
 
     Args:
@@ -17,7 +16,7 @@ def differences(expected: Any, got: Any, place: str = '') -> list[str]:
     return list(_walk(expected, got, place))
 
 
-def _walk(expected: Any, got: Any, place: str) -> Iterator[str]:
+def _walk(expected: object, got: object, place: str) -> Iterator[str]:
     if isinstance(expected, torch.Tensor) and isinstance(got, torch.Tensor):
         if expected.dtype != got.dtype or not torch.equal(expected, got):
             yield place

@@ -5,8 +5,6 @@ downloaded. Anchors suit images of 64 to 128 pixels. Every type carries its scop
 builds from any registry. Keyword arguments replace entries of the result at the top level.
 """
 
-from typing import Any
-
 from mmengine.config import ConfigDict
 
 
@@ -125,7 +123,7 @@ def _two_stage_cfgs() -> dict:
 
 
 def tiny_faster_rcnn_cfg(
-    num_classes: int = 3, base_channels: int = 8, out_channels: int = 16, **kw: Any
+    num_classes: int = 3, base_channels: int = 8, out_channels: int = 16, **kw: object
 ) -> ConfigDict:
     """Faster R-CNN with FPN: five levels of ``out_channels``, strides 4 to 64, 3 anchors each."""
     strides = [4, 8, 16, 32, 64]
@@ -146,7 +144,9 @@ def tiny_faster_rcnn_cfg(
     return ConfigDict({**cfg, **kw})
 
 
-def tiny_c4_faster_rcnn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+def tiny_c4_faster_rcnn_cfg(
+    num_classes: int = 3, base_channels: int = 8, **kw: object
+) -> ConfigDict:
     """Faster R-CNN without a neck: one map of ``4 * base_channels`` at stride 16, 9 anchors."""
     channels = 4 * base_channels
     cfg = dict(
@@ -160,7 +160,7 @@ def tiny_c4_faster_rcnn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: 
     return ConfigDict({**cfg, **kw})
 
 
-def _one_stage_neck(base_channels: int, out_channels: int, **kw: Any) -> dict:
+def _one_stage_neck(base_channels: int, out_channels: int, **kw: object) -> dict:
     return dict(
         type='mmdet.FPN',
         in_channels=[base_channels * 2**i for i in range(4)],
@@ -182,7 +182,7 @@ def _one_stage_test_cfg() -> dict:
 
 
 def tiny_retinanet_cfg(
-    num_classes: int = 3, base_channels: int = 8, out_channels: int = 16, **kw: Any
+    num_classes: int = 3, base_channels: int = 8, out_channels: int = 16, **kw: object
 ) -> ConfigDict:
     """RetinaNet: five levels of ``out_channels``, strides 8 to 128, 9 anchors each."""
     cfg = dict(
@@ -222,7 +222,7 @@ def tiny_retinanet_cfg(
 
 
 def tiny_fcos_cfg(
-    num_classes: int = 3, base_channels: int = 8, out_channels: int = 16, **kw: Any
+    num_classes: int = 3, base_channels: int = 8, out_channels: int = 16, **kw: object
 ) -> ConfigDict:
     """FCOS (anchor-free): five levels of ``out_channels``, strides 8 to 128, batch-norm heads."""
     cfg = dict(
@@ -252,7 +252,7 @@ def tiny_fcos_cfg(
     return ConfigDict({**cfg, **kw})
 
 
-def tiny_ssd_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+def tiny_ssd_cfg(num_classes: int = 3, base_channels: int = 8, **kw: object) -> ConfigDict:
     """SSD300: six levels, strides 8 to 300; its last map has no cell below 273 pixels."""
     channels = [2 * base_channels, 4 * base_channels] + [8] * 4
     preprocessor = dict(type='mmdet.DetDataPreprocessor', pad_size_divisor=1)
@@ -295,7 +295,7 @@ def tiny_ssd_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> Con
     return ConfigDict({**cfg, **kw})
 
 
-def tiny_cascade_rcnn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+def tiny_cascade_rcnn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: object) -> ConfigDict:
     """Cascade R-CNN with FPN and two stages."""
     cfg = tiny_faster_rcnn_cfg(num_classes, base_channels)
     head = cfg.roi_head

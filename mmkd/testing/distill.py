@@ -37,7 +37,7 @@ def distill_cfg(
     student: dict | None = None,
     teacher: dict | None = None,
     methods: Sequence[dict] = (dict(type='mmkd.FGFI'),),
-    **kwargs: Any,
+    **kwargs: object,
 ) -> ConfigDict:
     """Model config of a tiny student under one twice as wide, whose checkpoint is written.
 
@@ -56,7 +56,7 @@ def distill_cfg(
     )
 
 
-def build_distill(folder: Path, seed: int = 0, **kwargs: Any) -> nn.Module:
+def build_distill(folder: Path, seed: int = 0, **kwargs: object) -> nn.Module:
     """An initialised DistillDetector; ``kwargs`` are those of :func:`distill_cfg`."""
     from mmkd.registry import MODELS
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmkd.fields.dense import DenseOutput
 from mmkd.observation import Batch, Observation, RoIOutput, RPNOutput
+from mmkd.utils.types import Entries
 
 from .observations import batch_of
 
@@ -40,7 +41,7 @@ def head_scene(
     rpn_columns: int = 1,
     positive_anchors: int = 3,
     sampled_anchors: int = 20,
-) -> dict[str, Any]:
+) -> Entries:
     """Random outputs in float64 of both sides and the student's targets.
 
     Args:
@@ -64,7 +65,7 @@ def head_scene(
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).double()
 
-    def side(boxes: int) -> dict[str, Any]:
+    def side(boxes: int) -> Entries:
         return dict(
             cls_score=noise(rows, columns),
             bbox_pred=noise(rows, 4 * boxes),
@@ -88,9 +89,7 @@ def head_scene(
     )
 
 
-def _rpn_targets(
-    generator: torch.Generator, images: int, positives: int, sampled: int
-) -> dict[str, Any]:
+def _rpn_targets(generator: torch.Generator, images: int, positives: int, sampled: int) -> Entries:
     counts = [ANCHORS * height * width for height, width in SIZES]
     total = images * sum(counts)
     chosen = torch.randperm(total, generator=generator)[:sampled]
@@ -113,13 +112,13 @@ def _rpn_targets(
 
 
 def observe_heads(
-    scene: dict[str, Any],
+    scene: Entries,
     student_coder: Any = None,
     teacher_coder: Any = None,
 ) -> tuple[Observation, Observation, Batch]:
     """What a method is called with, on a scene of :func:`head_scene`."""
 
-    def observe(side: dict[str, Any], box_coder: Any, targets: bool) -> Observation:
+    def observe(side: Entries, box_coder: Any, targets: bool) -> Observation:
         pooled = RoIOutput(
             scene['rois'],
             side['cls_score'],
@@ -146,7 +145,7 @@ def observe_heads(
     return student, observe(scene['teacher'], teacher_coder, False), batch
 
 
-def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -> dict[str, Any]:
+def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -> Entries:
     """Random outputs of a one-stage head in float64, and the student's targets.
 
     Args:
@@ -201,9 +200,7 @@ def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -
     )
 
 
-def observe_dense(
-    scene: dict[str, Any], box_coder: Any = None
-) -> tuple[Observation, Observation, Batch]:
+def observe_dense(scene: Entries, box_coder: Any = None) -> tuple[Observation, Observation, Batch]:
     """What a method is called with, on a scene of :func:`dense_scene`.
 
     ``scene['given']`` becomes what the teacher's head was applied to.

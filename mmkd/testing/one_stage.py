@@ -1,7 +1,5 @@
 """Model configs of one-stage detectors with one square anchor a cell; see ``detectors.py``."""
 
-from typing import Any
-
 from mmengine.config import ConfigDict
 
 from .detectors import _delta_coder, tiny_retinanet_cfg
@@ -31,7 +29,7 @@ def _one_anchor_cfg(kind: str, num_classes: int, base_channels: int, head: dict)
     return ConfigDict(cfg)
 
 
-def tiny_atss_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+def tiny_atss_cfg(num_classes: int = 3, base_channels: int = 8, **kw: object) -> ConfigDict:
     """ATSS: five levels, strides 8 to 128, towers of two convolutions with batch norm."""
     focal = dict(type='mmdet.FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0)
     head = dict(
@@ -42,7 +40,7 @@ def tiny_atss_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> Co
     return ConfigDict({**_one_anchor_cfg('ATSS', num_classes, base_channels, head), **kw})
 
 
-def tiny_gfl_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+def tiny_gfl_cfg(num_classes: int = 3, base_channels: int = 8, **kw: object) -> ConfigDict:
     """GFL: five levels, strides 8 to 128, eight bins a side of a box."""
     head = dict(
         reg_max=7,

@@ -24,7 +24,7 @@ class OracleFasterRCNN(FasterRCNN):
         order: ``order[k]`` is what it calls label k; None: k.
     """
 
-    def __init__(self, *args: Any, order: Sequence[int] | None = None, **kw: Any) -> None:
+    def __init__(self, *args: object, order: Sequence[int] | None = None, **kw: object) -> None:
         super().__init__(*args, **kw)
         self.order = order
 
@@ -41,7 +41,7 @@ class OracleFasterRCNN(FasterRCNN):
         return batch_data_samples
 
 
-def oracle_cfg(**kw: Any) -> ConfigDict:
+def oracle_cfg(**kw: object) -> ConfigDict:
     """Config of a tiny one, wider than the student of ``distill_cfg``."""
     cfg = tiny_faster_rcnn_cfg(base_channels=16, out_channels=24)
     return ConfigDict({**cfg, 'type': 'mmdet.OracleFasterRCNN', **kw})

@@ -1,7 +1,5 @@
 """Model config of an R-FCN that builds in well under a second."""
 
-from typing import Any
-
 from mmengine.config import ConfigDict
 
 from .detectors import tiny_faster_rcnn_cfg
@@ -9,7 +7,7 @@ from .detectors import tiny_faster_rcnn_cfg
 STRIDE, BINS = 16, 3
 
 
-def tiny_rfcn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: Any) -> ConfigDict:
+def tiny_rfcn_cfg(num_classes: int = 3, base_channels: int = 8, **kw: object) -> ConfigDict:
     """R-FCN: maps of ``4 * base_channels`` and 64 at stride 16, 9 anchors, 3 x 3 bins.
 
     Keyword arguments replace entries at the top level.

@@ -36,13 +36,15 @@ class KillHook(Hook):
     def __init__(self, at_iter: int, sign: int = signal.SIGKILL) -> None:
         self.at_iter, self.sign = at_iter, sign
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
         """Kills, when it is time."""
         if runner.iter == self.at_iter:
             os.kill(os.getpid(), self.sign)
 
 
-def _loader(data_root: Path, pipeline: tuple, num_workers: int, shuffle: bool, **kw: Any) -> dict:
+def _loader(
+    data_root: Path, pipeline: tuple, num_workers: int, shuffle: bool, **kw: object
+) -> dict:
     return dict(
         batch_size=2,
         num_workers=num_workers,
@@ -68,7 +70,7 @@ def tiny_run_cfg(
     num_workers: int = 2,
     validate: bool = False,
     hooks: tuple[dict, ...] = (),
-    **kw: Any,
+    **kw: object,
 ) -> Config:
     """A runner's whole config on the data of :func:`write_tiny_coco`, with every hook of mmkd.
 
@@ -131,7 +133,7 @@ def train(cfg: Config) -> None:
 def _plain_config_text() -> Iterator[None]:
     """Leaves the text of configs as it is; laying it out takes longer than a tiny run's steps."""
 
-    def unchanged(text: str, **_: Any) -> tuple[str, bool]:
+    def unchanged(text: str, **_: object) -> tuple[str, bool]:
         return text, False
 
     # MMEngine imports it with the module, its OneDL fork when it is needed.
@@ -142,7 +144,7 @@ def _plain_config_text() -> Iterator[None]:
         yield
 
 
-def in_process(function: Callable, *args: Any, log: str | Path | None = None) -> int:
+def in_process(function: Callable, *args: object, log: str | Path | None = None) -> int:
     """Calls a module's function in a fresh process and waits for it.
 
     The process comes from a server that has mmkd imported, so that it starts in a moment.
@@ -164,7 +166,7 @@ def in_process(function: Callable, *args: Any, log: str | Path | None = None) ->
     return process.exitcode or 0
 
 
-def in_two_processes(function: Callable, *args: Any, log: str | Path) -> list[int]:
+def in_two_processes(function: Callable, *args: object, log: str | Path) -> list[int]:
     """Calls a module's function in two processes that torchrun seems to have started.
 
     Args:
@@ -193,12 +195,12 @@ def in_two_processes(function: Callable, *args: Any, log: str | Path) -> list[in
         return [process.result() for process in started]
 
 
-def _with_environment(environment: dict[str, str], function: Callable, *args: Any) -> Any:
+def _with_environment(environment: dict[str, str], function: Callable, *args: object) -> Any:
     os.environ.update(environment)
     return function(*args)
 
 
-def _redirected(log: str, function: Callable, *args: Any) -> None:
+def _redirected(log: str, function: Callable, *args: object) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())

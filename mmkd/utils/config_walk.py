@@ -5,7 +5,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-Placed = Iterator[tuple[str, Mapping[str, Any]]]
+from mmkd.utils.types import Dataset, Setting
+
+Placed = Iterator[tuple[str, Setting]]
 
 
 def configs_in(setting: Any, place: str, keys: Sequence[str] | None = ()) -> Placed:
@@ -25,12 +27,12 @@ def configs_in(setting: Any, place: str, keys: Sequence[str] | None = ()) -> Pla
             yield from configs_in(part, f'{place}.{index}', keys)
 
 
-def dataset_configs(dataset: Any, place: str = 'dataset') -> Placed:
+def dataset_configs(dataset: Dataset, place: str = 'dataset') -> Placed:
     """(path, config) of a data set and of those that it wraps or concatenates, outermost first."""
     return configs_in(dataset, place, ('dataset', 'datasets'))
 
 
-def datasets_of(cfg: Config | Mapping[str, Any], split: str) -> Placed:
+def datasets_of(cfg: Config | Setting, split: str) -> Placed:
     """:func:`dataset_configs` of the data loader of ``'train'``, ``'val'`` or ``'test'``."""
     loader = cfg.get(f'{split}_dataloader') or {}
     return dataset_configs(loader.get('dataset'), f'{split}_dataloader.dataset')

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from mmkd.utils.types import Entries
+
 
 @cache
 def warn_renamed(old: str, new: str) -> None:
@@ -17,7 +19,7 @@ def warn_renamed(old: str, new: str) -> None:
     warnings.warn(f'{old} is now {new}; the old name goes in 0.2.', FutureWarning, stacklevel=4)
 
 
-def renamed_in(module: str, names: dict[str, Any], new_names: dict[str, str]) -> Callable:
+def renamed_in(module: str, names: Entries, new_names: dict[str, str]) -> Callable:
     """A module's ``__getattr__`` that answers for old names.
 
     Args:

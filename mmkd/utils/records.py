@@ -52,7 +52,7 @@ def _damaged(file: Path, why: str) -> str:
     )
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits(value: object, hint: Any) -> bool:
     if get_origin(hint) is dict:
         key, item = get_args(hint)
         return isinstance(value, dict) and all(

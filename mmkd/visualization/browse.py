@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import mmcv
 import numpy as np
@@ -12,11 +11,13 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.fileio import get
 from mmengine.structures import InstanceData
 
+from mmkd.utils.types import Dataset
+
 from ..utils.errors import UserFileExistsError
 
 
 def draw_dataset(
-    dataset: Any,
+    dataset: Dataset,
     out_dir: str | Path,
     indices: Iterable[int],
     *,
@@ -70,7 +71,7 @@ def _draw(
     return visualizer.get_image()
 
 
-def _raw(dataset: Any, index: int) -> tuple[np.ndarray, DetDataSample]:
+def _raw(dataset: Dataset, index: int) -> tuple[np.ndarray, DetDataSample]:
     """RGB image and boxes from disk."""
     info = dataset.get_data_info(index)
     image = mmcv.imfrombytes(get(info['img_path']), channel_order='rgb')
@@ -84,7 +85,7 @@ def _raw(dataset: Any, index: int) -> tuple[np.ndarray, DetDataSample]:
     return image, sample
 
 
-def _piped(dataset: Any, index: int) -> tuple[np.ndarray, DetDataSample]:
+def _piped(dataset: Dataset, index: int) -> tuple[np.ndarray, DetDataSample]:
     """RGB image and boxes after the pipeline."""
     item = dataset[index]
     sample = item['data_samples']
@@ -96,5 +97,5 @@ def _piped(dataset: Any, index: int) -> tuple[np.ndarray, DetDataSample]:
     return item['inputs'].permute(1, 2, 0).numpy()[..., ::-1].copy(), sample
 
 
-def _stem(dataset: Any, index: int) -> str:
+def _stem(dataset: Dataset, index: int) -> str:
     return Path(dataset.get_data_info(index)['img_path']).stem

@@ -54,7 +54,7 @@ class DistillVisualizationHook(Hook):
         self.interval, self.num_images, self.score_thr = interval, num_images, score_thr
         self._warned = False
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
         """Looks at the step that is about to be taken, in every process; the first one writes."""
         if runner.iter % self.interval:
             return

@@ -17,6 +17,7 @@ from mmkd.distiller import Distiller, Method
 from mmkd.registry import MODELS
 from mmkd.utils.config_walk import dataset_configs
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Dataset
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def build_imitator(config: Config, method: str | None = None) -> tuple[Distiller
 
 @torch.no_grad()
 def imitation_masks(
-    model: Distiller, method: Method, dataset: Any, indices: Sequence[int]
+    model: Distiller, method: Method, dataset: Dataset, indices: Sequence[int]
 ) -> Iterator[MaskedImage]:
     """Runs the student's training loss image by image and asks the method for its masks.
 
@@ -142,7 +143,7 @@ def _boxes(instances: Any) -> np.ndarray:
     return getattr(instances.bboxes, 'tensor', instances.bboxes).numpy().reshape(-1, 4)
 
 
-def _pipeline_owner(dataset: Any) -> Any:
+def _pipeline_owner(dataset: Dataset) -> Any:
     """The dataset config that has the pipeline, below wrappers such as RepeatDataset."""
     for _, part in dataset_configs(dataset):
         if part.get('pipeline'):

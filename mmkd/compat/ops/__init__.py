@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import attention, boxes, convolution, focal, pooling
 from .errors import missing
@@ -59,7 +59,7 @@ class TorchvisionExtension(ModuleType):
         if name.startswith('_'):
             raise AttributeError(name)
 
-        def absent(*args: Any, **kwargs: Any) -> NoReturn:
+        def absent(*args: object, **kwargs: object) -> NoReturn:
             raise missing(name)
 
         return absent

@@ -1,13 +1,15 @@
 """The data sets of a config, as the linter reads them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmdet.datasets import CocoDataset, XMLDataset
 from mmdet.evaluation import CocoMetric, LVISMetric
 from mmdet.registry import DATASETS, METRICS
 from mmengine.registry import Registry
+
+from mmkd.utils.types import Setting
 
 from ...utils.coco_classes import compare_classes, first_mismatch
 from ...utils.config_walk import configs_in, datasets_of
@@ -22,7 +24,7 @@ from .records import Box, Record, Split
 SPLITS = ('train', 'val', 'test')
 
 
-def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> list[Split]:
+def splits_of_config(cfg: Setting, names: Sequence[str] = SPLITS) -> list[Split]:
     """The splits of a config's data loaders; where test is val it is read once.
 
     Data sets of VOC, COCO and KITTI are read from their files, so that what their classes skip or
@@ -53,7 +55,7 @@ def splits_of_config(cfg: Mapping[str, Any], names: Sequence[str] = SPLITS) -> l
     return splits
 
 
-def check_coco_files(cfg: Mapping[str, Any], names: Sequence[str]) -> None:
+def check_coco_files(cfg: Setting, names: Sequence[str]) -> None:
     """Refuses COCO files that would stop a run or mislead it.
 
     They are the files of data sets that ``CocoDataset`` loads, and those of metrics. MMDetection
@@ -97,24 +99,24 @@ def check_coco_files(cfg: Mapping[str, Any], names: Sequence[str]) -> None:
                 compare_classes(setting, classes, f'{place}.ann_file={file}', categories, numbered)
 
 
-def classes_of(dataset: Mapping[str, Any]) -> tuple[str, ...] | None:
+def classes_of(dataset: Setting) -> tuple[str, ...] | None:
     """The classes of a data set's config or class; None where a file or building names them."""
     own = getattr(_class(dataset), 'METAINFO', {}).get('classes')
     classes = (dataset.get('metainfo') or {}).get('classes') or own
     return tuple(classes) if isinstance(classes, (list, tuple)) else None
 
 
-def _is_remote(config: Mapping[str, Any], file: str) -> bool:
+def _is_remote(config: Setting, file: str) -> bool:
     return bool(config.get('backend_args') or config.get('file_client_args')) or '://' in file
 
 
-def _read(config: Mapping[str, Any], name: str) -> Split:
+def _read(config: Setting, name: str) -> Split:
     """One data set, by the reader of its class."""
     cls = _class(config)
     if cls is None:
         raise UserError(f'data set type {config.get("type")!r} is not registered.')
     # A subclass that loads otherwise has another layout.
-    readers: dict[Any, Callable[[Mapping[str, Any], str, type], Split]] = {
+    readers: dict[Any, Callable[[Setting, str, type], Split]] = {
         XMLDataset.load_data_list: _voc,
         VOCFolderDataset.load_data_list: _voc,
         CocoDataset.load_data_list: _coco,
@@ -126,17 +128,17 @@ def _read(config: Mapping[str, Any], name: str) -> Split:
         raise UserFileNotFoundError(f'{name}_dataloader.dataset.ann_file: {error}') from None
 
 
-def _class(config: Mapping[str, Any], registry: Registry = DATASETS) -> Any:
+def _class(config: Setting, registry: Registry = DATASETS) -> Any:
     """The class of a config, None where it is not registered."""
     kind = config.get('type')
     return registry.get(kind) if isinstance(kind, str) else kind
 
 
-def _path(config: Mapping[str, Any], part: str | None) -> str:
+def _path(config: Setting, part: str | None) -> str:
     return os.path.join(config.get('data_root') or '', part or '')
 
 
-def _voc(config: Mapping[str, Any], name: str, cls: type) -> Split:
+def _voc(config: Setting, name: str, cls: type) -> Split:
     prefix = (config.get('data_prefix') or {}).get('sub_data_root', '')
     return read_voc(
         _path(config, prefix),
@@ -150,11 +152,11 @@ def _voc(config: Mapping[str, Any], name: str, cls: type) -> Split:
     )
 
 
-def _coco_images(config: Mapping[str, Any]) -> str:
+def _coco_images(config: Setting) -> str:
     return _path(config, (config.get('data_prefix') or {}).get('img'))
 
 
-def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
+def _coco(config: Setting, name: str, cls: type) -> Split:
     # Categories that are not among the classes are left out by CocoDataset on purpose.
     split = read_coco(_path(config, config.get('ann_file')), _coco_images(config), name=name)
     if found := first_mismatch(classes_of(config) or (), split.classes or ()):
@@ -164,7 +166,7 @@ def _coco(config: Mapping[str, Any], name: str, cls: type) -> Split:
     return split
 
 
-def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:
+def _kitti(config: Setting, name: str, cls: type) -> Split:
     file = _path(config, config.get('ann_file', 'ImageSets/train.txt'))
     prefix = config.get('data_prefix') or {}
     return read_kitti(
@@ -178,7 +180,7 @@ def _kitti(config: Mapping[str, Any], name: str, cls: type) -> Split:
     )
 
 
-def _any(config: Mapping[str, Any], name: str, cls: type) -> Split:
+def _any(config: Setting, name: str, cls: type) -> Split:
     """What a data set of another layout holds once it is built."""
     try:
         dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True, 'lazy_init': False})
@@ -189,7 +191,7 @@ def _any(config: Mapping[str, Any], name: str, cls: type) -> Split:
     return Split(name, records, classes or None, source=dataset.ann_file)
 
 
-def _record(info: Mapping[str, Any], classes: Sequence[str]) -> Record:
+def _record(info: Setting, classes: Sequence[str]) -> Record:
     boxes = []
     for instance in info.get('instances') or ():
         label = instance['bbox_label']

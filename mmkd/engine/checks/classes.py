@@ -1,13 +1,13 @@
 """Train, val and heads agree on the classes: MMDetection trains a label beyond them unnoticed."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from mmengine.config import Config
 
 from mmkd.datasets.lint import classes_of
 from mmkd.utils.config_walk import configs_in, datasets_of
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector
 
 _HEADS = ('bbox_head', 'mask_head')
 _OTHER_COUNTS = ('language_model', 'panoptic_head', 'panoptic_fusion_head')
@@ -40,7 +40,7 @@ def check_one_list(cfg: Config) -> None:
             )
 
 
-def check_class_count(model: Any, found: ClassList | None) -> None:
+def check_class_count(model: Detector, found: ClassList | None) -> None:
     """Compares ``num_classes`` of every head that sets it with the number of classes.
 
     Args:

@@ -7,7 +7,6 @@ check; a runner builds them first. Here: files, and settings that exclude each o
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -21,6 +20,7 @@ from mmkd.engine.checks.classes import check_class_count, check_one_list, class_
 from mmkd.engine.hooks.reproducible import PERSISTENT_WORKERS
 from mmkd.utils.config_walk import datasets_of
 from mmkd.utils.errors import UserError, UserFileNotFoundError
+from mmkd.utils.types import Detector, Entries
 
 # Keys of data_prefix that hold images; others (segmentations, proposals) may be absent unnoticed.
 _IMAGE_FOLDERS = ('img', 'img_path', 'sub_data_root')
@@ -88,14 +88,14 @@ def check_checkpoint_settings(cfg: Config) -> None:
             raise UserFileNotFoundError(f'{setting}={os.path.normpath(path)!r}', problem, remedy)
 
 
-def _layers(detector: Any) -> Iterator[dict]:
+def _layers(detector: Detector) -> Iterator[dict]:
     """A setting of a student or teacher, and what its ``config`` holds in turn."""
     while isinstance(detector, dict):
         yield detector
         detector = None if 'type' in detector else detector.get('config')
 
 
-def checkpoint_of(detector: Any) -> str | None:
+def checkpoint_of(detector: Detector) -> str | None:
     """The checkpoint that a setting of a student or teacher names, else None."""
     given = (one.get('checkpoint') for one in _layers(detector) if 'type' not in one)
     return next((str(path) for path in given if path), None)
@@ -108,7 +108,7 @@ def named_teachers(cfg: Config) -> dict | None:
     return teacher if named else None
 
 
-def teacher_settings(cfg: Config) -> dict[str, Any]:
+def teacher_settings(cfg: Config) -> Entries:
     """What is set for each teacher, by the place of the setting; empty without distillation."""
     if not is_distillation(cfg):
         return {}
@@ -118,7 +118,7 @@ def teacher_settings(cfg: Config) -> dict[str, Any]:
     return {f'model.teacher.{name}': teacher for name, teacher in named.items()}
 
 
-def _is_feature_teacher(teacher: Any) -> bool:
+def _is_feature_teacher(teacher: Detector) -> bool:
     """Whether its weights may come from ``init_cfg``; that they do is seen when it is loaded."""
     return any(str(one.get('type')).endswith('FeatureTeacher') for one in _layers(teacher))
 

@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmkd.distiller import Distiller
+from mmkd.utils.types import Detector
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _round(model: Distiller, inputs: Tensor, samples: list) -> tuple[float, floa
             for field in model.reads(name):
                 getattr(seen.teachers[name], field)
 
-    student: Any = model.student
+    student: Detector = model.student
     alone = _seconds(lambda: step(student.loss), inputs)
     distilled = _seconds(lambda: step(model.loss), inputs)
     asked = _seconds(ask_teachers, inputs)

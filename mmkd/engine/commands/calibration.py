@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from mmkd.distiller import Distiller, PairLike
 from mmkd.engine.diagnose.sample import training_batches
 from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries
 
 _PERCENTILES = (1, 50, 99)
 _VALUES = 100_000
@@ -66,7 +66,7 @@ class Calibration:
     levels: list[FeatureRange]
     images: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Entries:
         """Plain values, for JSON."""
         return asdict(self)
 

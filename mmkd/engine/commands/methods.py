@@ -3,7 +3,7 @@
 import argparse
 import re
 from ast import literal_eval
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -14,6 +14,7 @@ from mmkd.engine.checks.preflight import is_distillation
 from mmkd.registry import MODELS
 from mmkd.utils import snake_case
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries, Setting
 
 _CONSTANTS = {'true': True, 'false': False, 'null': None, '~': None}
 
@@ -62,7 +63,7 @@ def lacks_methods(cfg: Config) -> bool:
     return is_distillation(cfg) and 'methods' not in cfg.model
 
 
-def read_method(text: str) -> dict[str, Any]:
+def read_method(text: str) -> Entries:
     """A method's config from a command line: a name, or a dict in YAML's notation.
 
     Numbers are those of Python (``1e-2``, which YAML takes for text), and ``on`` is a name.
@@ -85,13 +86,13 @@ def read_method(text: str) -> dict[str, Any]:
     )
 
 
-def read_arms(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def read_arms(texts: Sequence[str]) -> dict[str, Entries]:
     """Methods to compare, by ``NAME`` of ``NAME=METHOD``, else by their names in the log.
 
     Raises:
         ValueError: A text names no method, or two have one name.
     """
-    arms: dict[str, dict[str, Any]] = {}
+    arms: dict[str, Entries] = {}
     for text in texts:
         prefix = re.match(r'([\w.+-]+)=', text)
         method = read_method(text[prefix.end() :] if prefix else text)
@@ -102,7 +103,7 @@ def read_arms(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     return arms
 
 
-def registered_method(setting: Mapping[str, Any]) -> dict[str, Any]:
+def registered_method(setting: Setting) -> Entries:
     """The config with its type as the registry knows it, where it is a name of the log.
 
     Raises:
@@ -113,7 +114,7 @@ def registered_method(setting: Mapping[str, Any]) -> dict[str, Any]:
     return dict(setting, type=kind)
 
 
-def method_name(setting: Mapping[str, Any]) -> str:
+def method_name(setting: Setting) -> str:
     """Name in the log of a method's config, without building it."""
     kind = setting['type']
     word = kind if isinstance(kind, str) else kind.__name__

@@ -5,7 +5,6 @@ import os
 import os.path as osp
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmdet.utils import setup_cache_size_limit_of_dynamo
@@ -29,6 +28,7 @@ from mmkd.engine.hooks import ClassNamesHook
 from mmkd.engine.readable_errors import run_readably, writing_into
 from mmkd.utils.errors import UserError, UserFileNotFoundError
 from mmkd.utils.locks import only_training
+from mmkd.utils.types import Detector
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:
@@ -187,7 +187,7 @@ def set_teacher_checkpoints(cfg: Config, given: list[str]) -> None:
         cfg.model.teacher[name] = _with_checkpoint(teachers[name], path)
 
 
-def _with_checkpoint(teacher: Any, path: str) -> dict:
+def _with_checkpoint(teacher: Detector, path: str) -> dict:
     whole = isinstance(teacher, dict) and 'type' not in teacher
     return dict(teacher if whole else dict(config=teacher), checkpoint=path)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.distiller import Distiller, roles
+from mmkd.utils.types import Detector
 
 from .check import Check, State
 
@@ -37,7 +37,7 @@ def check_batch_norm(model: Distiller, batches: Sequence[dict]) -> list[Check]:
                 metas = [sample.metainfo for sample in batch['data_samples']]
                 pair.teacher.model.extract_feat(pair.pixels(batch['inputs'], metas))
         checks.append(_judge(f'batch norm of {role}', seen))
-    student: Any = model.student
+    student: Detector = model.student
     with _watch(student) as seen:
         for batch in batches:
             student.extract_feat(batch['inputs'])

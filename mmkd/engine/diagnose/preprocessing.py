@@ -6,6 +6,7 @@ from typing import Any
 
 from mmkd.compat import load_checkpoint_file
 from mmkd.distiller import Distiller, PairLike, TeacherLike
+from mmkd.utils.types import Entries, Setting
 
 from .check import Check, State
 
@@ -52,7 +53,7 @@ def check_record(model: Distiller, role: str, teacher: TeacherLike) -> Check:
     )
 
 
-def recorded_preprocessing(text: str) -> dict[str, Any] | None:
+def recorded_preprocessing(text: str) -> Entries | None:
     """mean, std and channel order in a config's text; None where it does not tell.
 
     The text comes from a checkpoint, which is data: it is parsed and never run. Both MMDetection 3
@@ -80,7 +81,7 @@ def recorded_preprocessing(text: str) -> dict[str, Any] | None:
     return None
 
 
-def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(found: Setting) -> Entries:
     """Settings in one form, what is absent by its default."""
     settings = {key: found.get(key, _DEFAULTS.get(key)) for key in _SETTINGS}
     for key in ('mean', 'std'):
@@ -89,10 +90,10 @@ def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
     return _one_order(settings)
 
 
-def _of_module(preprocessor: Any) -> dict[str, Any]:
+def _of_module(preprocessor: Any) -> Entries:
     """The same of a built data preprocessor."""
     normalises = getattr(preprocessor, '_enable_normalize', False)
-    settings: dict[str, Any] = {
+    settings: Entries = {
         key: [round(x, 3) for x in getattr(preprocessor, key).flatten().tolist()]
         if normalises
         else None
@@ -102,14 +103,14 @@ def _of_module(preprocessor: Any) -> dict[str, Any]:
     return _one_order(settings)
 
 
-def _one_order(settings: dict[str, Any]) -> dict[str, Any]:
+def _one_order(settings: Entries) -> Entries:
     """``rgb_to_bgr`` swaps the same channels as ``bgr_to_rgb``."""
     swapped = bool(settings['bgr_to_rgb'] or settings.pop('rgb_to_bgr', False))
     settings.pop('rgb_to_bgr', None)
     return {**settings, 'bgr_to_rgb': swapped}
 
 
-def _described(settings: Mapping[str, Any]) -> str:
+def _described(settings: Setting) -> str:
     order = 'RGB' if settings['bgr_to_rgb'] else 'BGR'
     return f'mean {settings["mean"]}, std {settings["std"]}, {order}'
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Subset
 
 from mmkd.distiller import Distiller
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Dataset
 
 _MAX_BATCHES = 8
 """Enough for means of losses and maps; more would tell nothing and cost as much as training."""
@@ -93,6 +94,6 @@ def training_batches(cfg: Config, model: Distiller, num: int) -> list[dict]:
     return [model.data_preprocessor(batch, True) for batch in raw]
 
 
-def _spread(dataset: Any, num: int) -> Subset:
+def _spread(dataset: Dataset, num: int) -> Subset:
     count = min(num, len(dataset))
     return Subset(dataset, np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist())

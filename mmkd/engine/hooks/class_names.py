@@ -13,6 +13,7 @@ from torch import nn
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.registry import HOOKS
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Detector
 
 
 class _Use(NamedTuple):
@@ -159,7 +160,7 @@ def _initial_weights(model: nn.Module) -> Iterator[tuple[str, str, _Use]]:
 
     Backbone and neck may come from a detector of any classes.
     """
-    student: Any = getattr(model, 'student_checkpoint', None)
+    student: Detector = getattr(model, 'student_checkpoint', None)
     if student is not None:
         yield 'model.student.checkpoint', student, _STARTED_FROM
         return  # it replaces what init_cfg gave

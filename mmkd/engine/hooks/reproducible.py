@@ -90,12 +90,12 @@ class ReproducibleHook(Hook):
             then=self._own_init_fn,
         )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
         """Seeds what the step draws: RoI samplers, dropout."""
         self._seed_main(_STEP, runner.iter)
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Seeds what the next fetch draws in this process, where ``num_workers=0``."""
         self._seed_main(_FETCH, runner.iter)

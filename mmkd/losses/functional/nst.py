@@ -41,7 +41,7 @@ def selectivity_error(student: Tensor, teacher: Tensor, kernel: str = 'polynomia
         lengths = {'t': t.square().sum(dim=2), 's': s.square().sum(dim=2)}
         distances = [
             (lengths[a][:, :, None] + lengths[b][:, None] - 2 * product).clamp(min=0)
-            for (a, b), product in zip(('tt', 'ss', 'ts'), products, strict=True)
+            for (a, b), product in zip((('t', 't'), ('s', 's'), ('t', 's')), products, strict=True)
         ]
         variance = distances[2].detach().mean(dim=(1, 2), keepdim=True).clamp(min=1e-12)
         kernels = [(-distance / (2 * variance)).exp() for distance in distances]

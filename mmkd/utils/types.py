@@ -1,0 +1,19 @@
+"""Names for what the host leaves untyped, so that a signature says what is meant."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Detector = Any
+"""A detector of MMDetection, or a model that stands in for one."""
+
+Head = Any
+"""A head of a detector."""
+
+Dataset = Any
+"""A data set, or its config."""
+
+Entries = dict[str, Any]
+"""Entries of a config, a checkpoint's meta, or a log, by name."""
+
+Setting = Mapping[str, Any]
+"""What a user sets as a dict."""
