@@ -17,3 +17,9 @@ Entries = dict[str, Any]
 
 Setting = Mapping[str, Any]
 """What a user sets as a dict."""
+
+Value = Any
+"""What a field of an observation holds; each field says which type."""
+
+Info = Any
+"""What a field adds to a detector's description; each field says which type."""
