@@ -203,7 +203,7 @@ def agreement_weights(rows: ClassRows, sigmoid: bool, agreement: str | None) -> 
 
 
 def roi_deltas(output: RoIOutput, columns: Tensor) -> Tensor:
-    """(N, 4) encoded deltas of one class a row, or of the only box of each.
+    """(N, 4) encoded deltas of one class per row, or of the only box of each.
 
     Args:
         output: Of N RoIs.
