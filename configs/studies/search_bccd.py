@@ -10,18 +10,25 @@ cfg_options = {
     'train_dataloader.dataset.ann_file': 'ImageSets/Main/train.txt',
     'val_dataloader.dataset.ann_file': 'ImageSets/Main/val.txt',
 }
-_fgfi = dict(type='mmkd.FGFI')
 methods = dict(
-    fgfi=dict(title='FGFI', methods=[_fgfi]),
+    fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')]),
     cross=dict(title='CrossKD on RoIs', methods=[dict(type='mmkd.CrossKD')]),
-    fgfi_cross=dict(title='FGFI + CrossKD', methods=[_fgfi, dict(type='mmkd.CrossKD')]),
+    fgfi_cross=dict(
+        title='FGFI + CrossKD', methods=[dict(type='mmkd.FGFI'), dict(type='mmkd.CrossKD')]
+    ),
     fgfi_cross_strong=dict(
         title='FGFI + CrossKD, three times',
-        methods=[dict(_fgfi, loss_weight=0.03), dict(type='mmkd.CrossKD', loss_weight=3.0)],
+        methods=[
+            dict(type='mmkd.FGFI', loss_weight=0.03),
+            dict(type='mmkd.CrossKD', loss_weight=3.0),
+        ],
     ),
     fgfi_binary=dict(
         title='FGFI + BinaryKD where both agree',
-        methods=[_fgfi, dict(type='mmkd.BinaryKD', on=['roi_head'], agreement='weighted')],
+        methods=[
+            dict(type='mmkd.FGFI'),
+            dict(type='mmkd.BinaryKD', on=['roi_head'], agreement='weighted'),
+        ],
     ),
     pkd=dict(title='standardized features (PKD)', methods=[dict(type='mmkd.Imitation')]),
 )
