@@ -1,8 +1,8 @@
 """BCCD, ``train`` to ``val``: which terms help a student of an eighth of the teacher's width?
 
 python tools/compare.py configs/studies/search_bccd.py
-A search: the teacher has not seen ``val``, and ``test`` is not looked at. One seed says little; what
-looks best is to be run over more seeds, and once on ``test``.
+A search: the teacher has not seen ``val``, and ``test`` is not looked at. One seed says little:
+what looks best is to be run over more seeds, and once on ``test``.
 """
 
 pair = '../pairs/faster_rcnn_r18_16th_bccd.py'
