@@ -17,7 +17,18 @@ from mmkd.testing.distill import build_distill
 SIZES = ((64, 96), (64, 96))
 # The second half of the batch has fewer boxes, so that the two counts differ.
 NUM_BOXES = ((3, 2), (1, 0))
-METHODS = [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017'), dict(type='mmkd.TwoStageMimic')]
+METHODS = [
+    dict(type='mmkd.FGFI'),
+    dict(type='mmkd.Chen2017'),
+    dict(type='mmkd.TwoStageMimic'),
+    dict(type='mmkd.KD', on=['roi_head', 'rpn']),
+    dict(type='mmkd.DKD'),
+    dict(type='mmkd.AttentionTransfer', stage='features'),
+    dict(type='mmkd.NST'),
+    dict(type='mmkd.CWD'),
+    dict(type='mmkd.FGD', relation=0.0),
+    dict(type='mmkd.BinaryKD'),
+]
 PARTS = (
     'fgfi',
     'chen2017_hint',
@@ -29,6 +40,19 @@ PARTS = (
     'two_stage_mimic_feats',
     'two_stage_mimic_cls',
     'two_stage_mimic_bbox',
+    'kd_rcn',
+    'kd_rpn',
+    'dkd_rcn',
+    'attention_transfer',
+    'nst',
+    'cwd',
+    'fgd_fg',
+    'fgd_bg',
+    'fgd_at',
+    'binary_kd_cls_rcn',
+    'binary_kd_cls_rpn',
+    'binary_kd_loc_rcn',
+    'binary_kd_loc_rpn',
 )
 
 
