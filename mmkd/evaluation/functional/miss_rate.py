@@ -127,11 +127,7 @@ def log_average_miss_rate(
 
 
 def match_pedestrians(
-    boxes: Array,
-    ignored: NDArray[np.bool_],
-    detections: Array,
-    scores: Array,
-    min_overlap: float,
+    boxes: Array, ignored: NDArray[np.bool_], detections: Array, scores: Array, min_overlap: float
 ) -> NDArray[np.int64]:
     """What each detection is: 1 a hit, 0 a false positive, -1 ignored.
 
