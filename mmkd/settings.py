@@ -31,15 +31,8 @@ def check_number(
 ) -> None:
     """Refuses what is not a finite number in a range; ``True`` is not a number.
 
-    Args:
-        name: Of the setting.
-        value: What was set.
-        rule: The range: ``'>= 0'``, ``'> 0'``, or an interval like ``'(0, 1]'``.
-        whole: Whether it must be an integer.
-        remedy: What to do beside correcting the number.
-
-    Raises:
-        UserError: Names setting, range and value.
+    ``rule`` is the range: ``'>= 0'``, ``'> 0'``, or an interval like ``'(0, 1]'``; ``whole`` asks
+    for an integer; ``remedy`` says what to do beside correcting the number.
     """
     low, low_counts, high, high_counts = _bounds(rule)
     interval = rule[0] in '[('
@@ -81,12 +74,8 @@ def check_known(
 ) -> None:
     """Refuses the first name that is not accepted, with the nearest one that is.
 
-    Args:
-        place: What the names were given to, the beginning of the message.
-        given: Names.
-        accepted: Names that may be given.
-        what: What such a name is called.
-        others: Whether other names may be given too, unless they are typos of accepted ones.
+    ``place`` is what the names were given to, the beginning of the message, ``what`` what such a
+    name is called. With ``others`` any other may be given, unless it is a typo of an accepted one.
     """
     for name in map(str, given):
         typo = difflib.get_close_matches(name, accepted, 1, _TYPO)

@@ -10,18 +10,14 @@ from mmkd.compat import printable
 from mmkd.utils.errors import UserError
 
 # What the system refuses, whoever asked: the code is not to blame.
-_REMEDIES = {
-    getattr(errno, name): remedy
-    for names, remedy in (
-        ('EDQUOT EFBIG ENOSPC', 'Free space, or write into another folder.'),
-        (
-            'EACCES EIO EISDIR ENOTDIR EPERM EROFS',
-            'See whether this can be read and written by you, or name another place.',
-        ),
-    )
-    for name in names.split()
-    if hasattr(errno, name)  # Windows lacks one
-}
+_SPACE = dict.fromkeys(
+    (errno.EFBIG, errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC)),
+    'Free space, or write into another folder.',
+)
+_REMEDIES = _SPACE | dict.fromkeys(
+    (errno.EACCES, errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.EPERM, errno.EROFS),
+    'See whether this can be read and written by you, or name another place.',
+)
 USER_ERROR_STATUS, INTERRUPTED_STATUS = 2, 130
 
 

@@ -23,16 +23,9 @@ def compare_classes(
 ) -> None:
     """Refuses classes that the categories of a COCO file would give other labels.
 
-    Args:
-        setting: Where the classes are set.
-        classes: Names, by label.
-        file: The file, and what names it.
-        names: Of its categories, in their order.
-        numbered: Whether the reader numbers by the file; else a category named twice is all that
-            counts.
-
-    Raises:
-        UserError: A class is no category of the file or the name of two, or the order differs.
+    ``setting`` says where the classes are set, ``file`` which file has the categories ``names`` and
+    what names it. Where the reader does not number by the file (``numbered``), a category named
+    twice is all that counts.
     """
     found = first_mismatch(classes, names)
     if found is None:

@@ -29,10 +29,6 @@ def splits_of_config(cfg: Setting, names: Sequence[str] = SPLITS) -> list[Split]
 
     Data sets of VOC, COCO and KITTI are read from their files, so that what their classes skip or
     refuse is seen; any other is built, and what it holds is looked at.
-
-    Raises:
-        ValueError: No loader is there, or a data set cannot be built.
-        FileNotFoundError: A split file does not exist.
     """
     splits: list[Split] = []
     done: list[list[str]] = []
@@ -57,10 +53,6 @@ def check_coco_files(cfg: Setting, names: Sequence[str]) -> None:
     They are the files of data sets that ``CocoDataset`` loads, and those of metrics. MMDetection
     numbers the categories that it finds by their order in the file and calls them by the config's
     list, without a word. Another storage than the local disk is not looked at.
-
-    Raises:
-        UserError: Lists what is wrong with a file, which of its images are missing, or how its
-            categories differ from the classes.
     """
     read: dict[str, tuple[str, ...]] = {}
     for name in names:

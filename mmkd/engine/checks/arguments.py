@@ -61,11 +61,8 @@ def check_model(cfg: Config) -> None:
 def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
     """Compares loaders, data sets, pipelines, samplers and metrics with what their classes take.
 
-    A class that does something of its own with further arguments may be given any.
-
-    Args:
-        cfg: The whole config.
-        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
+    A class that does something of its own with further arguments may be given any. Splits are those
+    of ``'train'``, ``'val'``, ``'test'`` that the run will read.
 
     Raises:
         UserError: A type is not registered, a name is none of its class's, the classes of a data
@@ -77,9 +74,9 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
         if isinstance(loader, Mapping):
             accepted = [*accepted_arguments(DataLoader)[0], *_OF_RUNNER]
             check_entries(place, loader, 'the loader', accepted)
-            for key in ('sampler', 'batch_sampler'):
-                for path, sampler in configs_in(loader.get(key), f'{place}.{key}'):
-                    _check_one(sampler, path, DATA_SAMPLERS, scope)
+            _, *samplers = configs_in(loader, place, ('sampler', 'batch_sampler'))
+            for path, sampler in samplers:
+                _check_one(sampler, path, DATA_SAMPLERS, scope)
         needed = [
             (key, path)
             for path, metric, cls in metrics_of(cfg, split)
@@ -139,11 +136,10 @@ def _check_transform(transform: Mapping, place: str, scope: str) -> None:
 def _check_packed(transform: Mapping, place: str, needed: Sequence[tuple[str, str]]) -> None:
     for key, metric in needed:
         if key not in transform.get('meta_keys', ()):
+            usual = "'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'"
+            problem = f'lacks {key!r}, which {metric} reads'
             raise UserError(
-                f'{place}.meta_keys',
-                f'lacks {key!r}, which {metric} reads',
-                "add it, e.g. meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', "
-                f"'scale_factor', {key!r})",
+                f'{place}.meta_keys', problem, f'add it, e.g. meta_keys=({usual}, {key!r})'
             )
 
 
@@ -154,10 +150,8 @@ def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any
     cls = _class(part, registry, scope)
     if cls is None:
         near = nearest(part['type'], _names(registry))
-        raise UserError(
-            f'{place}.type={part["type"]!r} is not registered.{near} A class of your own must be '
-            'imported through custom_imports.'
-        )
+        own = 'A class of your own must be imported through custom_imports'
+        raise UserError(f'{place}.type={part["type"]!r} is not registered.{near} {own}.')
     given = {name: value for name, value in part.items() if name not in ('type', '_scope_')}
     accepted, others = accepted_arguments(cls)
     check_entries(place, given, getattr(cls, '__name__', str(cls)), accepted, others=others)

@@ -30,8 +30,7 @@ _SHOWN = 6
 def check_training(cfg: Config) -> None:
     """Checks what can be seen without building anything, the cheapest first.
 
-    Args:
-        cfg: The config with all command-line options merged into it.
+    ``cfg`` has all command-line options merged into it.
 
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
@@ -149,11 +148,8 @@ def _check_precision(cfg: Config) -> None:
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Compares the data's settings with what their classes take, then looks for its files.
 
-    Files are data roots, annotation files and image folders, and evaluators' annotations.
-
-    Args:
-        cfg: The whole config.
-        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
+    Files are data roots, annotation files and image folders, and evaluators' annotations, of those
+    of ``'train'``, ``'val'``, ``'test'`` that the run will read.
 
     Raises:
         UserError: See :func:`check_arguments` and :func:`check_coco_files`.
