@@ -25,6 +25,9 @@ def caltech_frames(
         annotations: Folder that holds ``set00`` to ``set10`` with their ``.vbb`` files.
         sets: Their numbers.
         skip: Distance of the frames, >= 1.
+
+    Raises:
+        FileNotFoundError, ValueError: A set has no annotation, or no frame is left.
     """
     check_number('skip', skip, '>= 1', whole=True)
     frames = {}

@@ -34,10 +34,8 @@ def parse_voc(
 ) -> VOCAnnotation:
     """Reads an annotation.
 
-    Args:
-        content: Of the file, in the encoding that it names.
-        ignore: Classes whose objects are left out, whatever they hold.
-        names: What the file calls a class -> its name, where they differ.
+    ``content`` is in the encoding that it names; objects of the classes ``ignore`` are left out,
+    whatever they hold; ``names`` gives a class its name where the file calls it otherwise.
 
     Raises:
         ValueError: It is not XML.

@@ -91,10 +91,8 @@ class VOCFolderDataset(XMLDataset):
                 "metainfo=dict(classes=('name', ...))."
             )
         check_keys('filter_cfg', kwargs.get('filter_cfg'), self.FILTER_KEYS)
-        self.img_suffix = img_suffix
-        self.bad_boxes = bad_boxes
-        self.empty_images = empty_images
-        self.ignore_classes = tuple(ignore_classes)
+        self.img_suffix, self.ignore_classes = img_suffix, tuple(ignore_classes)
+        self.bad_boxes, self.empty_images = bad_boxes, empty_images
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -190,9 +188,8 @@ class VOCFolderDataset(XMLDataset):
                 self._findings.problem(path, problem, remedy)
             else:
                 self._findings.dropped[path] += 1
-                x1, y1, x2, y2 = (
-                    min(max(v, 1), side) for v, side in zip(one.box, size * 2, strict=True)
-                )
+                limits = zip(one.box, size * 2, strict=True)
+                x1, y1, x2, y2 = (min(max(value, 1), limit) for value, limit in limits)
                 cut = one._replace(box=(x1, y1, x2, y2))
                 if self.bad_boxes == 'clip' and _box_fault(cut.box, size) is None:
                     yield cut

@@ -22,9 +22,11 @@ def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
     The file has an image, the number of its faces, and a line a face; an image without any has one
     line of zeros.
 
+    Returns:
+        ``'0--Parade/name.jpg'`` -> its rows.
+
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is something else, or ends too early.
+        FileNotFoundError, ValueError: There is no such file, or it is something else.
     """
     if not Path(path).is_file():
         raise UserFileNotFoundError(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mmkd.utils.types import Setting
 
-from ..utils.errors import UserError, UserImportError
+from ..settings import check_choice
+from ..utils.errors import UserImportError
 
 BACKENDS = ('pycocotools', 'faster_coco_eval')
 
@@ -55,8 +56,7 @@ def check_backend(backend: str) -> None:
     Raises:
         ValueError, ImportError: There is no such backend, or its library is missing.
     """
-    if backend not in BACKENDS:
-        raise UserError(f'backend must be one of {BACKENDS}, got {backend!r}.')
+    check_choice('backend', backend, BACKENDS)
     if importlib.util.find_spec(backend) is None:
         package = backend.replace('_', '-')
         raise UserImportError(

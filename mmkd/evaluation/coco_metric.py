@@ -80,10 +80,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             )
         for option in ('metric_items', 'use_mp_eval'):
             if kwargs.get(option):
-                raise UserError(
-                    f'{option} is not supported: every number is logged, and the fast backend '
-                    "needs no processes. Take it out, or use MMDetection's CocoMetric."
-                )
+                why = 'every number is logged, and the fast backend needs no processes'
+                remedy = "Take it out, or use MMDetection's CocoMetric"
+                raise UserError(f'{option} is not supported: {why}. {remedy}.')
         self._coco_api: Any
         self.cat_ids: Any
         self.img_ids: Any

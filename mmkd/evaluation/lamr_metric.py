@@ -75,15 +75,13 @@ class LAMRMetric(ChecksClasses, BaseMetric):
         if aspect_ratio is not None:
             check_number('aspect_ratio', aspect_ratio, '> 0')
         if bounds is not None and not _are_four_numbers(bounds):
-            raise UserError(
-                f'bounds must be four numbers (x1, y1, x2, y2) or None, got {bounds!r}.'
-            )
+            needed = 'must be four numbers (x1, y1, x2, y2) or None'
+            raise UserError('bounds', f'{needed}, got {bounds!r}')
         self.subsets = _subsets(subsets)
-        self.category = category
         self.rules: Entries = dict(
             min_overlap=min_overlap, bounds=bounds, aspect_ratio=aspect_ratio, expand=expand
         )
-        self.ann_file = ann_file
+        self.ann_file, self.category = ann_file, category
         self.truth = _read(ann_file, category)
 
     def check_classes(self, classes: tuple[str, ...]) -> None:

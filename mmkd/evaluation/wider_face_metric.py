@@ -60,8 +60,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
     ) -> None:
         super().__init__(**kwargs)
         check_number('min_overlap', min_overlap, '(0, 1]')
-        self.min_overlap = min_overlap
-        self.ground_truth = ground_truth
+        self.min_overlap, self.ground_truth = min_overlap, ground_truth
         self.truth = None if ground_truth is None else read_wider_face_truth(ground_truth)
 
     @classmethod

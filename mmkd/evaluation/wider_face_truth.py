@@ -30,6 +30,9 @@ def read_wider_face_truth(folder: str | Path) -> dict[str, FaceTruth]:
 
     Returns:
         Truth by the image's file name without suffix.
+
+    Raises:
+        FileNotFoundError, ValueError: One is missing, or names a face that its image lacks.
     """
     folder = Path(folder)
     names = [_FACES, *(f'wider_{level}_val.mat' for level in DIFFICULTIES)]

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from . import attention, boxes, convolution, focal, pooling
-from .errors import missing
+from .kernels import missing
 
 EXTENSION = 'mmcv._ext'
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .precision import single
+from .kernels import single
 
 # mmcv's names of stride, padding, dilation and groups, in torchvision's order.
 _PLAIN = 'dH dW padH padW dilationH dilationW group deformable_group'.split()

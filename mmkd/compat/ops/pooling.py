@@ -7,8 +7,7 @@ P x Q. mmcv passes the result tensors in and they are overwritten.
 import torch
 from torch import Tensor
 
-from .errors import missing
-from .precision import single
+from .kernels import missing, single
 
 _AVERAGE = 1  # mmcv's pool_mode; 0 is the maximum
 _ALIGN = ('spatial_scale', 'aligned_height', 'aligned_width', 'sampling_ratio', 'aligned')

@@ -26,11 +26,8 @@ def read_coco(
     type, or the entry is a finding. A file without annotations, as COCO's of the test images, has
     nothing to find in them.
 
-    Args:
-        ann_file: The file.
-        images: Folder that its file names start from.
-        name: Of the split.
-        classes: Allowed names; None for those of the file's categories.
+    File names start from the folder ``images``; ``classes`` None allows those of the file's
+    categories.
 
     Raises:
         FileNotFoundError: There is no such file.

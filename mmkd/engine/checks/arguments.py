@@ -74,9 +74,9 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
         if isinstance(loader, Mapping):
             accepted = [*accepted_arguments(DataLoader)[0], *_OF_RUNNER]
             check_entries(place, loader, 'the loader', accepted)
-            _, *samplers = configs_in(loader, place, ('sampler', 'batch_sampler'))
-            for path, sampler in samplers:
-                _check_one(sampler, path, DATA_SAMPLERS, scope)
+            for key in ('sampler', 'batch_sampler'):
+                for path, sampler in configs_in(loader.get(key), f'{place}.{key}'):
+                    _check_one(sampler, path, DATA_SAMPLERS, scope)
         needed = [
             (key, path)
             for path, metric, cls in metrics_of(cfg, split)

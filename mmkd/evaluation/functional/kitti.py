@@ -125,9 +125,7 @@ def kitti_average_precision(precision: Array, points: int) -> float:
 def recall_thresholds(hits: Sequence[float], num_objects: int) -> Array:
     """Scores at which recall comes closest to each step of 1/40, from high to low.
 
-    Args:
-        hits: Scores of the detections that hit, in any order.
-        num_objects: Boxes that count, the divisor of recall.
+    ``hits`` are the scores of detections that hit; ``num_objects`` is the divisor of recall.
     """
     ordered = sorted(hits, reverse=True)
     kept: list[float] = []

@@ -116,15 +116,8 @@ def match_pedestrians(
     of several); where there is none, it is ignored if it lies on an ignored box, which may take
     any number.
 
-    Args:
-        boxes: (G, 4).
-        ignored: (G,) boxes that do not count.
-        detections: (D, 4).
-        scores: (D,); of equal ones the earlier goes first.
-        min_overlap: See :func:`log_average_miss_rate`.
-
-    Returns:
-        (D,), in the order of ``detections``.
+    Boxes are (G, 4) with (G,) flags of those to ignore, detections (D, 4) with (D,) scores; of
+    equal ones the earlier goes first. The outcome is (D,), in the order of ``detections``.
     """
     outcome = np.zeros(len(scores), dtype=np.int64)
     counted = boxes[~ignored]
@@ -160,9 +153,8 @@ def _prepared(
         & (frame.visible <= subset.max_visible)
     )
     if bounds is not None:
-        low, high = np.asarray(bounds[:2]), np.asarray(bounds[2:])
-        counted &= np.all(frame.boxes[:, :2] >= low, axis=1)
-        counted &= np.all(frame.boxes[:, 2:] <= high, axis=1)
+        inside = (frame.boxes[:, :2] >= bounds[:2]) & (frame.boxes[:, 2:] <= bounds[2:])
+        counted &= inside.all(axis=1)
     tall = frame.detections[:, 3] - frame.detections[:, 1]
     kept = (tall >= subset.min_height / expand) & (tall < subset.max_height * expand)
     boxes, detections = frame.boxes, frame.detections[kept]
