@@ -1,4 +1,4 @@
-"""Checks of what users set: numbers and their ranges, flags, names; each error says the remedy.
+"""Checks of what users set; each raises a UserError that names setting, value and remedy.
 
 A config holds whatever the command line or a file put there, so a value is looked at before it is
 compared: ``'0.1' < 0`` would be Python's error, which names no setting.
@@ -7,16 +7,13 @@ compared: ``'0.1' < 0`` would be Python's error, which names no setting.
 import difflib
 import inspect
 import math
-import re
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from numbers import Integral, Real
-from typing import Any
 
 from .utils.errors import UserError
 
-_COMPARED = re.compile(r'(>=|>) (\S+)')
-_INTERVAL = re.compile(r'([\[(])(\S+), (\S+)([\])])')
 _HOST = frozenset({'mmcv', 'mmdet', 'mmengine', 'mmkd'})
 """Packages whose constructors hand ``**kwargs`` on to their base class."""
 _KEEPING = frozenset(
@@ -34,21 +31,14 @@ def check_number(
 ) -> None:
     """Refuses what is not a finite number in a range; ``True`` is not a number.
 
-    Args:
-        name: Of the setting.
-        value: What was set.
-        rule: The range: ``'>= 0'``, ``'> 0'``, or an interval like ``'(0, 1]'``.
-        whole: Whether it must be an integer.
-        remedy: What to do, in words, beside correcting the number.
-
-    Raises:
-        ValueError: Names setting, range and value.
+    ``rule`` is the range: ``'>= 0'``, ``'> 0'``, or an interval like ``'(0, 1]'``; ``whole`` asks
+    for an integer; ``remedy`` says what to do beside correcting the number.
     """
     low, low_counts, high, high_counts = _bounds(rule)
-    needed = ('lie in ' if rule[0] in '[(' else 'be ') + rule
+    interval = rule[0] in '[('
+    needed = ('lie in ' if interval else 'be ') + rule
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
-        needed = f'be a {"whole " if whole else ""}number ' + ('in ' if rule[0] in '[(' else '')
-        needed += rule
+        needed = f'be a {"whole " * whole}number {"in " * interval}{rule}'
         if isinstance(value, str) and _is_number(value):
             remedy = remedy or 'write it without quotes'
     elif not math.isfinite(value):
@@ -59,15 +49,9 @@ def check_number(
 
 
 def check_flag(name: str, value: object, *, none: bool = False) -> None:
-    """Refuses what is neither True nor False: the text ``'False'`` would count as true.
+    """Refuses what is neither True nor False, nor None where ``none`` says that it may stand there.
 
-    Args:
-        name: Of the setting.
-        value: What was set.
-        none: Whether None may stand there as well.
-
-    Raises:
-        ValueError: Names setting and value.
+    The text ``'False'`` would count as true.
     """
     if not isinstance(value, bool) and not (none and value is None):
         remedy = 'write it without quotes' if value in ('True', 'False', 'None') else ''
@@ -75,17 +59,8 @@ def check_flag(name: str, value: object, *, none: bool = False) -> None:
         raise UserError(name, f'must be {allowed}, got {value!r}', remedy)
 
 
-def check_choice(name: str, value: object, choices: Sequence[Any]) -> None:
-    """Refuses what is none of a few values.
-
-    Args:
-        name: Of the setting.
-        value: What was set.
-        choices: What may be.
-
-    Raises:
-        ValueError: Names setting, value and choices.
-    """
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuses what is none of a few values."""
     if value not in choices:
         raise UserError(f'{name} must be one of {list(choices)}, got {value!r}.')
 
@@ -99,15 +74,8 @@ def check_known(
 ) -> None:
     """Refuses the first name that is not accepted, with the nearest one that is.
 
-    Args:
-        place: What the names were given to, the beginning of the message.
-        given: Names.
-        accepted: Names that may be given.
-        what: What such a name is called.
-        others: Whether other names may be given too, unless they are typos of accepted ones.
-
-    Raises:
-        UserError: Names it.
+    ``place`` is what the names were given to, the beginning of the message, ``what`` what such a
+    name is called. With ``others`` any other may be given, unless it is a typo of an accepted one.
     """
     for name in map(str, given):
         typo = difflib.get_close_matches(name, accepted, 1, _TYPO)
@@ -119,17 +87,12 @@ def check_known(
             )
 
 
-def check_arguments(name: str, setting: Any, kind: Callable, without: Sequence[str] = ()) -> None:
-    """Refuses a setting that is not a dict of arguments of a class.
+def check_arguments(
+    name: str, setting: object, kind: Callable, without: Sequence[str] = ()
+) -> None:
+    """Refuses a setting that is not a dict of arguments of ``kind``.
 
-    Args:
-        name: Of the setting.
-        setting: What was set.
-        kind: The class or function that will be called with it.
-        without: Arguments that are set elsewhere.
-
-    Raises:
-        ValueError: It is not a dict, or names what ``kind`` does not take.
+    ``without`` names arguments that are set elsewhere.
     """
     called = getattr(kind, '__name__', str(kind))
     if not isinstance(setting, Mapping):
@@ -139,16 +102,25 @@ def check_arguments(name: str, setting: Any, kind: Callable, without: Sequence[s
     check_known(f'{name}: {called}', setting, known, others=others)
 
 
-def check_keys(name: str, setting: Any, accepted: Sequence[str]) -> None:
-    """Refuses a setting that is neither None nor a dict of some of the accepted keys.
+def check_entries(
+    name: str,
+    setting: Mapping,
+    called: str,
+    accepted: Sequence[str],
+    what: str = 'argument',
+    others: bool = False,
+) -> None:
+    """:func:`check_known` for the keys of a dict; the message has the key's path and value."""
+    for key, value in setting.items():
+        shown = f'{name}.{key}={reprlib.repr(value)}: {called}'
+        check_known(shown, [key], accepted, what, others)
 
-    Raises:
-        ValueError: Names the setting, what it holds and what it may.
-    """
+
+def check_keys(name: str, setting: object, accepted: Sequence[str]) -> None:
+    """Refuses a setting that is neither None nor a dict of some of the accepted keys."""
     if setting is not None and not isinstance(setting, Mapping):
         raise UserError(f'{name} must be a dict of {list(accepted)} or None, got {setting!r}.')
-    for key, value in (setting or {}).items():
-        check_known(f'{name}.{key}={value!r}: {name}', [key], accepted, 'key')
+    check_entries(name, setting or {}, name, accepted, 'key')
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -159,16 +131,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def accepted_arguments(kind: Callable) -> tuple[list[str], bool]:
-    """What a class or function can be called with by name.
+    """What a class or function can be called with by name, and whether there may be other names.
 
     ``**kwargs`` of a class is followed into its base classes. One from outside the host and mmkd
     may take names out of it on the way.
-
-    Args:
-        kind: A class or function.
-
-    Returns:
-        The names, and whether there may be others.
     """
     if not isinstance(kind, type):
         return _named(kind)
@@ -199,11 +165,11 @@ def _named(function: Callable, skip: int = 0) -> tuple[list[str], bool]:
 @cache
 def _bounds(rule: str) -> tuple[float, bool, float, bool]:
     """Low end, whether it counts, high end, whether it counts."""
-    if found := _COMPARED.fullmatch(rule):
-        return float(found[2]), found[1] == '>=', math.inf, False
-    found = _INTERVAL.fullmatch(rule)
-    assert found is not None, rule
-    return float(found[2]), found[1] == '[', float(found[3]), found[4] == ']'
+    if rule[0] == '>':
+        sign, low = rule.split()
+        return float(low), sign == '>=', math.inf, False
+    low, high = rule[1:-1].split(', ')
+    return float(low), rule[0] == '[', float(high), rule[-1] == ']'
 
 
 def _is_number(text: str) -> bool:

@@ -12,6 +12,7 @@ import io
 import os.path as osp
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,20 +37,12 @@ def read_checkpoint(file: str | BinaryIO, map_location: object, name: str) -> di
         file: Path or open file.
         map_location: As in ``torch.load``.
         name: How error messages call the file: its path or address.
-
-    Raises:
-        UnsafeCheckpointError: It contains code; none was run.
-        DamagedCheckpointError: It cannot be read, or lacks the form of a checkpoint.
     """
     return usable(safe_load(file, map_location, name), name)
 
 
 def load_from_local(filename: str, map_location: object = None) -> dict:
-    """A file on this machine; ``~`` is expanded.
-
-    Raises:
-        FileNotFoundError: Naming the path.
-    """
+    """A file on this machine; ``~`` is expanded."""
     path = osp.expanduser(filename)
     if not osp.isfile(path):
         raise UserFileNotFoundError(printable(f'There is no checkpoint file {path}.'))
@@ -62,11 +55,7 @@ def load_from_http(
     model_dir: str | None = None,
     progress: bool | None = None,
 ) -> dict:
-    """An address; downloaded once by rank 0 into torch.hub's folder, then read by all.
-
-    Raises:
-        OSError: Where it cannot be fetched.
-    """
+    """An address; downloaded once by rank 0 into torch.hub's folder, then read by all."""
     rank, world_size = get_dist_info()
     folder = Path(model_dir or osp.join(torch.hub.get_dir(), 'checkpoints'))
     shown = sys.stderr.isatty() if progress is None else progress
@@ -78,23 +67,15 @@ def load_from_http(
                 name = f'{filename} (cached as {path})'
                 checkpoint = read_checkpoint(str(path), map_location, name)
             else:
-                checkpoint = fetch(
-                    filename,
-                    folder,
-                    lambda part: read_checkpoint(part, map_location, filename),
-                    shown,
-                )
+                read = partial(read_checkpoint, map_location=map_location, name=filename)
+                checkpoint = fetch(filename, folder, read, shown)
         if turn and world_size > 1:
             torch.distributed.barrier()
     return checkpoint
 
 
 def load_from_ceph(filename: str, map_location: object = None, backend: str = 'petrel') -> dict:
-    """An object of an S3 store, through MMEngine's file backend.
-
-    Raises:
-        OSError: Where it cannot be fetched, e.g. because the store's client is not installed.
-    """
+    """An object of an S3 store, through MMEngine's file backend, whose client must be installed."""
     try:
         store = get_file_backend(filename, backend_args={'backend': backend})
         content = io.BytesIO(store.get(filename))
@@ -119,11 +100,7 @@ def load_from_pavi(filename: str, map_location: object = None) -> dict:
 
 
 def load_from_model_zoo(filename: str, map_location: object = None) -> dict:
-    """A model named in MMEngine's lists of public weights, e.g. ``torchvision://resnet18``.
-
-    Raises:
-        ValueError: For a name that is in no list.
-    """
+    """A model named in MMEngine's lists of public weights, e.g. ``torchvision://resnet18``."""
     scheme, _, name = filename.partition('://')
     places = _ZOO[scheme]()
     if scheme in ('open-mmlab', 'openmmlab'):
@@ -133,9 +110,8 @@ def load_from_model_zoo(filename: str, map_location: object = None) -> dict:
     if places[name].startswith(('http://', 'https://')):
         checkpoint = load_from_http(places[name], map_location)
     else:
-        checkpoint = load_from_local(
-            osp.join(host._get_mmengine_home(), places[name]), map_location
-        )
+        path = osp.join(host._get_mmengine_home(), places[name])
+        checkpoint = load_from_local(path, map_location)
     return host._process_mmcls_checkpoint(checkpoint) if scheme == 'mmcls' else checkpoint
 
 

@@ -10,15 +10,10 @@ from typing import Any, NamedTuple
 
 
 class ClassDifference(NamedTuple):
-    """How the classes of a checkpoint and of data differ.
+    """How the classes of a checkpoint and of data differ."""
 
-    Attributes:
-        reordered: Whether they are the same names in another order.
-        text: Both lists, in words that follow the name of the checkpoint.
-    """
-
-    reordered: bool
-    text: str
+    reordered: bool  # whether they are the same names in another order
+    text: str  # both lists, in words that follow the name of the checkpoint
 
 
 def class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -35,15 +30,9 @@ def class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
 def class_difference(
     trained: Sequence[str], data: Sequence[str], where: str = 'the training data'
 ) -> ClassDifference | None:
-    """Compares the names of a checkpoint with those of data, label by label.
+    """Compares the names of a checkpoint with those of data, label by label; None: they agree.
 
-    Args:
-        trained: Names in the checkpoint.
-        data: Names of the data set.
-        where: What to call the data set.
-
-    Returns:
-        None where the lists agree.
+    ``where`` is what to call the data set.
     """
     trained, data = tuple(trained), tuple(data)
     if trained == data:

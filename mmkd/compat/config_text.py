@@ -20,11 +20,9 @@ _CONFIG_FILES = ('.py', '.yml', '.yaml')
 
 
 def read_config_text(text: str) -> dict[str, Any]:
-    """The settings in a config's text.
+    """The settings in a config's text: assignments of literals and of ``dict(name=literal)``.
 
-    Args:
-        text: Assignments of literals and of ``dict(name=literal)``, as ``Config.pretty_text`` and
-            :func:`write_config_text` have them.
+    ``Config.pretty_text`` and :func:`write_config_text` write nothing else.
 
     Raises:
         ValueError: The text does anything else; nothing of it is run.

@@ -29,9 +29,7 @@ _HUB_TYPES = {'log_scalars': dict, 'runtime_info': dict, 'resumed_keys': dict}
 def usable(content: Any, name: str) -> dict:
     """A checkpoint's content, checked and rid of strings that MMEngine would execute or delete.
 
-    Args:
-        content: What ``safe_load`` gave; it is changed.
-        name: How error messages call the file: its path or address.
+    ``content`` is what ``safe_load`` gave, and changed; ``name`` is what messages call the file.
 
     Raises:
         DamagedCheckpointError: It is not a dictionary, or an entry has not the type that it needs.

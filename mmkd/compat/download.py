@@ -45,14 +45,8 @@ def cached_file(url: str, folder: Path) -> Path | None:
 def fetch(url: str, folder: Path, read: Callable[[str], Any], progress: bool) -> Any:
     """Downloads a file, reads it, and keeps it for the next time if it could be read.
 
-    Args:
-        url: Address, ``http://`` or ``https://``.
-        folder: Of cached files.
-        read: Given the path of the complete file.
-        progress: Whether to show a bar on stderr.
-
-    Returns:
-        What ``read`` gave.
+    ``read`` is given the path of the complete file, and its answer returned; ``folder`` holds the
+    cached files; ``progress`` shows a bar on stderr.
 
     Raises:
         OSError: It cannot be fetched, or not whole; names the address.
@@ -75,11 +69,7 @@ def fetch(url: str, folder: Path, read: Callable[[str], Any], progress: bool) ->
 
 
 def _transfer(url: str, part: Path, progress: bool) -> None:
-    """Writes what the server sends.
-
-    Raises:
-        OSError, HTTPException, ValueError: The address, the connection or the disk fails.
-    """
+    """Writes what the server sends."""
     part.parent.mkdir(parents=True, exist_ok=True)
     request = Request(url, headers={'User-Agent': 'mmkd'})
     with urlopen(request, timeout=_TIMEOUT) as response, open(part, 'xb') as file:

@@ -52,8 +52,7 @@ def replacement_of(path: str, folder: Path) -> str | None:
         folder: The configs of mmkd.
 
     Returns:
-        The new path relative to ``folder``, or the arguments of ``tools/train.py`` that train the
-        same: a pair, relative to it, and ``--method``.
+        The new path relative to ``folder``, or the pair with ``--method`` that trains the same.
     """
     former = PurePosixPath(path.replace('\\', '/'))
     name = former.name

@@ -7,6 +7,7 @@ the other; both use the import names mmengine, mmcv and mmdet. torch 2.6 is the 
 
 import importlib.metadata
 import importlib.util
+from contextlib import suppress
 
 import torch
 
@@ -57,9 +58,7 @@ def _families() -> list[str]:
 def _has_any(distributions: tuple[str, ...]) -> bool:
     """Whether pip installed one of ``distributions``."""
     for name in distributions:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return True
+            return True
     return False

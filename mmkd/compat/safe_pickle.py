@@ -54,10 +54,7 @@ class DamagedCheckpointError(UserError):
 def safe_load(file: str | BinaryIO, map_location: Any, name: str) -> Any:
     """``torch.load`` of data alone.
 
-    Args:
-        file: Path or open file.
-        map_location: As in ``torch.load``.
-        name: How error messages call the file.
+    ``map_location`` is as in ``torch.load``; ``name`` is how error messages call the file.
 
     Raises:
         UnsafeCheckpointError: The file wants code to run; nothing of it ran.

@@ -21,11 +21,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def config_folder() -> Path:
-    """Where the configs are: in the installed package, or beside it in a checkout.
-
-    Raises:
-        FileNotFoundError: Where neither folder exists.
-    """
+    """Where the configs are: in the installed package, or beside it in a checkout."""
     installed, checkout = _PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs'
     if installed.is_dir():
         return installed
@@ -74,11 +70,8 @@ def _refuse_former(name: str, prefix: str) -> None:
 
 def install() -> None:
     """Teaches ``_base_``, ``Config.fromfile`` and ``mmengine.hub.get_config`` the prefix."""
-    host_base, host_file, host_hub = (
-        Config._get_cfg_path,
-        Config.fromfile,
-        mmengine.hub.get_config,
-    )
+    host_base, host_file = Config._get_cfg_path, Config.fromfile
+    host_hub = mmengine.hub.get_config
     if hasattr(host_base, '__wrapped__'):
         return
 

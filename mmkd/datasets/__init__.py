@@ -4,9 +4,8 @@ from .caltech_files import CaltechObject, read_seq, read_vbb
 from .caltech_to_coco import caltech_frames, caltech_to_coco, extract_frames
 from .ilsvrc import ILSVRCDETDataset
 from .ilsvrc_classes import ILSVRC_CLASSES
-from .kitti import KITTIDataset
+from .kitti import KITTIDataset, kitti_to_coco
 from .kitti_labels import KITTI_TYPES, KITTIObject, parse_kitti_labels
-from .kitti_to_coco import kitti_to_coco
 from .shapes import SHAPES_CLASSES, draw_shapes, render_shapes_image
 from .voc_folder import VOCFolderDataset
 from .wider_face_to_voc import read_wider_face_list, wider_face_to_voc

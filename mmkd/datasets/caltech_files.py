@@ -19,25 +19,15 @@ _GAPS = (8, 12, 16)
 
 @dataclass(frozen=True)
 class CaltechObject:
-    """One object in one frame.
+    """One object in one frame; boxes are xywh pixels, 0-based (files count from 1)."""
 
-    Attributes:
-        label: ``person``, ``person?``, ``people`` or ``ignore``.
-        box: xywh pixels, 0-based (files count from 1).
-        visible: The visible box, xywh; None where none is given, so that the object counts as
-            wholly visible.
-    """
-
-    label: str
+    label: str  # person, person?, people or ignore
     box: Box
-    visible: Box | None
+    visible: Box | None  # None where none is given, so that the object counts as wholly visible
 
 
 def read_vbb(path: str | Path) -> list[list[CaltechObject]]:
-    """The objects of each frame of a video.
-
-    Args:
-        path: A ``.vbb`` file, which is a MATLAB file of another name.
+    """The objects of each frame of a video, from a ``.vbb`` file: MATLAB's by another name.
 
     Raises:
         ValueError: The file is no such annotation.
@@ -73,9 +63,6 @@ def read_seq(path: str | Path) -> Iterator[bytes]:
 
     Every frame is its length (4 bytes, themselves included), the JPEG and a time stamp, whose
     length differs between the writers; it is found by where the next JPEG begins.
-
-    Args:
-        path: A ``.seq`` file of JPEG frames.
 
     Raises:
         ValueError: The file is something else, or ends within a frame.

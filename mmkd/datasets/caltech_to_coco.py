@@ -1,9 +1,10 @@
 """The Caltech pedestrian benchmark in COCO's format."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..settings import check_number
 from ..utils.errors import UserError, UserFileNotFoundError
 from .caltech_files import CaltechObject, read_seq, read_vbb
 from .writing import Outcome, write_once
@@ -26,11 +27,9 @@ def caltech_frames(
         skip: Distance of the frames, >= 1.
 
     Raises:
-        FileNotFoundError: A set has no annotation.
-        ValueError: ``skip`` is out of range, a file is no annotation, or no frame is left.
+        FileNotFoundError, ValueError: A set has no annotation, or no frame is left.
     """
-    if skip < 1:
-        raise UserError(f'skip must be >= 1, got {skip}.')
+    check_number('skip', skip, '>= 1', whole=True)
     frames = {}
     for number in sets:
         folder = Path(annotations) / f'set{number:02d}'
@@ -68,12 +67,8 @@ def caltech_to_coco(
 
     Returns:
         ``images``, ``annotations`` (xywh pixels, 0-based) and ``categories``.
-
-    Raises:
-        ValueError: ``min_visible`` is not a share.
     """
-    if not 0 <= min_visible <= 1:
-        raise UserError(f'min_visible must be in [0, 1], got {min_visible}.')
+    check_number('min_visible', min_visible, '[0, 1]')
     images: list[dict] = []
     annotations: list[dict] = []
     for number, (name, objects) in enumerate(frames.items(), 1):
@@ -118,33 +113,26 @@ def extract_frames(
         videos: Folder that holds ``set00/V000.seq`` and so on.
         names: ``set06/V000/I00029.jpg`` and so on.
         out: Folder to write them into.
-        force: Replace files that exist with another content.
+        force: Replace files that exist with another content, which is an error otherwise.
         on_frame: Called after each frame, for a progress bar.
 
     Returns:
         How many were ``written``, ``there`` already, and ``replaced``.
-
-    Raises:
-        FileNotFoundError: A video is missing.
-        ValueError: A video is too short, or is none.
-        FileExistsError: A file exists with another content and ``force`` is off.
     """
     outcomes: Counter[Outcome] = Counter()
-    wanted: dict[Path, dict[int, str]] = {}
+    wanted: dict[Path, dict[int, str]] = defaultdict(dict)
     for name in names:
-        path = Path(name)
-        wanted.setdefault(path.parent, {})[int(path.stem[1:])] = name
+        wanted[Path(name).parent][int(Path(name).stem[1:])] = name
     for video, frames in wanted.items():
         file = Path(videos) / f'{video}.seq'
         if not file.is_file():
             raise UserFileNotFoundError(f'there is no video {file}.')
-        left = dict(frames)
         for index, frame in enumerate(read_seq(file)):
-            if index in left:
-                outcomes[write_once(Path(out) / left.pop(index), frame, force=force)] += 1
+            if index in frames:
+                outcomes[write_once(Path(out) / frames.pop(index), frame, force=force)] += 1
                 on_frame()
-        if left:
-            raise UserError(f'{file} has no frame {min(left)}; annotation and video differ.')
+        if frames:
+            raise UserError(f'{file} has no frame {min(frames)}; annotation and video differ.')
     return outcomes
 
 

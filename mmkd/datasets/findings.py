@@ -1,6 +1,7 @@
 """What is wrong with the files of a split, collected and said at once."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 from ..utils.errors import UserError
 
@@ -8,11 +9,7 @@ SHOWN = 10
 
 
 class Findings:
-    """What a split's files got wrong, and which boxes were dropped or cut on the user's word.
-
-    Args:
-        split: Split file, named in the messages.
-    """
+    """What the files of ``split``, a list, got wrong; boxes dropped or cut on the user's word."""
 
     def __init__(self, split: str) -> None:
         self.split = split
@@ -22,6 +19,13 @@ class Findings:
     def problem(self, path: str, what: str, remedy: str) -> None:
         """Note one mistake in the file ``path``."""
         self.problems.append(f'{path}: {what}; {remedy}.')
+
+    def absent(self, paths: Sequence[str], there: Callable[[str], bool], what: str) -> bool:
+        """Whether a file is missing; each is noted, with ``what`` to take off the split."""
+        missing = [path for path in paths if not there(path)]
+        for path in missing:
+            self.problem(path, 'no such file', f'add it or take its {what} off the split')
+        return bool(missing)
 
     def raise_problems(self) -> None:
         """Raise a ValueError that lists the first ten problems, if there is any."""

@@ -5,7 +5,6 @@ before :class:`mmkd.datasets.VOCFolderDataset` reads them, so records are 0-base
 """
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from mmengine.logging import print_log
@@ -13,6 +12,7 @@ from mmengine.logging import print_log
 from mmkd.utils.types import Entries
 
 from ..registry import DATASETS
+from ..settings import check_choice
 from ..utils.errors import UserError
 from .ilsvrc_classes import ILSVRC_CLASSES
 from .voc_annotation import VOCAnnotation, parse_voc
@@ -55,8 +55,7 @@ class ILSVRCDETDataset(VOCFolderDataset):
         empty_images: str = 'keep',
         **kwargs: Any,
     ) -> None:
-        if unannotated not in ('raise', 'skip'):
-            raise UserError(f"unannotated must be 'raise' or 'skip', got {unannotated!r}.")
+        check_choice('unannotated', unannotated, ('raise', 'skip'))
         for fixed in ('img_suffix', 'img_subdir', 'ann_subdir', 'ignore_classes'):
             if fixed in kwargs:
                 raise UserError(
@@ -64,7 +63,12 @@ class ILSVRCDETDataset(VOCFolderDataset):
                     '(subset and metainfo choose folder and classes), or use VOCFolderDataset.'
                 )
         classes = tuple((metainfo or {}).get('classes', ILSVRC_CLASSES.values()))
-        _check_classes(classes)
+        unknown = [name for name in classes if name not in ILSVRC_CLASSES.values()]
+        if unknown:
+            raise UserError(
+                f'classes has {unknown[:5]}, none of the 200 of the challenge: take names of '
+                'mmkd.datasets.ILSVRC_CLASSES.'
+            )
         self.unannotated, self._skipped = unannotated, 0
         super().__init__(
             data_root=data_root,
@@ -106,12 +110,3 @@ class ILSVRCDETDataset(VOCFolderDataset):
             x1, y1, x2, y2 = one.box
             annotation.objects[index] = one._replace(box=(x1 + 1, y1 + 1, x2 + 1, y2 + 1))
         return annotation
-
-
-def _check_classes(classes: Sequence[str]) -> None:
-    unknown = [name for name in classes if name not in ILSVRC_CLASSES.values()]
-    if unknown:
-        raise UserError(
-            f'classes has {unknown[:5]}, none of the 200 of the challenge: take names of '
-            'mmkd.datasets.ILSVRC_CLASSES.'
-        )

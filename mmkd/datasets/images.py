@@ -16,15 +16,10 @@ _TURNED = 5
 
 
 class ImageHeader(NamedTuple):
-    """Size and orientation of an image.
+    """Size and orientation of an image."""
 
-    Attributes:
-        size: (width, height) in pixels as MMDetection loads the image: turned as EXIF says.
-        orientation: EXIF's, from 1 (as stored) to 8.
-    """
-
-    size: tuple[int, int]
-    orientation: int
+    size: tuple[int, int]  # width, height in pixels as MMDetection loads it: turned as EXIF says
+    orientation: int  # EXIF's, from 1 (as stored) to 8
 
     @property
     def shown(self) -> str:
@@ -39,9 +34,7 @@ def read_header(path: str, *, decode: bool = False) -> ImageHeader:
     Pillow refuses images above 179 megapixels, which OpenCV loads: call it within
     :func:`without_pixel_limit`.
 
-    Args:
-        path: A file on this machine.
-        decode: Decode the pixels too, which finds files that were cut off.
+    ``decode`` decodes the pixels too, which finds files that were cut off.
 
     Raises:
         FileNotFoundError: There is no such file.

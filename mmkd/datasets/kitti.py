@@ -85,16 +85,8 @@ class KITTIDataset(BaseDetDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Read the image size and the labels of every frame.
-
-        Returns:
-            MMDetection's record of each image.
-
-        Raises:
-            FileNotFoundError: The split file does not exist.
-            ValueError: Files are missing or wrong.
-        """
-        if not isfile(self.ann_file, backend_args=self.backend_args):
+        """Read the image size and the labels of every frame, as MMDetection's records."""
+        if not self._there(self.ann_file):
             raise UserFileNotFoundError(
                 f'ann_file={self.ann_file!r} does not exist: write the frames of the split into '
                 'it, one a line (docs/datasets.md says where the usual splits are).'
@@ -108,10 +100,7 @@ class KITTIDataset(BaseDetDataset):
     def filter_data(self) -> list[dict]:
         """Apply ``filter_cfg`` (``filter_empty_gt``, ``min_size``) outside ``test_mode``.
 
-        With ``filter_empty_gt`` a frame needs a box that is not ignored.
-
-        Raises:
-            ValueError: No frame is left.
+        With ``filter_empty_gt`` a frame needs a box that is not ignored. No frame left is an error.
         """
         cfg = {} if self.test_mode else self.filter_cfg or {}
         kept = [
@@ -135,10 +124,7 @@ class KITTIDataset(BaseDetDataset):
         image = os.path.join(self.data_prefix['img'], frame + self.img_suffix)
         labels = os.path.join(self.data_prefix['label'], f'{frame}.txt')
         needed = [image, labels] if self.with_labels else [image]
-        missing = [path for path in needed if not isfile(path, backend_args=self.backend_args)]
-        for path in missing:
-            findings.problem(path, 'no such file', 'add it or take its frame off the split')
-        if missing:
+        if findings.absent(needed, self._there, 'frame'):
             return None
         try:
             with get_local_path(image, backend_args=self.backend_args) as local:
@@ -148,6 +134,9 @@ class KITTIDataset(BaseDetDataset):
             return None
         instances = self._instances(labels, findings) if self.with_labels else []
         return dict(img_id=frame, img_path=image, width=width, height=height, instances=instances)
+
+    def _there(self, path: str) -> bool:
+        return isfile(path, backend_args=self.backend_args)
 
     def _instances(self, path: str, findings: Findings) -> list[dict]:
         try:
@@ -163,14 +152,12 @@ class KITTIDataset(BaseDetDataset):
 
     def _instance(self, thing: KITTIObject) -> dict:
         label, ignored = self._roles[thing.type]
+        kept = ('type', 'truncation', 'occlusion', 'height')
         return dict(
             bbox=list(thing.box),
             bbox_label=label,
             ignore_flag=int(ignored),
-            type=thing.type,
-            truncation=thing.truncation,
-            occlusion=thing.occlusion,
-            height=thing.height,
+            **{name: getattr(thing, name) for name in kept},
         )
 
 
@@ -178,23 +165,67 @@ def _roles(
     classes: Sequence[str], neighbours: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[int, bool]]:
     """Type -> (label, whether it is ignored)."""
-    unknown = [name for name in classes if name not in KITTI_TYPES or name == DONT_CARE]
+    objects = KITTI_TYPES[:-1]  # all but DontCare
+    unknown = [name for name in classes if name not in objects]
     if unknown:
         raise UserError(
-            f'classes={tuple(classes)}: {unknown} are no objects of KITTI; its types are '
-            f'{KITTI_TYPES[:-1]}.'
+            f'classes={tuple(classes)}: {unknown} are no objects of KITTI; its types are {objects}.'
         )
     for name in neighbours:
-        if name not in KITTI_TYPES or name == DONT_CARE:
-            raise UserError(
-                f'neighbours has {name!r}, no type of KITTI: its types are {KITTI_TYPES[:-1]}.'
-            )
+        if name not in objects:
+            raise UserError(f'neighbours has {name!r}, no type of KITTI: its types are {objects}.')
     roles = {DONT_CARE: (-1, True)}
     for label, name in enumerate(classes):
         for other in neighbours.get(name, ()):
             if other in classes:
                 continue  # a class of its own here
-            if other not in KITTI_TYPES or other == DONT_CARE:
+            if other not in objects:
                 raise UserError(f'neighbours[{name!r}]: {other!r} is not a type of KITTI.')
             roles[other] = (label, True)
     return {**roles, **{name: (label, False) for label, name in enumerate(classes)}}
+
+
+def kitti_to_coco(dataset: KITTIDataset) -> dict:
+    """The annotations of one split as COCO's dictionary.
+
+    What KITTI ignores becomes a crowd: COCO's evaluation compares a detection with a crowd by the
+    share of the detection's own area, as KITTI does with DontCare. A neighbour (Van) is a crowd of
+    its class; a DontCare region, which has no class, one of every class. Annotations keep ``type``,
+    ``truncation`` and ``occlusion``; COCO's metric does not read them, so its numbers are not those
+    of the benchmark.
+
+    Returns:
+        ``images`` (file names relative to the image folder), ``annotations`` (xywh pixels, float)
+        and ``categories`` (ids from 1).
+    """
+    categories = [dict(id=i, name=name) for i, name in enumerate(dataset.metainfo['classes'], 1)]
+    images: list[dict] = []
+    annotations: list[dict] = []
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        frame = info['img_id']
+        image_id = int(frame) if frame.isdigit() else index
+        sides = {side: info[side] for side in ('width', 'height')}
+        images.append(dict(id=image_id, file_name=os.path.basename(info['img_path']), **sides))
+        for instance in info['instances']:
+            annotations += _annotations(instance, image_id, len(categories), len(annotations))
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def _annotations(instance: dict, image_id: int, classes: int, written: int) -> list[dict]:
+    """One box's entries: one, or one a class for a DontCare region."""
+    x1, y1, x2, y2 = instance['bbox']
+    label = instance['bbox_label']
+    labels = range(classes) if label < 0 else [label]
+    return [
+        dict(
+            id=written + 1 + number,
+            image_id=image_id,
+            category_id=label + 1,
+            bbox=[x1, y1, x2 - x1, y2 - y1],
+            area=(x2 - x1) * (y2 - y1),
+            iscrowd=instance['ignore_flag'],
+            **{key: instance[key] for key in ('type', 'truncation', 'occlusion')},
+        )
+        for number, label in enumerate(labels)
+    ]

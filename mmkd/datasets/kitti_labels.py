@@ -6,17 +6,7 @@ from typing import NamedTuple
 from ..utils.errors import UserError
 from .reading import read_number, read_whole
 
-KITTI_TYPES = (
-    'Car',
-    'Van',
-    'Truck',
-    'Pedestrian',
-    'Person_sitting',
-    'Cyclist',
-    'Tram',
-    'Misc',
-    'DontCare',
-)
+KITTI_TYPES = tuple('Car Van Truck Pedestrian Person_sitting Cyclist Tram Misc DontCare'.split())
 """Every type that a label file may hold."""
 
 KITTI_NEIGHBOURS = {'Car': ('Van',), 'Pedestrian': ('Person_sitting',)}
@@ -26,19 +16,12 @@ _COLUMNS = 15
 
 
 class KITTIObject(NamedTuple):
-    """One line of a label file, the columns of the 2D benchmark.
+    """One line of a label file, the columns of the 2D benchmark."""
 
-    Attributes:
-        type: One of :data:`KITTI_TYPES`.
-        truncation: Share outside the image, in [0, 1]; -1 for DontCare.
-        occlusion: 0 fully visible, 1 partly, 2 largely occluded, 3 unknown; -1 for DontCare.
-        box: xyxy, 0-based float pixels; the width is ``x2 - x1``.
-    """
-
-    type: str
-    truncation: float
-    occlusion: int
-    box: tuple[float, float, float, float]
+    type: str  # one of KITTI_TYPES
+    truncation: float  # share outside the image, in [0, 1]; -1 for DontCare
+    occlusion: int  # 0 fully visible, 1 partly, 2 largely occluded, 3 unknown; -1 for DontCare
+    box: tuple[float, float, float, float]  # xyxy, 0-based float pixels; the width is x2 - x1
 
     @property
     def height(self) -> float:
@@ -47,10 +30,7 @@ class KITTIObject(NamedTuple):
 
 
 def parse_kitti_labels(text: str) -> Iterator[KITTIObject]:
-    """Objects of one label file.
-
-    Args:
-        text: Its content; blank lines are allowed.
+    """Objects of one label file, whose text may have blank lines.
 
     Raises:
         ValueError: A line that is not an object; the message names line and column.

@@ -16,9 +16,7 @@ LIMIT = 2**31
 def read_bytes(path: str | Path, backend_args: dict | None = None) -> bytes:
     """The content of a regular file: a pipe in its place would be waited for without end.
 
-    Args:
-        path: The file.
-        backend_args: Of MMEngine's file backend; None is the local disk.
+    ``backend_args`` are of MMEngine's file backend, here and below; None is the local disk.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -35,12 +33,7 @@ def read_bytes(path: str | Path, backend_args: dict | None = None) -> bytes:
 def read_text(
     path: str | Path, backend_args: dict | None = None, *, encoding: str = 'utf-8-sig'
 ) -> str:
-    """The text of a file; a byte order mark in front of it is left out.
-
-    Args:
-        path: The file.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-        encoding: ``'utf-8'`` keeps the mark.
+    """The text of a file; a byte order mark in front of it is left out, unless it is ``'utf-8'``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -53,30 +46,12 @@ def read_text(
 
 
 def read_lines(path: str | Path, backend_args: dict | None = None) -> list[str]:
-    """The lines of a text file that are not blank, without the blanks around them.
-
-    Args:
-        path: The file.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It cannot be opened, or is not text in UTF-8.
-    """
+    """The lines of a text file that are not blank, without the blanks around them."""
     return [line.strip() for line in read_text(path, backend_args).splitlines() if line.strip()]
 
 
 def read_json(path: str | Path, backend_args: dict | None = None) -> Any:
-    """The value of a JSON file. A byte order mark is refused, as every library of COCO does.
-
-    Args:
-        path: The file.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It cannot be opened, or is not JSON in UTF-8.
-    """
+    """The value of a JSON file. A byte order mark is refused, as every library of COCO does."""
     text = read_text(path, backend_args, encoding='utf-8')
     try:
         return json.loads(text)
@@ -85,15 +60,7 @@ def read_json(path: str | Path, backend_args: dict | None = None) -> Any:
 
 
 def read_number(text: str | None, place: str) -> float:
-    """The number that a text holds, below :data:`LIMIT` in size.
-
-    Args:
-        text: What an annotation holds; None where it holds nothing.
-        place: Where, the beginning of the message.
-
-    Raises:
-        ValueError: It is not such a number.
-    """
+    """The number that a text holds, below :data:`LIMIT` in size; ``place`` begins the message."""
     try:
         number = float(text or '')
     except ValueError:
@@ -104,15 +71,7 @@ def read_number(text: str | None, place: str) -> float:
 
 
 def read_whole(text: str | None, place: str) -> int:
-    """The whole number that a text holds; ``64.0`` is one.
-
-    Args:
-        text: What an annotation holds; None where it holds nothing.
-        place: Where, the beginning of the message.
-
-    Raises:
-        ValueError: It is not such a number.
-    """
+    """The whole number that a text holds; ``64.0`` is one."""
     number = read_number(text, place)
     if not number.is_integer():
         raise UserError(f'{place} is {_shown(text)}, not a whole number')

@@ -18,9 +18,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..settings import check_number
 from ..utils.errors import UserError, UserFileExistsError
+from ..utils.types import Entries
 from .reading import read_json
 from .shapes_drawing import GLYPHS, background, object_mask, paint
+from .voc_annotation import CORNERS, add_texts
 
 SHAPES_CLASSES = tuple(GLYPHS)
 MANIFEST = 'shapes.json'
@@ -38,55 +41,33 @@ _LEAST_VISIBLE = 0.2
 
 @dataclass(frozen=True)
 class ShapesConfig:
-    """What determines a set, byte for byte.
+    """What determines a set, byte for byte."""
 
-    Args:
-        train: Number of training images, >= 1.
-        val: Number of validation images, >= 1.
-        width: Of each image, in pixels, >= 64.
-        height: Of each image, in pixels, >= 64.
-        seed: >= 0.
-    """
-
-    train: int = 400
-    val: int = 100
-    width: int = 256
-    height: int = 192
-    seed: int = 0
+    train: int = 400  # number of training images, >= 1
+    val: int = 100  # number of validation images, >= 1
+    width: int = 256  # of each image, in pixels, >= 64
+    height: int = 192  # of each image, in pixels, >= 64
+    seed: int = 0  # >= 0
 
     def __post_init__(self) -> None:
-        least = dict(train=1, val=1, width=64, height=64, seed=0)
-        for name, low in least.items():
-            if getattr(self, name) < low:
-                raise UserError(f'{name} must be >= {low}, got {getattr(self, name)}.')
+        for name, low in dict(train=1, val=1, width=64, height=64, seed=0).items():
+            check_number(name, getattr(self, name), f'>= {low}', whole=True)
 
 
 @dataclass(frozen=True)
 class DrawnObject:
-    """One object of an image: its class, box and whether it is hard to see.
+    """One object of an image: its class, box and whether it is hard to see."""
 
-    Args:
-        name: One of ``SHAPES_CLASSES``.
-        box: (xmin, ymin, xmax, ymax) of the visible pixels, 1-based inclusive.
-        difficult: Mostly hidden, or tiny.
-        truncated: Part of it lies outside the image.
-    """
-
-    name: str
-    box: tuple[int, int, int, int]
-    difficult: bool
-    truncated: bool
+    name: str  # one of SHAPES_CLASSES
+    box: tuple[int, int, int, int]  # xmin, ymin, xmax, ymax of visible pixels, 1-based inclusive
+    difficult: bool  # mostly hidden, or tiny
+    truncated: bool  # part of it lies outside the image
 
 
 def render_shapes_image(
     split: str, index: int, config: ShapesConfig
 ) -> tuple[np.ndarray, list[DrawnObject]]:
-    """Draw one image.
-
-    Args:
-        split: ``'train'`` or ``'val'``.
-        index: Number of the image in its split, from 0.
-        config: Size and seed.
+    """Draw image number ``index`` of a split, ``'train'`` or ``'val'``.
 
     Returns:
         The image, (height, width, 3) uint8 BGR, and its labelled objects, 5 to 12 as a rule.
@@ -94,30 +75,24 @@ def render_shapes_image(
     rng = np.random.default_rng([config.seed, SPLITS.index(split), index])
     image = background(rng, config.height, config.width)
     owner = np.full(image.shape[:2], -1)
-    names: list[str] = []
-    full_sizes: list[int] = []
-    outside: list[bool] = []
+    drawn: list[tuple[str, int, bool]] = []  # class, pixels of the whole, whether cut off
     weights = _IMBALANCE ** np.arange(len(SHAPES_CLASSES))
     wanted = int(rng.integers(5, 13))
     for _ in range(4 * wanted):
-        if len(names) == wanted:
+        if len(drawn) == wanted:
             break
         name = str(rng.choice(SHAPES_CLASSES, p=weights / weights.sum()))
         mask, truncated = object_mask(name, rng, config.height, config.width)
-        if _is_sliver(mask) or _hides_too_much(owner, mask, full_sizes):
+        if _is_sliver(mask) or _hides_too_much(owner, mask, [size for _, size, _ in drawn]):
             continue
         paint(image, mask, name, rng)
-        owner[mask] = len(names)
-        names.append(name)
-        full_sizes.append(int(mask.sum()))
-        outside.append(truncated)
+        owner[mask] = len(drawn)
+        drawn.append((name, int(mask.sum()), truncated))
     noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(2, 9))
     image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    objects = [
-        _describe(name, owner == i, full_sizes[i], outside[i])
-        for i, name in enumerate(names)
-        if not _is_sliver(owner == i)
-    ]
+    visible = [owner == index for index in range(len(drawn))]
+    pairs = zip(visible, drawn, strict=True)
+    objects = [_describe(mask, *one) for mask, one in pairs if not _is_sliver(mask)]
     return image, objects
 
 
@@ -132,7 +107,7 @@ def _hides_too_much(owner: np.ndarray, mask: np.ndarray, full_sizes: list[int]) 
     return bool(np.any(left < _LEAST_VISIBLE * np.array(full_sizes)))
 
 
-def _describe(name: str, visible: np.ndarray, full_size: int, truncated: bool) -> DrawnObject:
+def _describe(visible: np.ndarray, name: str, full_size: int, truncated: bool) -> DrawnObject:
     """Box and flags of one object from its visible pixels, (height, width) bool."""
     ys, xs = np.nonzero(visible)
     # Zero-based inclusive extremes; VOC counts from 1.
@@ -158,15 +133,11 @@ def draw_shapes(
     Args:
         out_dir: Folder of the set.
         config: What to draw.
-        force: Replace another set of shapes that stands there.
+        force: Replace another set of shapes that stands there; nothing else is ever replaced.
         on_image: Called after each image, for a progress bar.
 
     Returns:
         Whether a set was drawn: False where it was there already.
-
-    Raises:
-        FileExistsError: ``out_dir`` holds something else, and ``force`` is not set, or what it
-            holds is not a set of shapes.
     """
     out_dir, config = Path(out_dir), config or ShapesConfig()
     if out_dir.exists() and any(out_dir.iterdir()):
@@ -186,11 +157,7 @@ def draw_shapes(
 def check_drawing(folder: str | Path) -> None:
     """Refuses a set of shapes that another version drew: its results could not be compared.
 
-    Args:
-        folder: Root of any data set; one that is not a set of shapes passes.
-
-    Raises:
-        ValueError: The set was drawn by another version; says how to draw it anew.
+    The root of any other data set passes.
     """
     manifest = Path(folder) / MANIFEST
     if not manifest.is_file():
@@ -217,27 +184,28 @@ def shapes_fingerprint(folder: str | Path) -> str:
 def _is_complete(folder: Path, config: ShapesConfig) -> bool:
     """Whether ``folder`` holds exactly the set of ``config``."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        return json.loads((folder / MANIFEST).read_text()) == _manifest(folder, config)
     except (OSError, ValueError):
         return False
-    if manifest.get('config') != asdict(config) or manifest.get('version') != _VERSION:
-        return False
-    return manifest.get('sha256') == shapes_fingerprint(folder)
+
+
+def _manifest(folder: Path, config: ShapesConfig) -> Entries:
+    told = dict(version=_VERSION, config=asdict(config), classes=list(SHAPES_CLASSES))
+    return {**told, 'sha256': shapes_fingerprint(folder)}
 
 
 def _check_replaceable(folder: Path, force: bool) -> None:
     foreign = sorted(set(os.listdir(folder)) - set(_LAYOUT))
     if foreign or not (folder / MANIFEST).is_file():
         what = f'also {foreign[0]!r}' if foreign else f'no {MANIFEST}'
-        raise UserFileExistsError(
-            f'out_dir={str(folder)!r} is not empty and no set of shapes (it holds {what}): '
-            'name another folder; --force does not delete foreign files.'
-        )
-    if not force:
-        raise UserFileExistsError(
-            f'out_dir={str(folder)!r} holds another or a changed set of shapes: name another '
-            'folder, or replace it with --force.'
-        )
+        problem = f'is not empty and no set of shapes (it holds {what})'
+        remedy = 'name another folder; --force does not delete foreign files'
+    elif not force:
+        problem = 'holds another or a changed set of shapes'
+        remedy = 'name another folder, or replace it with --force'
+    else:
+        return
+    raise UserFileExistsError(f'out_dir={str(folder)!r}', problem, remedy)
 
 
 def _write_set(folder: Path, config: ShapesConfig, on_image: Callable[[], None]) -> None:
@@ -253,12 +221,7 @@ def _write_set(folder: Path, config: ShapesConfig, on_image: Callable[[], None])
     ids['trainval'] = ids['train'] + ids['val']
     for split, names in ids.items():
         (folder / f'ImageSets/Main/{split}.txt').write_text('\n'.join(names) + '\n')
-    manifest = dict(
-        version=_VERSION,
-        config=asdict(config),
-        classes=SHAPES_CLASSES,
-        sha256=shapes_fingerprint(folder),
-    )
+    manifest = _manifest(folder, config)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n')
 
 
@@ -269,20 +232,15 @@ def _write_image(
     coded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
     (folder / f'JPEGImages/{image_id}.jpg').write_bytes(coded.tobytes())
     root = ET.Element('annotation')
-    _add(root, folder='JPEGImages', filename=f'{image_id}.jpg')
+    add_texts(root, folder='JPEGImages', filename=f'{image_id}.jpg')
     height, width, depth = image.shape
-    _add(ET.SubElement(root, 'size'), width=width, height=height, depth=depth)
-    _add(root, segmented=0)
+    add_texts(ET.SubElement(root, 'size'), width=width, height=height, depth=depth)
+    add_texts(root, segmented=0)
     for drawn in objects:
         entry = ET.SubElement(root, 'object')
-        _add(entry, name=drawn.name, pose='Unspecified')
-        _add(entry, truncated=int(drawn.truncated), difficult=int(drawn.difficult))
-        corners = zip(('xmin', 'ymin', 'xmax', 'ymax'), drawn.box, strict=True)
-        _add(ET.SubElement(entry, 'bndbox'), **dict(corners))
+        add_texts(entry, name=drawn.name, pose='Unspecified')
+        add_texts(entry, truncated=int(drawn.truncated), difficult=int(drawn.difficult))
+        corners = zip(CORNERS, drawn.box, strict=True)
+        add_texts(ET.SubElement(entry, 'bndbox'), **dict(corners))
     ET.indent(root)
     (folder / f'Annotations/{image_id}.xml').write_bytes(ET.tostring(root) + b'\n')
-
-
-def _add(parent: ET.Element, **texts: object) -> None:
-    for tag, text in texts.items():
-        ET.SubElement(parent, tag).text = str(text)

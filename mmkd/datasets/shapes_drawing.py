@@ -12,19 +12,10 @@ _STAR = [
     (0.5 + 0.5 * r * np.sin(np.pi * k / 5), 0.5 - 0.5 * r * np.cos(np.pi * k / 5))
     for k, r in enumerate([1.0, 0.42] * 5)
 ]
+_NEAR, _LOW, _HIGH, _FAR = 0.02, 0.34, 0.66, 0.98
 _CROSS = [
-    (0.34, 0.02),
-    (0.66, 0.02),
-    (0.66, 0.34),
-    (0.98, 0.34),
-    (0.98, 0.66),
-    (0.66, 0.66),
-    (0.66, 0.98),
-    (0.34, 0.98),
-    (0.34, 0.66),
-    (0.02, 0.66),
-    (0.02, 0.34),
-    (0.34, 0.34),
+    *((_LOW, _NEAR), (_HIGH, _NEAR), (_HIGH, _LOW), (_FAR, _LOW), (_FAR, _HIGH), (_HIGH, _HIGH)),
+    *((_HIGH, _FAR), (_LOW, _FAR), (_LOW, _HIGH), (_NEAR, _HIGH), (_NEAR, _LOW), (_LOW, _LOW)),
 ]
 _DISC = [(0.5 + 0.48 * np.cos(a), 0.5 + 0.48 * np.sin(a)) for a in np.arange(48) * np.pi / 24]
 

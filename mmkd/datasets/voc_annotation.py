@@ -12,35 +12,21 @@ CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
 class VOCObject(NamedTuple):
-    """One object.
-
-    Attributes:
-        name: Its class.
-        box: xmin, ymin, xmax, ymax: 1-based inclusive pixels; fractions are cut off, as MMDetection
-            does.
-        difficult: Whether it is marked so.
-    """
+    """One object; fractions of its box are cut off, as MMDetection does."""
 
     name: str
-    box: tuple[int, int, int, int]
+    box: tuple[int, int, int, int]  # xmin, ymin, xmax, ymax: 1-based inclusive pixels
     difficult: bool
 
 
 @dataclass
 class VOCAnnotation:
-    """What one file holds.
+    """What one file holds."""
 
-    Attributes:
-        size: (width, height) that it states, or None.
-        objects: Those that can be read.
-        ignored: How many were left out.
-        faults: What cannot be read, and why.
-    """
-
-    size: tuple[int, int] | None = None
-    objects: list[VOCObject] = field(default_factory=list)
-    ignored: int = 0
-    faults: list[str] = field(default_factory=list)
+    size: tuple[int, int] | None = None  # (width, height) that it states, or None
+    objects: list[VOCObject] = field(default_factory=list)  # those that can be read
+    ignored: int = 0  # how many were left out
+    faults: list[str] = field(default_factory=list)  # what cannot be read, and why
 
 
 def parse_voc(
@@ -48,10 +34,8 @@ def parse_voc(
 ) -> VOCAnnotation:
     """Reads an annotation.
 
-    Args:
-        content: Of the file, in the encoding that it names.
-        ignore: Classes whose objects are left out, whatever they hold.
-        names: What the file calls a class -> its name, where they differ.
+    ``content`` is in the encoding that it names; objects of the classes ``ignore`` are left out,
+    whatever they hold; ``names`` gives a class its name where the file calls it otherwise.
 
     Raises:
         ValueError: It is not XML.
@@ -76,6 +60,12 @@ def parse_voc(
         except ValueError as error:
             annotation.faults.append(str(error))
     return annotation
+
+
+def add_texts(parent: ET.Element, **texts: object) -> None:
+    """Writes elements that hold a text each."""
+    for tag, text in texts.items():
+        ET.SubElement(parent, tag).text = str(text)
 
 
 def _size(element: ET.Element | None) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ becomes ``[0, 9]``); :class:`mmkd.evaluation.VOCFolderMetric` measures them as s
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mmdet.datasets import XMLDataset
 from mmengine.fileio import exists, get_local_path, isfile
@@ -17,14 +17,13 @@ from mmengine.logging import print_log
 from mmkd.utils.types import Entries
 
 from ..registry import DATASETS
-from ..settings import check_keys
+from ..settings import check_choice, check_keys
 from ..utils.errors import UserError, UserFileNotFoundError
 from .findings import Findings
 from .images import read_header, without_pixel_limit
 from .reading import read_bytes, read_lines
 from .shapes import check_drawing
 from .voc_annotation import VOCAnnotation, VOCObject, parse_voc
-from .voc_checks import check_objects
 
 
 @DATASETS.register_module()
@@ -79,8 +78,8 @@ class VOCFolderDataset(XMLDataset):
         ignore_classes: Sequence[str] = (),
         **kwargs: object,
     ) -> None:
-        _check_option('bad_boxes', bad_boxes, ('raise', 'drop', 'clip'))
-        _check_option('empty_images', empty_images, ('raise', 'keep'))
+        check_choice('bad_boxes', bad_boxes, ('raise', 'drop', 'clip'))
+        check_choice('empty_images', empty_images, ('raise', 'keep'))
         if isinstance(ignore_classes, str):
             raise UserError(
                 f'ignore_classes must be a sequence of names, got the string {ignore_classes!r}; '
@@ -92,10 +91,8 @@ class VOCFolderDataset(XMLDataset):
                 "metainfo=dict(classes=('name', ...))."
             )
         check_keys('filter_cfg', kwargs.get('filter_cfg'), self.FILTER_KEYS)
-        self.img_suffix = img_suffix
-        self.bad_boxes = bad_boxes
-        self.empty_images = empty_images
-        self.ignore_classes = tuple(ignore_classes)
+        self.img_suffix, self.ignore_classes = img_suffix, tuple(ignore_classes)
+        self.bad_boxes, self.empty_images = bad_boxes, empty_images
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -105,15 +102,7 @@ class VOCFolderDataset(XMLDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Read and check every file of the split.
-
-        Returns:
-            MMDetection's record of each image; boxes are xyxy, 0-based, inclusive pixels.
-
-        Raises:
-            FileNotFoundError: The folder or the split file does not exist.
-            ValueError: Files break a rule, or ``bad_boxes`` took every box out.
-        """
+        """Read and check every file of the split; boxes become xyxy, 0-based, inclusive pixels."""
         if not exists(self.data_root, backend_args=self.backend_args):
             raise UserFileNotFoundError(
                 f'data_root={self.data_root!r} does not exist: correct the path or create the set '
@@ -154,10 +143,7 @@ class VOCFolderDataset(XMLDataset):
         root = self.sub_data_root
         image = os.path.join(root, self.img_subdir, image_id + self.img_suffix)
         annotation = os.path.join(root, self.ann_subdir, f'{image_id}.xml')
-        missing = [path for path in (image, annotation) if not self._there(path)]
-        for path in missing:
-            self._findings.problem(path, 'no such file', 'add it or take its id off the split')
-        if missing:
+        if self._findings.absent((image, annotation), self._there, 'id'):
             return None
         try:
             return self.parse_data_info(dict(img_id=image_id, img_path=image, xml_path=annotation))
@@ -168,25 +154,45 @@ class VOCFolderDataset(XMLDataset):
     def parse_data_info(self, img_info: dict) -> dict:
         """The record of one image; what its files get wrong is noted.
 
-        Args:
-            img_info: ``img_id``, ``img_path`` and ``xml_path``.
-
         Raises:
             ValueError: The annotation is not XML, or states no size and the image has none.
         """
         annotation = self._annotation(read_bytes(img_info['xml_path'], self.backend_args))
         width, height = size = self._size(annotation, img_info['img_path'])
-        objects = check_objects(
-            annotation,
-            path=img_info['xml_path'],
-            size=size,
-            classes=self.metainfo['classes'],
-            bad_boxes=self.bad_boxes,
-            empty_images=self.empty_images,
-            findings=self._findings,
-        )
+        objects = self._usable(annotation, img_info['xml_path'], size)
         instances = [self._instance(one) for one in objects]
         return dict(**img_info, width=width, height=height, instances=instances)
+
+    def _usable(
+        self, annotation: VOCAnnotation, path: str, size: tuple[int, int]
+    ) -> Iterator[VOCObject]:
+        """The objects to train on: bad ones left out or clipped where that was asked for."""
+        for unread in annotation.faults:
+            self._findings.problem(path, unread, 'correct it')
+        listed = annotation.objects or annotation.ignored or annotation.faults
+        if not listed and self.empty_images == 'raise':
+            remedy = "annotate it or set empty_images='keep'"
+            self._findings.problem(path, 'lists no object', remedy)
+        classes = tuple(self.metainfo['classes'])
+        for one in annotation.objects:
+            fault = _box_fault(one.box, size)
+            if one.name not in classes:
+                problem = f'class {one.name!r} is not among classes={classes}'
+                remedy = f"add it there or set ignore_classes=('{one.name}',)"
+                self._findings.problem(path, problem, remedy)
+            elif fault is None:
+                yield one
+            elif self.bad_boxes == 'raise':
+                problem = f'{one.name!r} box (xmin, ymin, xmax, ymax) = {one.box} {fault}'
+                remedy = "correct it or set bad_boxes='drop' or 'clip'"
+                self._findings.problem(path, problem, remedy)
+            else:
+                self._findings.dropped[path] += 1
+                limits = zip(one.box, size * 2, strict=True)
+                x1, y1, x2, y2 = (min(max(value, 1), limit) for value, limit in limits)
+                cut = one._replace(box=(x1, y1, x2, y2))
+                if self.bad_boxes == 'clip' and _box_fault(cut.box, size) is None:
+                    yield cut
 
     def _annotation(self, content: bytes) -> VOCAnnotation:
         """What one file holds, in VOC's convention."""
@@ -215,6 +221,16 @@ class VOCFolderDataset(XMLDataset):
         return isfile(path, backend_args=self.backend_args)
 
 
-def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UserError(f'{name} must be one of {allowed}, got {value!r}.')
+def _box_fault(box: Sequence[int], size: tuple[int, int]) -> str | None:
+    """What is wrong with a box, 1-based inclusive pixels, in an image of (width, height), or None.
+
+    A box one pixel wide has ``xmin == xmax`` here. MMDetection takes ``x2 - x1`` for the width when
+    it trains, so that such a box would have no area: it counts as degenerate.
+    """
+    x1, y1, x2, y2 = box
+    if x2 <= x1 or y2 <= y1:
+        return 'is degenerate (xmax <= xmin or ymax <= ymin)'
+    width, height = size
+    if x1 < 1 or y1 < 1 or x2 > width or y2 > height:
+        return f'is outside its image, x from 1 to {width} and y from 1 to {height}'
+    return None

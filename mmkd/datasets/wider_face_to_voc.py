@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..utils.errors import UserError, UserFileNotFoundError
+from .voc_annotation import add_texts
 from .writing import write_once
 
 Row = tuple[int, ...]
@@ -21,15 +22,11 @@ def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
     The file has an image, the number of its faces, and a line a face; an image without any has one
     line of zeros.
 
-    Args:
-        path: The file.
-
     Returns:
         ``'0--Parade/name.jpg'`` -> its rows.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is something else, or ends too early.
+        FileNotFoundError, ValueError: There is no such file, or it is something else.
     """
     if not Path(path).is_file():
         raise UserFileNotFoundError(
@@ -70,15 +67,12 @@ def wider_face_to_voc(
         faces: What :func:`read_wider_face_list` gives.
         root: Folder of ``WIDER_train`` and ``WIDER_val``.
         split: ``'train'`` or ``'val'``.
-        force: Replace files that exist with another content.
+        force: Replace files that exist with another content, which is an error otherwise.
         on_image: Called after each image, for a progress bar.
 
     Returns:
         Faces in the files and faces left out.
 
-    Raises:
-        FileNotFoundError: An image is missing.
-        FileExistsError: A file exists with another content and ``force`` is off.
     """
     base = Path(root) / f'WIDER_{split}'
     written = left_out = 0
@@ -101,17 +95,12 @@ def wider_face_to_voc(
 
 def _annotation(folder: str, size: tuple[int, int], rows: Sequence[Row]) -> ET.Element:
     root = ET.Element('annotation')
-    ET.SubElement(root, 'folder').text = folder
-    sides = ET.SubElement(root, 'size')
-    for name, side in zip(('width', 'height'), size, strict=True):
-        ET.SubElement(sides, name).text = str(side)
+    add_texts(root, folder=folder)
+    add_texts(ET.SubElement(root, 'size'), width=size[0], height=size[1])
     for x, y, width, height, *marks in rows:
         entry = ET.SubElement(root, 'object')
-        ET.SubElement(entry, 'name').text = 'face'
         invalid = len(marks) > _INVALID - 4 and marks[_INVALID - 4]
-        ET.SubElement(entry, 'difficult').text = str(int(bool(invalid)))
+        add_texts(entry, name='face', difficult=int(bool(invalid)))
         box = ET.SubElement(entry, 'bndbox')
-        corners = dict(xmin=x, ymin=y, xmax=x + width, ymax=y + height)
-        for name, value in corners.items():
-            ET.SubElement(box, name).text = str(value)
+        add_texts(box, xmin=x, ymin=y, xmax=x + width, ymax=y + height)
     return root

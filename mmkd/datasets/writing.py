@@ -19,16 +19,13 @@ def write_new(path: str | Path, content: str | bytes, *, force: bool = False) ->
     Args:
         path: File to write; its folder is created.
         content: The text, or bytes as they are.
-        force: Replace a file that exists.
-
-    Raises:
-        FileExistsError: The file exists and ``force`` is off.
+        force: Replace a file that exists; else it is an error.
     """
     path = Path(path)
     refuse_to_replace(path, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
-        file.write(content.encode('utf-8') if isinstance(content, str) else content)
+        file.write(_bytes(content))
 
 
 @contextmanager
@@ -36,9 +33,6 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that gets its name when it is whole; what an error leaves is removed.
 
     Until then it has a name that nobody can foresee, and so cannot have planted a link under.
-
-    Args:
-        path: The file; its folder exists.
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.part', delete=False) as file:
         part = Path(file.name)
@@ -56,17 +50,8 @@ def write_once(path: str | Path, content: str | bytes, *, force: bool = False) -
     """:func:`write_new`, which leaves a file alone that has the content already.
 
     So an interrupted command can be called again, and goes on where it stopped.
-
-    Args:
-        path: File to write; its folder is created.
-        content: The text, or bytes as they are.
-        force: Replace a file of another content.
-
-    Raises:
-        FileExistsError: The file exists with another content and ``force`` is off.
     """
-    path = Path(path)
-    data = content.encode('utf-8') if isinstance(content, str) else content
+    path, data = Path(path), _bytes(content)
     if not path.exists():
         write_new(path, data)
         return 'written'
@@ -81,14 +66,10 @@ def write_once(path: str | Path, content: str | bytes, *, force: bool = False) -
 
 
 def refuse_to_replace(path: str | Path, *, force: bool) -> None:
-    """Looks before the work is done whether its file can be written.
-
-    Args:
-        path: File to be written later.
-        force: Whether it may replace one.
-
-    Raises:
-        FileExistsError: The file exists and ``force`` is off.
-    """
+    """Looks before the work is done whether its file can be written; else it is an error."""
     if Path(path).exists() and not force:
         raise UserFileExistsError(f'{path} exists: name another file, or replace it with --force.')
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content

@@ -10,13 +10,14 @@ from mmkd.compat import printable
 from mmkd.utils.errors import UserError
 
 # What the system refuses, whoever asked: the code is not to blame.
-_REMEDIES = {
-    **dict.fromkeys(('EDQUOT', 'EFBIG', 'ENOSPC'), 'Free space, or write into another folder.'),
-    **dict.fromkeys(
-        ('EACCES', 'EIO', 'EISDIR', 'ENOTDIR', 'EPERM', 'EROFS'),
-        'See whether this can be read and written by you, or name another place.',
-    ),
-}
+_SPACE = dict.fromkeys(
+    (errno.EFBIG, errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC)),
+    'Free space, or write into another folder.',
+)
+_REMEDIES = _SPACE | dict.fromkeys(
+    (errno.EACCES, errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.EPERM, errno.EROFS),
+    'See whether this can be read and written by you, or name another place.',
+)
 USER_ERROR_STATUS, INTERRUPTED_STATUS = 2, 130
 
 
@@ -25,16 +26,12 @@ def run_readably(
 ) -> int:
     """Runs a command; a :class:`UserError` is printed without its traceback.
 
-    So are Ctrl-C and what the system refuses: no space, no permission.
-
-    Args:
-        main: The command.
-        interrupted: What to say at Ctrl-C.
+    So are Ctrl-C, with the words of ``interrupted``, and what the system refuses: no space, no
+    permission. Any other error passes through, so that Python prints its traceback.
 
     Returns:
-        Exit status: 0, or 2 where the user's input was wrong, as argparse has it, or 130 after
-        Ctrl-C, as shells have it. Any other error passes through, so that Python prints its
-        traceback and exits with status 1.
+        Exit status: 0, 2 where the user's input was wrong, as argparse has it, or 130 after Ctrl-C,
+        as shells have it.
     """
     try:
         main()
@@ -42,13 +39,12 @@ def run_readably(
         print(interrupted, file=sys.stderr, flush=True)
         return INTERRUPTED_STATUS
     except (UserError, OSError) as error:
-        if isinstance(error, UserError):
-            message = str(error)
-        elif _code(error) in _REMEDIES:
+        message = str(error)
+        if isinstance(error, OSError) and not isinstance(error, UserError):
+            if error.errno not in _REMEDIES:
+                raise
             where = f'{error.filename}: ' if error.filename else ''
-            message = f'{where}{error.strerror}. {_REMEDIES[_code(error)]}'
-        else:
-            raise
+            message = f'{where}{error.strerror}. {_REMEDIES[error.errno]}'
         print(f'error: {printable(message)}', file=sys.stderr, flush=True)
         return USER_ERROR_STATUS
     return 0
@@ -59,18 +55,11 @@ def writing_into(folder: str) -> Iterator[None]:
     """Names the folder in an error of the system that names no file, as a full disk's.
 
     A line of the log that finds no room is left out: logging would print a traceback for each.
-
-    Args:
-        folder: Where the command writes.
     """
     logging.raiseExceptions = False
     try:
         yield
     except OSError as error:
-        if _code(error) in _REMEDIES:
+        if error.errno in _REMEDIES:
             error.filename = error.filename or folder
         raise
-
-
-def _code(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, '')

@@ -14,17 +14,11 @@ MAX_DETS = (1, 10, 100)
 
 
 class Timing(NamedTuple):
-    """One backend's evaluation.
+    """One backend's evaluation."""
 
-    Attributes:
-        seconds: From dictionaries to curves.
-        cpu: Seconds of that in which the process computed; others share the machine.
-        curves: What it found.
-    """
-
-    seconds: float
-    cpu: float
-    curves: CocoCurves
+    seconds: float  # from dictionaries to curves
+    cpu: float  # seconds of that in which the process computed; others share the machine
+    curves: CocoCurves  # what it found
 
 
 def synthetic_coco(
@@ -32,12 +26,7 @@ def synthetic_coco(
 ) -> tuple[Entries, list[dict]]:
     """A truth and its detections: some near a box, some of the wrong class, the others anywhere.
 
-    Args:
-        images: Images of 640x480.
-        detections: Detections an image.
-        boxes: Boxes an image; COCO has 7.3 on average.
-        classes: Categories.
-        seed: The same seed gives the same.
+    Images are 640x480; ``boxes`` and ``detections`` are numbers an image (COCO has 7.3 boxes).
 
     Returns:
         COCO's dictionary, and the detections as COCO has them.
@@ -45,16 +34,11 @@ def synthetic_coco(
     rng = np.random.default_rng(seed)
     truth = _random_boxes(rng, images * boxes)
     labels = rng.integers(1, classes + 1, images * boxes)
+    sides = truth[:, 2] * truth[:, 3]
+    rows = zip(truth.tolist(), labels.tolist(), sides.tolist(), strict=True)
     annotations = [
-        dict(
-            id=index + 1,
-            image_id=index // boxes,
-            category_id=int(labels[index]),
-            bbox=box,
-            area=box[2] * box[3],
-            iscrowd=0,
-        )
-        for index, box in enumerate(truth.tolist())
+        dict(id=i + 1, image_id=i // boxes, category_id=name, bbox=box, area=area, iscrowd=0)
+        for i, (box, name, area) in enumerate(rows)
     ]
     found = []
     for image in range(images):
@@ -80,14 +64,7 @@ def time_backends(
     backends: Sequence[str],
     after: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Timing]:
-    """Evaluates the same detections by each backend, one after the other.
-
-    Args:
-        dataset: COCO's dictionary.
-        found: Detections.
-        backends: Names, see :data:`mmkd.evaluation.BACKENDS`.
-        after: Called with each name when it is done.
-    """
+    """Evaluates the same detections by each backend, one after the other; ``after`` hears which."""
     timings = {}
     for backend in backends:
         start, cpu = time.perf_counter(), time.process_time()
@@ -108,10 +85,8 @@ def time_backends(
 
 def largest_difference(first: CocoCurves, second: CocoCurves) -> float:
     """The largest difference in any precision or recall."""
-    return max(
-        float(np.abs(one - other).max())
-        for one, other in ((first.precision, second.precision), (first.recall, second.recall))
-    )
+    pairs = ((first.precision, second.precision), (first.recall, second.recall))
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
 
 
 def _random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:

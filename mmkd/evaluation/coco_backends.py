@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mmkd.utils.types import Setting
 
-from ..utils.errors import UserError, UserImportError
+from ..settings import check_choice
+from ..utils.errors import UserImportError
 
 BACKENDS = ('pycocotools', 'faster_coco_eval')
 
@@ -24,28 +25,18 @@ class CocoCurves(NamedTuple):
     """What COCO's protocol samples; -1 where there is nothing to find.
 
     I IoU thresholds, R = 101 recalls, K classes, A = 4 areas (:data:`AREAS`), M limits.
-
-    Attributes:
-        precision: (I, R, K, A, M).
-        recall: (I, K, A, M), the highest reached.
-        iou_thrs: (I,).
-        cat_ids: K category ids, in the order in which they were given.
-        max_dets: M numbers of detections an image, ascending.
     """
 
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    iou_thrs: NDArray[np.float64]
-    cat_ids: tuple[Any, ...]
-    max_dets: tuple[int, ...]
+    precision: NDArray[np.float64]  # (I, R, K, A, M)
+    recall: NDArray[np.float64]  # (I, K, A, M), the highest reached
+    iou_thrs: NDArray[np.float64]  # (I,)
+    cat_ids: tuple[Any, ...]  # k category ids, in the order in which they were given
+    max_dets: tuple[int, ...]  # m numbers of detections an image, ascending
 
     def ap(self, iou: float | None = None, area: str = 'all', category: Any = None) -> float:
-        """Mean precision at the highest limit, or -1 where there is nothing to find.
+        """Mean precision at the highest limit, of one threshold and category id, or of all.
 
-        Args:
-            iou: One threshold; None averages over all.
-            area: One of :data:`AREAS`.
-            category: One category id; None averages over all.
+        -1 where there is nothing to find; ``area`` is one of :data:`AREAS`.
         """
         taken = self.precision[..., AREAS.index(area), -1]
         if iou is not None:
@@ -55,12 +46,7 @@ class CocoCurves(NamedTuple):
         return _mean(taken)
 
     def ar(self, limit: int, area: str = 'all') -> float:
-        """Mean over IoU thresholds and classes of the recall reached, or -1.
-
-        Args:
-            limit: One of ``max_dets``.
-            area: One of :data:`AREAS`.
-        """
+        """Mean over IoU thresholds and classes of the recall reached, or -1."""
         return _mean(self.recall[..., AREAS.index(area), self.max_dets.index(limit)])
 
 
@@ -68,11 +54,9 @@ def check_backend(backend: str) -> None:
     """Refuses a name that is none of :data:`BACKENDS`, or whose library is not installed.
 
     Raises:
-        ValueError: There is no such backend.
-        ImportError: Its library is missing.
+        ValueError, ImportError: There is no such backend, or its library is missing.
     """
-    if backend not in BACKENDS:
-        raise UserError(f'backend must be one of {BACKENDS}, got {backend!r}.')
+    check_choice('backend', backend, BACKENDS)
     if importlib.util.find_spec(backend) is None:
         package = backend.replace('_', '-')
         raise UserImportError(
@@ -143,13 +127,12 @@ def coco_curves(
 def _classes(backend: str) -> tuple[Any, Any]:
     """The library's annotation and evaluation classes; imported when asked for."""
     if backend == 'faster_coco_eval':
-        from faster_coco_eval import COCO, COCOeval_faster
-
-        return COCO, COCOeval_faster
-    from pycocotools.coco import COCO as PyCOCO
-    from pycocotools.cocoeval import COCOeval
-
-    return PyCOCO, COCOeval
+        library: Any = importlib.import_module(backend)
+        return library.COCO, library.COCOeval_faster
+    return (
+        importlib.import_module('pycocotools.coco').COCO,
+        importlib.import_module('pycocotools.cocoeval').COCOeval,
+    )
 
 
 def counted_truth(dataset: Setting) -> Iterator[tuple[Setting, bool]]:
@@ -159,9 +142,6 @@ def counted_truth(dataset: Setting) -> Iterator[tuple[Setting, bool]]:
     ``ignore`` counts as a crowd: neither finding it nor missing it is an error. A box that covers
     nothing of its image, which no detector can find and the libraries judge differently, is left
     out.
-
-    Args:
-        dataset: COCO's dictionary.
     """
     images = {image['id']: image for image in dataset['images']}
     for one in dataset.get('annotations', ()):

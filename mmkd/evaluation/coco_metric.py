@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_flag, check_number
 from ..utils.coco_classes import compare_classes
 from ..utils.errors import UserError
-from .classes import ChecksClasses
+from .base import ChecksClasses, log_table, xyxy
 from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves, counted_truth
 from .functional import proposal_recalls
-from .tables import table_text
 
 METRIC_NAMES = ('bbox', 'proposal', 'proposal_fast')
 
@@ -62,12 +61,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
     ) -> None:
         check_backend(backend)
         names = [metric] if isinstance(metric, str) else list(metric)
-        for name in names:
-            if name not in METRIC_NAMES:
-                raise UserError(
-                    f"metric must be of {METRIC_NAMES}, got {name!r}; for masks use MMDetection's "
-                    'CocoMetric.'
-                )
+        if unknown := [name for name in names if name not in METRIC_NAMES]:
+            problem = f'must be of {METRIC_NAMES}, got {unknown[0]!r}'
+            raise UserError('metric', f"{problem}; for masks use MMDetection's CocoMetric")
         _check_limits('max_dets', max_dets, 'three ascending numbers', 3)
         if 'proposal_nums' in kwargs:
             _check_limits('proposal_nums', kwargs['proposal_nums'], 'ascending numbers')
@@ -84,10 +80,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             )
         for option in ('metric_items', 'use_mp_eval'):
             if kwargs.get(option):
-                raise UserError(
-                    f'{option} is not supported: every number is logged, and the fast backend '
-                    "needs no processes. Take it out, or use MMDetection's CocoMetric."
-                )
+                why = 'every number is logged, and the fast backend needs no processes'
+                remedy = "Take it out, or use MMDetection's CocoMetric"
+                raise UserError(f'{option} is not supported: {why}. {remedy}.')
         self._coco_api: Any
         self.cat_ids: Any
         self.img_ids: Any
@@ -95,11 +90,7 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         self.backend, self.max_dets = backend, tuple(max_dets)
 
     def check_classes(self, classes: tuple[str, ...]) -> None:
-        """Every class is one category of ``ann_file``, where one is given.
-
-        Raises:
-            UserError: One is none, or two, or the order is another: see :func:`compare_classes`.
-        """
+        """See :func:`compare_classes`, where ``ann_file`` is given."""
         if self._coco_api is None:
             return
         names = [category['name'] for category in self._coco_api.dataset['categories']]
@@ -130,11 +121,7 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
 
     def _choose_images(self, seen: Sequence[Any]) -> None:
-        """Evaluates the images that were predicted on.
-
-        Raises:
-            ValueError: The truth has no such image.
-        """
+        """Evaluates the images that were predicted on; all must be in the truth."""
         known = self._coco_api.imgs
         unknown = [img_id for img_id in seen if img_id not in known]
         if unknown:
@@ -174,7 +161,7 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             row += [curves.ap(area=area, category=cat_id) for area in AREAS[1:]]
             table.add_row(name, *(f'{value:.3f}' if value >= 0 else '-' for value in row))
             numbers[f'{name}_precision'] = row[0]
-        MMLogger.get_current_instance().info(table_text(table))
+        log_table(table)
         return numbers
 
     def _proposal(self, predictions: Sequence[dict]) -> dict[str, float]:
@@ -190,17 +177,14 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         for one, crowd in counted_truth(self._coco_api.dataset):
             if not crowd and one['image_id'] in boxes and one['category_id'] in self.cat_ids:
                 boxes[one['image_id']].append(one['bbox'])
-        truths = [_corners(boxes[img_id]) for img_id in self.img_ids]
+        truths = [xyxy(boxes[img_id]) for img_id in self.img_ids]
         proposals = [
             np.asarray(one['bboxes'][np.argsort(-one['scores'])], np.float64) for one in predictions
         ]
-        recalls = proposal_recalls(
-            truths, proposals, self.proposal_nums, np.atleast_1d(self.iou_thrs)
-        )
-        return {
-            f'AR@{limit}': float(recall)
-            for limit, recall in zip(self.proposal_nums, recalls.mean(axis=1), strict=True)
-        }
+        thresholds = np.atleast_1d(self.iou_thrs)
+        recalls = proposal_recalls(truths, proposals, self.proposal_nums, thresholds)
+        names = [f'AR@{limit}' for limit in self.proposal_nums]
+        return dict(zip(names, recalls.mean(axis=1).tolist(), strict=True))
 
     def _curves(
         self, predictions: Sequence[dict], max_dets: Sequence[int], use_cats: bool = True
@@ -227,16 +211,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
         ]
 
 
-def _corners(boxes: Sequence[Sequence[float]]) -> np.ndarray:
-    """(G, 4) xywh -> xyxy."""
-    table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    return np.hstack([table[:, :2], table[:, :2] + table[:, 2:]])
-
-
 def _check_limits(name: str, limits: Any, needed: str, count: int | None = None) -> None:
     """Numbers of detections, ascending."""
     listed = list(limits) if isinstance(limits, (list, tuple)) else []
-    whole = all(isinstance(limit, int) and limit >= 1 for limit in listed)
-    ascending = whole and listed == sorted(set(listed))
-    if not listed or not ascending or (count is not None and len(listed) != count):
+    whole = listed and all(isinstance(limit, int) and limit >= 1 for limit in listed)
+    if not whole or listed != sorted(set(listed)) or len(listed) != (count or len(listed)):
         raise UserError(f'{name} must be {needed}, got {limits!r}.')

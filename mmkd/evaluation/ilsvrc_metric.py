@@ -46,40 +46,20 @@ class ILSVRCDETMetric(VOCFolderMetric):
 
     def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:
         classes = tuple(self.dataset_meta['classes'])
-        matched = np.concatenate(
-            [
-                self._match(annotation, found)
-                for annotation, found in zip(annotations, detections, strict=True)
-            ]
-        )
+        pairs = zip(annotations, detections, strict=True)
+        matched = np.concatenate([self._match(annotation, found) for annotation, found in pairs])
         matched = matched[np.argsort(-matched[:, 2], kind='stable')]
-        totals = np.bincount(
-            np.concatenate([annotation['labels'] for annotation in annotations]),
-            minlength=len(classes),
-        )
+        truth = np.concatenate([annotation['labels'] for annotation in annotations])
+        totals = np.bincount(truth, minlength=len(classes))
         per_class = []
-        for label in range(len(classes)):
+        for label, total in enumerate(totals.tolist()):
             mine = matched[matched[:, 3] == label]
-            hits = np.cumsum(mine[:, 0])
-            counted = np.cumsum(1 - mine[:, 1])
-            recall = hits / max(totals[label], 1)
-            precision = hits / np.maximum(counted, 1)
-            per_class.append(
-                dict(
-                    num_gts=int(totals[label]),
-                    num_dets=len(mine),
-                    recall=recall,
-                    precision=precision,
-                    ap=average_precision(recall, precision, self.eval_mode),
-                )
-            )
-        present = [found['ap'] for found in per_class if found['num_gts']]
-        print_map_summary(
-            float(np.mean(present or [0.0])),
-            per_class,
-            classes,
-            logger=MMLogger.get_current_instance(),
-        )
+            hits, counted = np.cumsum(mine[:, 0]), np.cumsum(1 - mine[:, 1])
+            found = dict(recall=hits / max(total, 1), precision=hits / np.maximum(counted, 1))
+            ap = average_precision(found['recall'], found['precision'], self.eval_mode)
+            per_class.append(dict(**found, num_gts=total, num_dets=len(mine), ap=ap))
+        mean = float(np.mean([one['ap'] for one in per_class if one['num_gts']] or [0.0]))
+        print_map_summary(mean, per_class, classes, logger=MMLogger.get_current_instance())
         return per_class
 
     def _match(self, annotation: dict, found: list[np.ndarray]) -> np.ndarray:
@@ -90,13 +70,9 @@ class ILSVRCDETMetric(VOCFolderMetric):
         detections = np.concatenate(found).astype(np.float64)
         detected = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
         boxes = boxes.astype(np.float64)
+        thresholds = tolerant_thresholds(boxes, self.tolerance, self.iou_thr)
+        found_boxes, scores = detections[:, :4], detections[:, 4]
         hit, excused = match_objects(
-            boxes,
-            labels,
-            tolerant_thresholds(boxes, self.tolerance, self.iou_thr),
-            counted,
-            detections[:, :4],
-            detected,
-            detections[:, 4],
+            boxes, labels, thresholds, counted, found_boxes, detected, scores
         )
         return np.column_stack([hit, excused, detections[:, 4], detected])

@@ -1,19 +1,18 @@
 """Average precision of the KITTI object benchmark."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
 from rich.table import Table
 
-from mmkd.utils.types import Setting
+from mmkd.utils.types import Entries, Setting
 
 from ..registry import METRICS
 from ..settings import check_number, nearest
 from ..utils.errors import UserError
-from .arrays import to_numpy
-from .classes import ChecksClasses
+from .base import ChecksClasses, detections_of, log_table
 from .functional import (
     DIFFICULTIES,
     MIN_OVERLAP,
@@ -21,11 +20,12 @@ from .functional import (
     kitti_average_precision,
     kitti_precision,
 )
-from .functional.kitti import RECALL_STEPS
-from .tables import table_text
+from .functional.kitti import POINTS, RECALL_STEPS
 
-POINTS = (11, 40)
-_NEEDED = ('bbox', 'bbox_label', 'ignore_flag', 'truncation', 'occlusion')
+_NEEDED: dict[str, type] = dict(
+    bbox=float, bbox_label=int, ignore_flag=bool, truncation=float, occlusion=int
+)
+"""Columns of a frame, in the order of its fields."""
 
 
 @METRICS.register_module()
@@ -48,8 +48,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
     Args:
         points: Rule of the headline ``mAP``: 11, as papers reported until 2019, or 40.
         min_overlap: IoU that a hit of each class must exceed; names not given are the benchmark's.
-        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
-        prefix: Replaces ``kitti`` in the names.
+        **kwargs: Arguments of MMEngine's ``BaseMetric`` (``prefix``, ``collect_device``).
 
     Raises:
         ValueError: ``points`` or ``min_overlap`` has no such value; or, once the classes are known,
@@ -63,10 +62,9 @@ class KITTIMetric(ChecksClasses, BaseMetric):
         *,
         points: int = 11,
         min_overlap: Mapping[str, float] | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(**kwargs)
         if points not in POINTS:
             raise UserError(f'points must be 11 or 40, got {points!r}.')
         if min_overlap is not None and not isinstance(min_overlap, Mapping):
@@ -82,11 +80,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
         return ('instances',)
 
     def check_classes(self, classes: tuple[str, ...]) -> None:
-        """``min_overlap`` names classes, and each class has an overlap.
-
-        Raises:
-            ValueError: It does not.
-        """
+        """``min_overlap`` names classes, and each class has an overlap."""
         unknown = [name for name in self._given if name not in (*classes, *MIN_OVERLAP)]
         if unknown:
             near = nearest(unknown[0], classes)
@@ -113,7 +107,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
                     "KITTIMetric needs the annotations: add 'instances' to meta_keys of "
                     'PackDetInputs in the test pipeline.'
                 )
-            self.results.append(_frame(sample['instances'], sample['pred_instances']))
+            self.results.append(_frame(sample['instances'], detections_of(sample)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
@@ -131,7 +125,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
                 table.add_row(name, level.name, f'{boxes}{few}', *shown)
                 if few:
                     table.caption = '* fewer than 41 boxes: the benchmark samples an AP below 1'
-        MMLogger.get_current_instance().info(table_text(table))
+        log_table(table)
         return self._summary(found)
 
     def _summary(self, found: Mapping[tuple[str, str], Mapping[int, float]]) -> dict[str, float]:
@@ -151,7 +145,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
         return {'mAP': means[f'mAP_{self.points}'], **means, **single}
 
 
-def _frame(instances: Sequence[dict], predicted: dict) -> KITTIFrame:
+def _frame(instances: Sequence[Entries], found: Sequence[np.ndarray]) -> KITTIFrame:
     """One image as arrays."""
     for instance in instances:
         missing = [key for key in _NEEDED if key not in instance]
@@ -160,17 +154,12 @@ def _frame(instances: Sequence[dict], predicted: dict) -> KITTIFrame:
                 f'KITTIMetric needs {missing} of every instance, as mmkd.KITTIDataset gives them; '
                 f'got {sorted(instance)}.'
             )
-    columns = {key: [instance[key] for instance in instances] for key in _NEEDED}
-    return KITTIFrame(
-        boxes=np.asarray(columns['bbox'], dtype=np.float64).reshape(-1, 4),
-        labels=np.asarray(columns['bbox_label'], dtype=np.int64),
-        neighbour=np.asarray(columns['ignore_flag'], dtype=bool),
-        truncation=np.asarray(columns['truncation'], dtype=np.float64),
-        occlusion=np.asarray(columns['occlusion'], dtype=np.int64),
-        detections=to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4),
-        scores=to_numpy(predicted['scores']).astype(np.float64),
-        detected=to_numpy(predicted['labels']).astype(np.int64),
-    )
+    columns: dict[str, np.ndarray] = {
+        key: np.asarray([instance[key] for instance in instances], dtype=kind)
+        for key, kind in _NEEDED.items()
+    }
+    boxes = columns.pop('bbox').reshape(-1, 4)
+    return KITTIFrame(boxes, *columns.values(), *found)
 
 
 def _mean(values: Sequence[float]) -> float:

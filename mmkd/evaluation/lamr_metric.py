@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
+from mmengine.logging import print_log
 from rich.table import Table
 
 from mmkd.utils.types import Entries, Setting
@@ -16,10 +16,8 @@ from mmkd.utils.types import Entries, Setting
 from ..registry import METRICS
 from ..settings import check_number
 from ..utils.errors import UserError, UserFileNotFoundError
-from .arrays import to_numpy
-from .classes import ChecksClasses
+from .base import ChecksClasses, detections_of, log_table, xyxy
 from .functional import SUBSETS, PedestrianFrame, Subset, log_average_miss_rate
-from .tables import table_text
 
 
 @METRICS.register_module()
@@ -49,8 +47,7 @@ class LAMRMetric(ChecksClasses, BaseMetric):
         bounds: xyxy pixels; pedestrians not wholly inside are ignored. None: no bounds.
         aspect_ratio: Width over height that boxes and detections are brought to; None: as they are.
         expand: Detections lower than the lowest height over this are left out, >= 1.
-        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
-        prefix: Replaces ``pedestrian`` in the names.
+        **kwargs: Arguments of MMEngine's ``BaseMetric`` (``prefix``, ``collect_device``).
 
     Raises:
         ValueError: An option has no such value, the file has no such category, or, once the classes
@@ -70,29 +67,25 @@ class LAMRMetric(ChecksClasses, BaseMetric):
         bounds: Sequence[float] | None = None,
         aspect_ratio: float | None = None,
         expand: float = 1.25,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(**kwargs)
         check_number('min_overlap', min_overlap, '(0, 1]')
         check_number('expand', expand, '>= 1')
         if aspect_ratio is not None:
             check_number('aspect_ratio', aspect_ratio, '> 0')
-        _check_bounds(bounds)
+        if bounds is not None and not _are_four_numbers(bounds):
+            needed = 'must be four numbers (x1, y1, x2, y2) or None'
+            raise UserError('bounds', f'{needed}, got {bounds!r}')
         self.subsets = _subsets(subsets)
-        self.category = category
         self.rules: Entries = dict(
             min_overlap=min_overlap, bounds=bounds, aspect_ratio=aspect_ratio, expand=expand
         )
-        self.ann_file = ann_file
+        self.ann_file, self.category = ann_file, category
         self.truth = _read(ann_file, category)
 
     def check_classes(self, classes: tuple[str, ...]) -> None:
-        """``category`` is one of them.
-
-        Raises:
-            ValueError: It is not.
-        """
+        """``category`` is one of them."""
         if self.category not in classes:
             raise UserError(
                 f'category={self.category!r} is not among classes={classes}: set category to one.'
@@ -111,28 +104,18 @@ class LAMRMetric(ChecksClasses, BaseMetric):
                     f'{self.ann_file} has no image {sample["img_id"]}: the metric and the data set '
                     'must read one file.'
                 )
-            predicted = sample['pred_instances']
-            of_category = to_numpy(predicted['labels']) == classes.index(self.category)
-            boxes, candidate, visible = self.truth[sample['img_id']]
-            self.results.append(
-                PedestrianFrame(
-                    boxes=boxes,
-                    candidate=candidate,
-                    visible=visible,
-                    detections=to_numpy(predicted['bboxes'])
-                    .astype(float)
-                    .reshape(-1, 4)[of_category],
-                    scores=to_numpy(predicted['scores']).astype(float)[of_category],
-                )
-            )
+            boxes, scores, labels = detections_of(sample)
+            chosen = labels == classes.index(self.category)
+            truth = self.truth[sample['img_id']]
+            self.results.append(PedestrianFrame(*truth, boxes[chosen], scores[chosen]))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
-        logger = MMLogger.get_current_instance()
         if len(results) < len(self.truth):
-            logger.warning(
+            text = (
                 f'{len(results)} of the {len(self.truth)} images of {self.ann_file} were evaluated.'
             )
+            print_log(text, logger='current', level=30)
         table = Table('subset', 'pedestrians', 'miss rate', 'at 0.01', 'at 0.1', 'at 1')
         found = {}
         for name, subset in self.subsets.items():
@@ -142,7 +125,7 @@ class LAMRMetric(ChecksClasses, BaseMetric):
                 found[f'LAMR_{name}'] = curve.log_average
                 shown = [f'{v:.4f}' for v in (curve.log_average, *curve.miss_rate[[0, 4, 8]])]
             table.add_row(name, str(curve.pedestrians), *shown)
-        logger.info(table_text(table))
+        log_table(table)
         return found
 
 
@@ -171,12 +154,9 @@ class CaltechMetric(LAMRMetric):
         super().__init__(bounds=bounds, aspect_ratio=aspect_ratio, **kwargs)
 
 
-def _check_bounds(bounds: Any) -> None:
-    if bounds is None:
-        return
-    four = isinstance(bounds, Sequence) and not isinstance(bounds, str) and len(bounds) == 4
-    if not four or not all(isinstance(one, (int, float)) for one in bounds):
-        raise UserError(f'bounds must be four numbers (x1, y1, x2, y2) or None, got {bounds!r}.')
+def _are_four_numbers(value: Any) -> bool:
+    listed = isinstance(value, (list, tuple)) and len(value) == 4
+    return listed and all(isinstance(one, (int, float)) for one in value)
 
 
 def _subsets(chosen: Sequence[str] | Mapping[str, Sequence[float]]) -> dict[str, Subset]:
@@ -186,12 +166,11 @@ def _subsets(chosen: Sequence[str] | Mapping[str, Sequence[float]]) -> dict[str,
         raise UserError(f'subsets is empty: name some of {list(SUBSETS)}.')
     if isinstance(chosen, Mapping):
         for name, limits in chosen.items():
-            listed = isinstance(limits, (list, tuple))
-            numbers = listed and all(isinstance(one, (int, float)) for one in limits)
-            if not numbers or len(limits) != 4:
+            if not _are_four_numbers(limits):
+                shown = tuple(limits) if isinstance(limits, list) else limits
                 raise UserError(
                     f'subsets[{name!r}] must be (min_height, max_height, min_visible, '
-                    f'max_visible), got {tuple(limits) if listed else limits!r}.'
+                    f'max_visible), got {shown!r}.'
                 )
         return {name: Subset(*map(float, limits)) for name, limits in chosen.items()}
     unknown = [name for name in chosen if name not in SUBSETS]
@@ -210,9 +189,8 @@ def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarra
     try:
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
     except ValueError as error:
-        raise UserError(
-            f'ann_file={ann_file!r} is not valid JSON ({error}): write it anew.'
-        ) from None
+        remedy = 'write it anew'
+        raise UserError(f'ann_file={ann_file!r}', f'is not valid JSON ({error})', remedy) from None
     if not isinstance(content, dict) or not {'images', 'annotations', 'categories'} <= set(content):
         raise UserError(
             f'ann_file={ann_file!r} is not a COCO file: see tools/check_dataset.py {ann_file}.'
@@ -234,8 +212,7 @@ def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarra
 
 
 def _arrays(entries: list[dict], category: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    boxes = np.array([entry['bbox'] for entry in entries], float).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
+    boxes = xyxy([entry['bbox'] for entry in entries])
     candidate = [
         entry['label'] == category
         if 'label' in entry

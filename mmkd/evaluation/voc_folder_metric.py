@@ -1,6 +1,7 @@
 """Pascal VOC's average precision for any list of classes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmdet.evaluation.functional import average_precision, eval_map
@@ -8,9 +9,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from ..registry import METRICS
-from ..settings import check_number
-from ..utils.errors import UserError
-from .arrays import to_numpy
+from ..settings import check_choice, check_number
+from .base import to_numpy
 
 # The devkit's rule of VOC 2010 and later, and that of VOC 2007.
 EVAL_MODES = ('area', '11points')
@@ -35,8 +35,7 @@ class VOCFolderMetric(BaseMetric):
         iou_thr: IoU from which a detection is a hit, in (0, 1].
         eval_mode: Rule of the headline ``mAP``: ``'area'`` under the interpolated precision-recall
             curve (VOC 2010 on) or ``'11points'`` of recall (VOC 2007).
-        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
-        prefix: Replaces ``pascal_voc`` in the names.
+        **kwargs: Arguments of MMEngine's ``BaseMetric`` (``prefix``, ``collect_device``).
 
     Raises:
         ValueError: ``iou_thr`` or ``eval_mode`` has no such value.
@@ -49,25 +48,21 @@ class VOCFolderMetric(BaseMetric):
         *,
         iou_thr: float = 0.5,
         eval_mode: str = 'area',
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(**kwargs)
         check_number('iou_thr', iou_thr, '(0, 1]')
-        if eval_mode not in EVAL_MODES:
-            raise UserError(f'eval_mode must be one of {EVAL_MODES}, got {eval_mode!r}.')
+        check_choice('eval_mode', eval_mode, EVAL_MODES)
         self.iou_thr, self.eval_mode = iou_thr, eval_mode
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of one batch; ``data_batch`` is not read."""
         for sample in data_samples:
-            truth, ignored = sample['gt_instances'], sample['ignored_instances']
-            annotation = dict(
-                bboxes=to_numpy(truth['bboxes']),
-                labels=to_numpy(truth['labels']),
-                bboxes_ignore=to_numpy(ignored['bboxes']),
-                labels_ignore=to_numpy(ignored['labels']),
-            )
+            annotation = {
+                key + suffix: to_numpy(sample[instances][key])
+                for instances, suffix in (('gt_instances', ''), ('ignored_instances', '_ignore'))
+                for key in ('bboxes', 'labels')
+            }
             self.results.append((annotation, self._by_class(sample['pred_instances'])))
 
     def _by_class(self, predicted: dict) -> list[np.ndarray]:
@@ -81,13 +76,11 @@ class VOCFolderMetric(BaseMetric):
         annotations, detections = zip(*results, strict=True)
         classes = tuple(self.dataset_meta['classes'])
         per_class = self._curves(annotations, detections)
-        present = [i for i, found in enumerate(per_class) if found['num_gts'] > 0]
         average = {
             mode: {
-                classes[i]: float(
-                    average_precision(per_class[i]['recall'], per_class[i]['precision'], mode)
-                )
-                for i in present
+                name: float(average_precision(found['recall'], found['precision'], mode))
+                for name, found in zip(classes, per_class, strict=True)
+                if found['num_gts'] > 0
             }
             for mode in EVAL_MODES
         }

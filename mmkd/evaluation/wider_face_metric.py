@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
+from mmengine.logging import print_log
 from rich.table import Table
 
 from mmkd.utils.types import Setting
@@ -13,10 +14,8 @@ from mmkd.utils.types import Setting
 from ..registry import METRICS
 from ..settings import check_number
 from ..utils.errors import UserError
-from .arrays import to_numpy
-from .classes import ChecksClasses
+from .base import ChecksClasses, detections_of, log_table
 from .functional import area_under_curve, match_faces, wider_face_curve
-from .tables import table_text
 from .wider_face_truth import DIFFICULTIES, read_wider_face_truth
 
 FACE = 'face'
@@ -43,8 +42,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         ground_truth: Folder of ``wider_face_val.mat``, ``wider_easy_val.mat``,
             ``wider_medium_val.mat`` and ``wider_hard_val.mat``.
         min_overlap: IoU from which on a detection is a hit, in (0, 1]; 0.5 in the benchmark.
-        collect_device: Where ranks gather their results, ``'cpu'`` or ``'gpu'``.
-        prefix: Replaces ``wider_face`` in the names.
+        **kwargs: Arguments of MMEngine's ``BaseMetric`` (``prefix``, ``collect_device``).
 
     Raises:
         ValueError: ``min_overlap`` is out of range, or no class is called face.
@@ -58,13 +56,11 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         *,
         ground_truth: str | None = None,
         min_overlap: float = 0.5,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(**kwargs)
         check_number('min_overlap', min_overlap, '(0, 1]')
-        self.min_overlap = min_overlap
-        self.ground_truth = ground_truth
+        self.min_overlap, self.ground_truth = min_overlap, ground_truth
         self.truth = None if ground_truth is None else read_wider_face_truth(ground_truth)
 
     @classmethod
@@ -73,11 +69,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         return () if config.get('ground_truth') else ('instances',)
 
     def check_classes(self, classes: tuple[str, ...]) -> None:
-        """One of them is the face.
-
-        Raises:
-            ValueError: None is.
-        """
+        """One of them is the face."""
         if FACE not in classes:
             raise UserError(f'WIDERFaceMetric needs a class {FACE!r}, got classes={classes}.')
 
@@ -92,20 +84,19 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
         for sample in data_samples:
             name = Path(sample['img_path']).stem
             faces, counted = self._faces(name, sample)
-            predicted = sample['pred_instances']
-            is_face = to_numpy(predicted['labels']) == classes.index(FACE)
-            boxes = to_numpy(predicted['bboxes']).astype(np.float64).reshape(-1, 4)[is_face]
-            scores = to_numpy(predicted['scores']).astype(np.float64)[is_face]
-            matches = match_faces(faces, boxes, scores, self.min_overlap)
+            boxes, scores, labels = detections_of(sample)
+            is_face = labels == classes.index(FACE)
+            matches = match_faces(faces, boxes[is_face], scores[is_face], self.min_overlap)
             self.results.append((name, matches, counted))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
-        logger = MMLogger.get_current_instance()
         if self.truth is not None and len(results) < len(self.truth):
-            logger.warning(
+            print_log(
                 f'{len(results)} of the {len(self.truth)} images of {self.ground_truth} were '
-                'evaluated: these are not the numbers of the benchmark.'
+                'evaluated: these are not the numbers of the benchmark.',
+                logger='current',
+                level=30,
             )
         table = Table('difficulty', 'faces', 'AP')
         images = [matches for _, matches, _ in results]
@@ -116,7 +107,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
             if faces:
                 found[f'AP_{level}'] = average
             table.add_row(level, str(faces), f'{average:.4f}' if faces else '-')
-        logger.info(table_text(table))
+        log_table(table)
         return found
 
     def _faces(self, name: str, sample: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from ..utils.errors import UserError, UserFileNotFoundError
+from .base import xyxy
 
 DIFFICULTIES = ('easy', 'medium', 'hard')
 _FACES = 'wider_face_val.mat'
@@ -15,15 +16,10 @@ _FACES = 'wider_face_val.mat'
 
 @dataclass(frozen=True)
 class FaceTruth:
-    """One image's faces.
+    """One image's faces."""
 
-    Attributes:
-        boxes: (G, 4) xyxy pixels of every face, in the order of the file.
-        counted: (G,) for each difficulty, the faces that count; the others are ignored.
-    """
-
-    boxes: np.ndarray
-    counted: Mapping[str, np.ndarray]
+    boxes: np.ndarray  # (G, 4) xyxy pixels of every face, in the order of the file
+    counted: Mapping[str, np.ndarray]  # (G,) for each difficulty: the others are ignored
 
 
 def read_wider_face_truth(folder: str | Path) -> dict[str, FaceTruth]:
@@ -32,15 +28,11 @@ def read_wider_face_truth(folder: str | Path) -> dict[str, FaceTruth]:
     They are part of the benchmark's evaluation code (``eval_tools/ground_truth``). Hard includes
     medium, and medium easy.
 
-    Args:
-        folder: Where the four files are.
-
     Returns:
         Truth by the image's file name without suffix.
 
     Raises:
-        FileNotFoundError: One of the four is missing.
-        ValueError: A list names a face that its image does not have.
+        FileNotFoundError, ValueError: One is missing, or names a face that its image lacks.
     """
     folder = Path(folder)
     names = [_FACES, *(f'wider_{level}_val.mat' for level in DIFFICULTIES)]
@@ -55,19 +47,13 @@ def read_wider_face_truth(folder: str | Path) -> dict[str, FaceTruth]:
     truth = {}
     for event, files in enumerate(content['file_list'][:, 0]):
         for index, file in enumerate(files[:, 0]):
-            boxes = _xyxy(content['face_bbx_list'][event, 0][index, 0])
+            boxes = xyxy(content['face_bbx_list'][event, 0][index, 0])
             kept = {level: lists[level][event, 0][index, 0] for level in DIFFICULTIES}
             name = str(file[0])
             truth[name] = FaceTruth(
                 boxes, {level: _flags(rows, boxes, name) for level, rows in kept.items()}
             )
     return truth
-
-
-def _xyxy(boxes: np.ndarray) -> np.ndarray:
-    """Boxes xywh -> xyxy, float."""
-    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
 def _flags(rows: np.ndarray, boxes: np.ndarray, name: str) -> np.ndarray:

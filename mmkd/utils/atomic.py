@@ -63,16 +63,12 @@ def _remove_left_behind(folder: Path, own: str) -> None:
 
 def _flush_folder(folder: Path) -> None:
     """Makes the move itself survive a power cut, where the system lets a folder be opened."""
-    try:
+    with suppress(OSError):  # Windows opens no folders, some network file systems flush none
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems cannot flush one
-        pass
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @register_backend(ATOMIC_BACKEND, force=True)

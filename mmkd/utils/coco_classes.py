@@ -6,17 +6,16 @@ from itertools import zip_longest
 from ..settings import nearest
 from .errors import UserError
 
+Mismatch = tuple[int, str | None, str | None]
 
-def first_mismatch(
-    classes: Sequence[str], categories: Sequence[str]
-) -> tuple[int, str | None, str | None] | None:
+
+def first_mismatch(classes: Sequence[str], categories: Sequence[str]) -> Mismatch | None:
     """(label, its name among the classes, among the categories) of the first that differ.
 
     Categories that are not among the classes are left out, as CocoDataset does.
     """
-    taken = [name for name in categories if name in classes]
-    pairs = enumerate(zip_longest(classes, taken))
-    return next(((label, *pair) for label, pair in pairs if pair[0] != pair[1]), None)
+    pairs = zip_longest(classes, [name for name in categories if name in classes])
+    return next(((label, *pair) for label, pair in enumerate(pairs) if pair[0] != pair[1]), None)
 
 
 def compare_classes(
@@ -24,17 +23,9 @@ def compare_classes(
 ) -> None:
     """Refuses classes that the categories of a COCO file would give other labels.
 
-    Args:
-        setting: Where the classes are set.
-        classes: Names, by label.
-        file: The file, and what names it.
-        names: Of its categories, in their order.
-        numbered: Whether the reader numbers by the file; else a category named twice is all that
-            counts.
-
-    Raises:
-        UserError: A class is no category of the file or the name of two, or the order differs;
-            names the setting, the lists and the remedy.
+    ``setting`` says where the classes are set, ``file`` which file has the categories ``names`` and
+    what names it. Where the reader does not number by the file (``numbered``), a category named
+    twice is all that counts.
     """
     found = first_mismatch(classes, names)
     if found is None:
@@ -42,11 +33,8 @@ def compare_classes(
     twice = next((name for name in classes if names.count(name) > 1), None)
     if twice is not None:
         both = ' and '.join(f'categories[{i}]' for i, name in enumerate(names) if name == twice)
-        raise UserError(
-            f'{file}: {both}',
-            f'are both called {twice!r}, and each would have a label of its own',
-            'rename or remove the one without boxes',
-        )
+        problem = f'are both called {twice!r}, and each would have a label of its own'
+        raise UserError(f'{file}: {both}', problem, 'rename or remove the one without boxes')
     if not numbered:
         return
     missing = [name for name in classes if name not in names]

@@ -1,7 +1,6 @@
 """Walks through nested configs: the one place that knows how data sets are wrapped."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from mmengine.config import Config
 
@@ -10,13 +9,10 @@ from mmkd.utils.types import Dataset, Setting
 Placed = Iterator[tuple[str, Setting]]
 
 
-def configs_in(setting: Any, place: str, keys: Sequence[str] | None = ()) -> Placed:
+def configs_in(setting: object, place: str, keys: Sequence[str] | None = ()) -> Placed:
     """(path, config) of a config, or of those in lists of lists; then of those below ``keys``.
 
-    Args:
-        setting: Whatever a config holds there.
-        place: Its path.
-        keys: Keys whose values are walked through as well, None for every key.
+    ``place`` is the path of ``setting``; None in place of keys walks through every key.
     """
     if isinstance(setting, Mapping):
         yield place, setting
@@ -36,3 +32,8 @@ def datasets_of(cfg: Config | Setting, split: str) -> Placed:
     """:func:`dataset_configs` of the data loader of ``'train'``, ``'val'`` or ``'test'``."""
     loader = cfg.get(f'{split}_dataloader') or {}
     return dataset_configs(loader.get('dataset'), f'{split}_dataloader.dataset')
+
+
+def is_remote(config: Setting, file: str = '') -> bool:
+    """Whether a data set or metric reads from another storage than the local disk."""
+    return bool(config.get('backend_args') or config.get('file_client_args')) or '://' in file

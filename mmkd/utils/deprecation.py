@@ -10,22 +10,14 @@ from mmkd.utils.types import Entries
 
 @cache
 def warn_renamed(old: str, new: str) -> None:
-    """Says once in a process that a name has changed.
-
-    Args:
-        old: The name that was used.
-        new: The one to use.
-    """
+    """Says once in a process that a name has changed."""
     warnings.warn(f'{old} is now {new}; the old name goes in 0.2.', FutureWarning, stacklevel=4)
 
 
 def renamed_in(module: str, names: Entries, new_names: dict[str, str]) -> Callable:
     """A module's ``__getattr__`` that answers for old names.
 
-    Args:
-        module: Its ``__name__``.
-        names: Its ``globals()``.
-        new_names: Old name to the one to use.
+    ``module`` is its ``__name__``, ``names`` its ``globals()``; ``new_names`` gives the one to use.
     """
 
     def answer(name: str) -> Any:

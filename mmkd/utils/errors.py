@@ -8,19 +8,10 @@ outside refuses. Any other error keeps its traceback.
 class UserError(ValueError):
     """What a user set, gave or stored cannot be used.
 
-    ``str()`` is one message: ``SETTING PROBLEM: REMEDY.`` The type can be built from that message
-    alone, as MMEngine does and torch with what a worker of a data loader raised; of torch's text,
-    which is the worker's whole traceback, the message is kept.
-
-    Args:
-        setting: The setting or file and its value; without a problem the whole message.
-        problem: What is wrong with it.
-        remedy: What to do.
-
-    Attributes:
-        setting: As given, ``''`` in an error built from a message.
-        problem: As given, or the message.
-        remedy: As given.
+    ``str()`` is one message: ``SETTING PROBLEM: REMEDY.``, whose parts are attributes; without a
+    problem ``setting`` is the whole message. The type can be built from that message alone, as
+    MMEngine does and torch with what a worker of a data loader raised; of torch's text, which is
+    the worker's whole traceback, the message is kept.
     """
 
     def __init__(self, setting: str, problem: str = '', remedy: str = '') -> None:

@@ -19,12 +19,8 @@ _PATIENCE = 10.0
 def hold(file: Path, patience: float = 0.0) -> FileLock | None:
     """Takes a lock for this process, until it is released or the process ends, however it ends.
 
-    Args:
-        file: What is locked; made with its folder, and left there.
-        patience: Seconds to wait where another process has it.
-
-    Returns:
-        The lock, or None where another process has it.
+    The file is made with its folder, and left there. None where another process has it and keeps
+    it for ``patience`` seconds.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
@@ -39,12 +35,7 @@ def hold(file: Path, patience: float = 0.0) -> FileLock | None:
 def only_training(work_dir: str, launcher: str) -> Iterator[None]:
     """Refuses a second training in a folder; of several processes of one the first asks.
 
-    Args:
-        work_dir: The folder.
-        launcher: What started the processes of this training, ``'none'`` for one alone.
-
-    Raises:
-        ValueError: Another training writes into it.
+    ``launcher`` started the processes of this training, ``'none'`` for one alone.
     """
     if os.environ.get(_RANKS.get(launcher, ''), '0') != '0':
         yield

@@ -6,11 +6,7 @@ import subprocess
 
 
 def end_process(process: subprocess.Popen) -> None:
-    """Ends a process that leads a session of its own, and what belongs to that session.
-
-    Args:
-        process: Started with ``start_new_session=True``.
-    """
+    """Ends a process started with ``start_new_session=True``, and what belongs to its session."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return

@@ -13,14 +13,9 @@ Record = TypeVar('Record')
 
 
 def read_record(file: Path, kind: type[Record]) -> Record | None:
-    """Reads what :func:`write_record` wrote.
+    """Reads what :func:`write_record` wrote; None where there is no such file.
 
-    Args:
-        file: To read.
-        kind: A dataclass; its annotations say which types the file must hold.
-
-    Returns:
-        The record, or None where there is no such file.
+    The annotations of ``kind``, a dataclass, say which types the file must hold.
 
     Raises:
         ValueError: It holds something else. Nothing is known then of what lies beside it, so

@@ -86,7 +86,7 @@ def test_images_without_annotation_are_refused_or_left_out_with_a_count(folder, 
     (dict(metainfo=dict(classes=('unicorn',))), r"classes has \['unicorn'\], none of the 200"),
     (dict(filter_cfg=dict(empty=True)), 'filter_cfg.empty=True: filter_cfg has no key'),
     (dict(img_suffix='.png'), "img_suffix='.png' is fixed by the layout of ILSVRC: take it out"),
-    (dict(unannotated='drop'), "unannotated must be 'raise' or 'skip', got 'drop'"),
+    (dict(unannotated='drop'), r"unannotated must be one of \['raise', 'skip'\], got 'drop'"),
 ])  # fmt: skip
 def test_options_are_checked(folder, options, complaint):
     with pytest.raises(ValueError, match=complaint):

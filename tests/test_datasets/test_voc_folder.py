@@ -197,7 +197,7 @@ def test_no_image_left_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     'option, part',
     [
-        (dict(bad_boxes='skip'), "bad_boxes must be one of ('raise', 'drop', 'clip'), got 'skip'"),
+        (dict(bad_boxes='skip'), "bad_boxes must be one of ['raise', 'drop', 'clip'], got 'skip'"),
         (dict(empty_images='drop'), 'empty_images'),
         (dict(ignore_classes='cow'), "write ('cow',)"),
         (dict(filter_cfg=dict(min_sze=3)), "filter_cfg.min_sze=3: filter_cfg has no key 'min_"),

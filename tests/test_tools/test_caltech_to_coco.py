@@ -29,7 +29,7 @@ def test_sets_that_are_no_range_are_refused(tool, capsys, sets):
 
 
 @pytest.mark.parametrize('option, message', [
-    (('--skip', '30'), 'have no frame'), (('--min-visible', '65'), 'min_visible must be in'),
+    (('--skip', '30'), 'have no frame'), (('--min-visible', '65'), 'min_visible must lie in'),
 ])  # fmt: skip
 def test_nothing_is_written_of_no_frame_or_a_wrong_share(tool, tmp_path, capsys, option, message):
     write_vbb(tmp_path / 'annotations/set06/V000.vbb', ['person'], [[], []])

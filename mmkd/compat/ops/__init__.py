@@ -16,24 +16,16 @@ from types import ModuleType
 from typing import NoReturn
 
 from . import attention, boxes, convolution, focal, pooling
-from .errors import missing
+from .kernels import missing
 
 EXTENSION = 'mmcv._ext'
 
-_NAMES = {
-    boxes: ('nms', 'softnms', 'nms_match', 'bbox_overlaps'),
-    pooling: ('roi_align_forward', 'roi_align_backward', 'roi_pool_forward', 'roi_pool_backward'),
-    convolution: (
-        'deform_conv_forward',
-        'deform_conv_backward_input',
-        'deform_conv_backward_parameters',
-        'modulated_deform_conv_forward',
-        'modulated_deform_conv_backward',
-    ),
-    focal: ('sigmoid_focal_loss_forward', 'sigmoid_focal_loss_backward'),
-    attention: ('ms_deform_attn_forward', 'ms_deform_attn_backward'),
+OPERATIONS = {
+    name: value
+    for module in (attention, boxes, convolution, focal, pooling)
+    for name, value in vars(module).items()
+    if getattr(value, '__module__', '') == module.__name__ and not name.startswith('_')
 }
-OPERATIONS = {name: getattr(module, name) for module, names in _NAMES.items() for name in names}
 
 
 class TorchvisionExtension(ModuleType):

@@ -27,27 +27,19 @@ def ms_deform_attn_forward(
 
 def ms_deform_attn_backward(
     value: Tensor,
-    value_spatial_shapes: Tensor,
-    value_level_start_index: Tensor,
-    sampling_locations: Tensor,
-    attention_weights: Tensor,
+    shapes: Tensor,
+    starts: Tensor,
+    locations: Tensor,
+    weights: Tensor,
     grad_output: Tensor,
-    grad_value: Tensor,
-    grad_sampling_loc: Tensor,
-    grad_attn_weight: Tensor,
+    *grads: Tensor,
     im2col_step: int,
 ) -> None:
-    """Gradients by value, locations and weights, into the three tensors that mmcv passes."""
-    inputs = [t.detach().requires_grad_() for t in (value, sampling_locations, attention_weights)]
+    """Gradients by value, locations and weights, into the three tensors of ``grads``."""
+    inputs = [t.detach().requires_grad_() for t in (value, locations, weights)]
     with torch.enable_grad():
         output = ms_deform_attn_forward(
-            inputs[0],
-            value_spatial_shapes,
-            value_level_start_index,
-            inputs[1],
-            inputs[2],
-            im2col_step,
+            inputs[0], shapes, starts, inputs[1], inputs[2], im2col_step
         )
-    grads = torch.autograd.grad(output, inputs, grad_output)
-    for target, grad in zip((grad_value, grad_sampling_loc, grad_attn_weight), grads, strict=True):
+    for target, grad in zip(grads, torch.autograd.grad(output, inputs, grad_output), strict=True):
         target.copy_(grad)

@@ -5,49 +5,23 @@ cell, G offset groups; masks are (N, G * KH * KW, H', W'). mmcv's buffers (``col
 ``ones``) and ``im2col_step`` concern its own memory and change no value.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from .precision import single
+from .kernels import single
+
+# mmcv's names of stride, padding, dilation and groups, in torchvision's order.
+_PLAIN = 'dH dW padH padW dilationH dilationW group deformable_group'.split()
+_MODULATED = 'stride_h stride_w pad_h pad_w dilation_h dilation_w group deformable_group'.split()
 
 
 def deform_conv_forward(
-    input: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    output: Tensor,
-    columns: Tensor,
-    ones: Tensor,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    im2col_step: int,
+    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, *buffers: Tensor, **sizes: int
 ) -> None:
     """Deformable convolution without mask or bias (Dai et al., 2017) into ``output``."""
-    output.copy_(
-        torch.ops.torchvision.deform_conv2d(
-            single(input),
-            single(weight),
-            single(offset),
-            *_no_mask_no_bias(input, weight),
-            dH,
-            dW,
-            padH,
-            padW,
-            dilationH,
-            dilationW,
-            group,
-            deformable_group,
-            False,
-        )
-    )
+    output.copy_(_forward(input, weight, offset, None, None, sizes))
 
 
 def deform_conv_backward_input(
@@ -58,35 +32,10 @@ def deform_conv_backward_input(
     grad_offset: Tensor,
     weight: Tensor,
     columns: Tensor,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    im2col_step: int,
+    **sizes: int,
 ) -> None:
     """Gradients of input and offset; torchvision's kernel computes the weight's as well."""
-    grads = torch.ops.torchvision._deform_conv2d_backward(
-        single(grad_output),
-        single(input),
-        single(weight),
-        single(offset),
-        *_no_mask_no_bias(input, weight),
-        dH,
-        dW,
-        padH,
-        padW,
-        dilationH,
-        dilationW,
-        group,
-        deformable_group,
-        False,
-    )
+    grads = _backward(grad_output, input, weight, offset, None, None, sizes)
     grad_input.copy_(grads[0])
     grad_offset.copy_(grads[2])
 
@@ -96,38 +45,12 @@ def deform_conv_backward_parameters(
     offset: Tensor,
     grad_output: Tensor,
     grad_weight: Tensor,
-    columns: Tensor,
-    ones: Tensor,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
+    *buffers: Tensor,
     scale: float,
-    im2col_step: int,
+    **sizes: int,
 ) -> None:
     """Adds ``scale`` times the gradient of the weight to ``grad_weight``, as mmcv does."""
-    grads = torch.ops.torchvision._deform_conv2d_backward(
-        single(grad_output),
-        single(input),
-        single(grad_weight),
-        single(offset),
-        *_no_mask_no_bias(input, grad_weight),
-        dH,
-        dW,
-        padH,
-        padW,
-        dilationH,
-        dilationW,
-        group,
-        deformable_group,
-        False,
-    )
+    grads = _backward(grad_output, input, grad_weight, offset, None, None, sizes)
     grad_weight.add_(grads[1], alpha=scale)
 
 
@@ -140,37 +63,12 @@ def modulated_deform_conv_forward(
     mask: Tensor,
     output: Tensor,
     columns: Tensor,
-    kernel_h: int,
-    kernel_w: int,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    group: int,
-    deformable_group: int,
+    *,
     with_bias: bool,
+    **sizes: int,
 ) -> None:
     """Deformable convolution with modulation masks (Zhu et al., 2019) into ``output``."""
-    output.copy_(
-        torch.ops.torchvision.deform_conv2d(
-            single(input),
-            single(weight),
-            single(offset),
-            single(mask),
-            single(bias) if with_bias else _no_bias(input, weight),
-            stride_h,
-            stride_w,
-            pad_h,
-            pad_w,
-            dilation_h,
-            dilation_w,
-            group,
-            deformable_group,
-            True,
-        )
-    )
+    output.copy_(_forward(input, weight, offset, mask, bias if with_bias else None, sizes))
 
 
 def modulated_deform_conv_backward(
@@ -181,54 +79,44 @@ def modulated_deform_conv_backward(
     offset: Tensor,
     mask: Tensor,
     columns: Tensor,
-    grad_input: Tensor,
-    grad_weight: Tensor,
-    grad_bias: Tensor,
-    grad_offset: Tensor,
-    grad_mask: Tensor,
-    grad_output: Tensor,
-    kernel_h: int,
-    kernel_w: int,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    group: int,
-    deformable_group: int,
+    *grads: Tensor,
     with_bias: bool,
+    **sizes: int,
 ) -> None:
-    """All gradients of the modulated convolution, into the tensors that mmcv passes."""
-    grads = torch.ops.torchvision._deform_conv2d_backward(
-        single(grad_output),
-        single(input),
+    """Gradients of input, weight, bias, offset and mask into ``grads``; the output's is last."""
+    *targets, grad_output = grads
+    given = bias if with_bias else None
+    found = _backward(grad_output, input, weight, offset, mask, given, sizes)
+    for target, index in zip(targets, (0, 1, 4, 2, 3), strict=True):
+        if index < 4 or with_bias:
+            target.copy_(found[index])
+
+
+def _forward(*forward: Any) -> Tensor:
+    return torch.ops.torchvision.deform_conv2d(*_arguments(*forward))
+
+
+def _backward(grad_output: Tensor, *forward: Any) -> tuple[Tensor, ...]:
+    """Gradients of input, weight, offset, mask and bias."""
+    return torch.ops.torchvision._deform_conv2d_backward(single(grad_output), *_arguments(*forward))
+
+
+def _arguments(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    sizes: dict[str, int],
+) -> tuple[Tensor | int, ...]:
+    """What torchvision's kernels take; without a mask an empty one, without a bias one of 0."""
+    input = single(input)
+    return (
+        input,
         single(weight),
         single(offset),
-        single(mask),
-        single(bias) if with_bias else _no_bias(input, weight),
-        stride_h,
-        stride_w,
-        pad_h,
-        pad_w,
-        dilation_h,
-        dilation_w,
-        group,
-        deformable_group,
-        True,
+        input.new_zeros(len(input), 1) if mask is None else single(mask),
+        input.new_zeros(len(weight)) if bias is None else single(bias),
+        *(sizes[name] for name in (_PLAIN if mask is None else _MODULATED)),
+        mask is not None,
     )
-    targets = [grad_input, grad_weight, grad_offset, grad_mask]
-    for target, grad in zip(targets, grads, strict=False):
-        target.copy_(grad)
-    if with_bias:
-        grad_bias.copy_(grads[4])
-
-
-def _no_bias(input: Tensor, weight: Tensor) -> Tensor:
-    """A bias that adds nothing: torchvision's kernel takes no other way to leave it out."""
-    return single(input).new_zeros(weight.shape[0])
-
-
-def _no_mask_no_bias(input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The empty mask of ``use_mask=False``, and a zero bias."""
-    return single(input).new_zeros(input.shape[0], 1), _no_bias(input, weight)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import torchvision.ops as tv_ops
 from torch import Tensor
 
-from .precision import single
+from .kernels import single
 
 
 def sigmoid_focal_loss_forward(

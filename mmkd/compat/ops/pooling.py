@@ -7,10 +7,11 @@ P x Q. mmcv passes the result tensors in and they are overwritten.
 import torch
 from torch import Tensor
 
-from .errors import missing
-from .precision import single
+from .kernels import missing, single
 
 _AVERAGE = 1  # mmcv's pool_mode; 0 is the maximum
+_ALIGN = ('spatial_scale', 'aligned_height', 'aligned_width', 'sampling_ratio', 'aligned')
+_POOL = ('spatial_scale', 'pooled_height', 'pooled_width')
 
 
 def roi_align_forward(
@@ -19,12 +20,9 @@ def roi_align_forward(
     output: Tensor,
     argmax_y: Tensor,
     argmax_x: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
+    *,
     pool_mode: int,
-    aligned: bool,
+    **sizes: float,
 ) -> None:
     """(N, C, H, W), (R, 5) -> ``output`` (R, C, P, Q), the mean of bilinear samples.
 
@@ -35,13 +33,7 @@ def roi_align_forward(
         raise missing("roi_align with pool_mode='max'")
     output.copy_(
         torch.ops.torchvision.roi_align(
-            single(input),
-            single(rois),
-            spatial_scale,
-            aligned_height,
-            aligned_width,
-            sampling_ratio,
-            aligned,
+            single(input), single(rois), *(sizes[name] for name in _ALIGN)
         )
     )
 
@@ -52,36 +44,19 @@ def roi_align_backward(
     argmax_y: Tensor,
     argmax_x: Tensor,
     grad_input: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
+    **sizes: float,
 ) -> None:
     """(R, C, P, Q) -> ``grad_input`` (N, C, H, W)."""
+    scale, height, width, *sampling = (sizes[name] for name in _ALIGN)
     grad_input.copy_(
         torch.ops.torchvision._roi_align_backward(
-            single(grad_output),
-            single(rois),
-            spatial_scale,
-            aligned_height,
-            aligned_width,
-            *grad_input.shape,
-            sampling_ratio,
-            aligned,
+            single(grad_output), single(rois), scale, height, width, *grad_input.shape, *sampling
         )
     )
 
 
 def roi_pool_forward(
-    input: Tensor,
-    rois: Tensor,
-    output: Tensor,
-    argmax: Tensor,
-    pooled_height: int,
-    pooled_width: int,
-    spatial_scale: float,
+    input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor, **sizes: float
 ) -> None:
     """(N, C, H, W), (R, 5) -> maxima ``output`` (R, C, P, Q) and their places ``argmax``.
 
@@ -89,20 +64,14 @@ def roi_pool_forward(
     not, so the two agree where RoIs fall on cell borders and differ by a cell elsewhere.
     """
     pooled, places = torch.ops.torchvision.roi_pool(
-        single(input), single(rois), spatial_scale, pooled_height, pooled_width
+        single(input), single(rois), *(sizes[name] for name in _POOL)
     )
     output.copy_(pooled)
     argmax.copy_(places)
 
 
 def roi_pool_backward(
-    grad_output: Tensor,
-    rois: Tensor,
-    argmax: Tensor,
-    grad_input: Tensor,
-    pooled_height: int,
-    pooled_width: int,
-    spatial_scale: float,
+    grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor, **sizes: float
 ) -> None:
     """(R, C, P, Q) -> ``grad_input`` (N, C, H, W): each gradient goes to its maximum."""
     grad_input.copy_(
@@ -110,9 +79,7 @@ def roi_pool_backward(
             single(grad_output).contiguous(),
             single(rois),
             argmax,
-            spatial_scale,
-            pooled_height,
-            pooled_width,
+            *(sizes[name] for name in _POOL),
             *grad_input.shape,
         )
     )

@@ -7,25 +7,20 @@ _COCO = 'http://images.cocodataset.org'
 _KITTI = 'https://s3.eu-central-1.amazonaws.com/avg-kitti'
 _KITTI_SPLITS = 'https://raw.githubusercontent.com/traveller59/second.pytorch/master/second/data'
 _LVIS = 'https://dl.fbaipublicfiles.com/LVIS'
+_WIDER_FACE = 'http://shuoyang1213.me/WIDERFACE/support/bbx_annotation/wider_face_split.zip'
+_BALLOON = 'https://download.openmmlab.com/mmyolo/data/balloon_dataset.zip'
 _OBJECTS365 = (
     'https://dorc.ks3-cn-beijing.ksyun.com/data-set/2020Objects365%E6%95%B0%E6%8D%AE%E9%9B%86'
 )
 
 
 class Item(NamedTuple):
-    """One file.
-
-    Attributes:
-        url: Where it is.
-        path: Where it goes, relative to the folder of all data sets.
-        md5: Published checksum, or None where there is none.
-        unpack: Folder that its content belongs in, or None for a file that is not an archive.
-    """
+    """One file."""
 
     url: str
-    path: str
-    md5: str | None = None
-    unpack: str | None = None
+    path: str  # where it goes, relative to the folder of all data sets
+    md5: str | None = None  # published checksum, or None where there is none
+    unpack: str | None = None  # folder of its content, or None for a file that is not an archive
 
     @property
     def name(self) -> str:
@@ -34,21 +29,19 @@ class Item(NamedTuple):
 
 
 class DataSet(NamedTuple):
-    """Files that belong together.
+    """Files that belong together."""
 
-    Attributes:
-        title: What it is.
-        terms: Whose terms apply.
-        items: The files.
-    """
-
-    title: str
-    terms: str
-    items: tuple[Item, ...]
+    title: str  # what it is
+    terms: str  # whose terms apply
+    items: tuple[Item, ...]  # the files
 
 
 def _archive(url: str, folder: str, unpack: str, md5: str | None = None) -> Item:
     return Item(url, f'{folder}/{url.rsplit("/", 1)[-1]}', md5, unpack)
+
+
+def _voc(archive: str, md5: str) -> Item:
+    return _archive(f'{_VOC}/{archive}.tar', 'voc', '.', md5)
 
 
 def _coco(part: str, md5: str) -> Item:
@@ -57,21 +50,17 @@ def _coco(part: str, md5: str) -> Item:
 
 def _objects365() -> tuple[Item, ...]:
     """Annotations, 51 archives of training images and 44 of validation images."""
-    train, val = f'{_OBJECTS365}/train', f'{_OBJECTS365}/val'
-    items = [
-        _archive(f'{train}/zhiyuan_objv2_train.tar.gz', 'objects365v2', 'objects365v2/train'),
-        Item(f'{val}/zhiyuan_objv2_val.json', 'objects365v2/val/zhiyuan_objv2_val.json'),
+    top, train, val = 'objects365v2', f'{_OBJECTS365}/train', f'{_OBJECTS365}/val'
+    patches = [(f'{train}/patch{number}.tar.gz', 'train') for number in range(51)]
+    patches += [
+        (f'{val}/images/{"v1" if number < 16 else "v2"}/patch{number}.tar.gz', 'val')
+        for number in range(44)
     ]
-    for number in range(51):
-        name = f'patch{number}.tar.gz'
-        path = f'objects365v2/train_archives/{name}'
-        items.append(Item(f'{train}/{name}', path, None, 'objects365v2/train'))
-    for number in range(44):
-        part = 'v1' if number < 16 else 'v2'
-        name = f'patch{number}.tar.gz'
-        path = f'objects365v2/val_archives/{name}'
-        items.append(Item(f'{val}/images/{part}/{name}', path, None, 'objects365v2/val'))
-    return tuple(items)
+    return (
+        _archive(f'{train}/zhiyuan_objv2_train.tar.gz', top, f'{top}/train'),
+        Item(f'{val}/zhiyuan_objv2_val.json', f'{top}/val/zhiyuan_objv2_val.json'),
+        *(_archive(url, f'{top}/{part}_archives', f'{top}/{part}') for url, part in patches),
+    )
 
 
 CATALOGUE: dict[str, DataSet] = {
@@ -79,31 +68,14 @@ CATALOGUE: dict[str, DataSet] = {
         'Pascal VOC 2007: trainval and test',
         'http://host.robots.ox.ac.uk/pascal/VOC/voc2007/ (images: the flickr terms of use)',
         (
-            _archive(
-                f'{_VOC}/voc2007/VOCtrainval_06-Nov-2007.tar',
-                'voc',
-                '.',
-                'c52e279531787c972589f7e41ab4ae64',
-            ),
-            _archive(
-                f'{_VOC}/voc2007/VOCtest_06-Nov-2007.tar',
-                'voc',
-                '.',
-                'b6e924de25625d8de591ea690078ad9f',
-            ),
+            _voc('voc2007/VOCtrainval_06-Nov-2007', 'c52e279531787c972589f7e41ab4ae64'),
+            _voc('voc2007/VOCtest_06-Nov-2007', 'b6e924de25625d8de591ea690078ad9f'),
         ),
     ),
     'voc2012': DataSet(
         'Pascal VOC 2012: trainval',
         'http://host.robots.ox.ac.uk/pascal/VOC/voc2012/ (images: the flickr terms of use)',
-        (
-            _archive(
-                f'{_VOC}/voc2012/VOCtrainval_11-May-2012.tar',
-                'voc',
-                '.',
-                '6cd6e144f989b92b3379bac3b3de84fd',
-            ),
-        ),
+        (_voc('voc2012/VOCtrainval_11-May-2012', '6cd6e144f989b92b3379bac3b3de84fd'),),
     ),
     'coco2017': DataSet(
         'COCO 2017: train, val and their annotations',
@@ -136,14 +108,7 @@ CATALOGUE: dict[str, DataSet] = {
     'wider_face_annotations': DataSet(
         'WIDER FACE: annotations; the images are handed out by Google Drive and are not fetched',
         'http://shuoyang1213.me/WIDERFACE/',
-        (
-            _archive(
-                'http://shuoyang1213.me/WIDERFACE/support/bbx_annotation/wider_face_split.zip',
-                'WIDERFace',
-                'WIDERFace',
-                '0e3767bcf0e326556d407bf5bff5d27c',
-            ),
-        ),
+        (_archive(_WIDER_FACE, 'WIDERFace', 'WIDERFace', '0e3767bcf0e326556d407bf5bff5d27c'),),
     ),
     'lvis': DataSet(
         'LVIS v1: annotations of train and val, on the images of COCO 2017',
@@ -156,13 +121,7 @@ CATALOGUE: dict[str, DataSet] = {
     'balloon': DataSet(
         'Balloon: 74 images, one class',
         'https://github.com/matterport/Mask_RCNN (MIT)',
-        (
-            _archive(
-                'https://download.openmmlab.com/mmyolo/data/balloon_dataset.zip',
-                'balloon',
-                'balloon',
-            ),
-        ),
+        (_archive(_BALLOON, 'balloon', 'balloon'),),
     ),
     'objects365v2': DataSet(
         'Objects365 v2: train and val, 97 files', 'https://www.objects365.org/', _objects365()

@@ -34,12 +34,10 @@ def fault_of(
 
 def _md5(path: Path, on_bytes: Callable[[int, int], None]) -> str:
     digest = hashlib.md5(usedforsecurity=False)
-    done, total = 0, os.path.getsize(path)
     with open(path, 'rb') as file:
         for chunk in _chunks(file):
             digest.update(chunk)
-            done += len(chunk)
-            on_bytes(done, total)
+            on_bytes(file.tell(), os.path.getsize(path))
     return digest.hexdigest()
 
 
@@ -48,9 +46,8 @@ def _fault_of_zip(path: Path, on_bytes: Callable[[int, int], None]) -> str | Non
     done = 0
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            total = sum(member.file_size for member in members)
-            for member in members:
+            total = sum(member.file_size for member in archive.infolist())
+            for member in archive.infolist():
                 try:
                     with archive.open(member) as file:
                         for chunk in _chunks(file):
@@ -66,5 +63,4 @@ def _fault_of_zip(path: Path, on_bytes: Callable[[int, int], None]) -> str | Non
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
+    return iter(lambda: file.read(_CHUNK), b'')

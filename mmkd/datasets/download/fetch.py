@@ -9,6 +9,7 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
+from ...settings import check_number
 from ...utils.errors import UserConnectionError, UserError, UserFileExistsError, UserOSError
 from .catalogue import Item
 from .check import fault_of
@@ -60,8 +61,7 @@ def fetch(
             stands where the part is written.
         OSError: The disk has no room.
     """
-    if retries < 0:
-        raise UserError(f'retries must be >= 0, got {retries}.')
+    check_number('retries', retries, '>= 0', whole=True)
     path = Path(root) / item.path
     if path.exists():
         fault = fault_of(path, item, on_check)
@@ -120,9 +120,8 @@ def _transfer(url: str, part: Path, timeout: float, on_bytes: OnBytes) -> None:
             return  # nothing was left to send
         if error.code >= 500 or error.code in (408, 429):
             raise _Interrupted(f'the server answers {error.code}') from error
-        raise UserConnectionError(
-            f'{url}: the server answers {error.code} {error.reason}.'
-        ) from error
+        said = f'{error.code} {error.reason}'
+        raise UserConnectionError(f'{url}: the server answers {said}.') from error
     except (OSError, HTTPException) as error:
         raise _Interrupted(str(error)) from error
     with response:
@@ -161,10 +160,7 @@ def _compare(response: HTTPResponse, part: Path, length: int) -> None:
         while length:
             local = file.read(min(_CHUNK, length))
             remote = b''
-            while len(remote) < len(local):
-                more = _read(response, len(local) - len(remote))
-                if not more:
-                    break
+            while more := _read(response, len(local) - len(remote)):
                 remote += more
             if local != remote:
                 raise UserError(

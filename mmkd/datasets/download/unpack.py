@@ -39,10 +39,7 @@ def unpack(
 ) -> tuple[int, int]:
     """Writes the files of an archive; one that is there with its length is left as it is.
 
-    Args:
-        archive: A zip or tar file.
-        folder: Where its content goes.
-        on_file: Called after each file.
+    ``on_file`` is called after each file.
 
     Returns:
         Files written, and files that were there.
@@ -104,21 +101,18 @@ def _check_names(archive: Path, folder: Path) -> None:
 
 
 def _members(archive: Path) -> Iterator[_Member]:
-    """Regular files, in the order of the archive; folders are made for them.
-
-    Raises:
-        ValueError: A member is something else.
-    """
+    """Regular files, in the order of the archive; folders are made for them, others refused."""
     if archive.name.endswith('.zip'):
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
                 kind = stat.S_IFMT(info.external_attr >> 16)
-                if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                    raise _foreign(archive, info.filename, 'is a link or a device')
-                if info.flag_bits & 1:
-                    raise _foreign(archive, info.filename, 'is encrypted')
-                if info.compress_type not in _COMPRESSIONS:
-                    raise _foreign(archive, info.filename, 'is compressed in an unknown way')
+                for refused, what in (
+                    (kind not in (0, stat.S_IFREG, stat.S_IFDIR), 'is a link or a device'),
+                    (info.flag_bits & 1, 'is encrypted'),
+                    (info.compress_type not in _COMPRESSIONS, 'is compressed in an unknown way'),
+                ):
+                    if refused:
+                        raise _foreign(archive, info.filename, what)
                 if not info.is_dir():
                     yield _Member(info.filename, info.file_size, partial(opened.open, info))
     elif archive.name.endswith(ARCHIVES):

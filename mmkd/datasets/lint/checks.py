@@ -51,8 +51,14 @@ def check_splits(
 
     def look(item: tuple[Split, Record]) -> tuple[list[Finding], bool]:
         split, record = item
-        header, fault = _read_header(record.image, decode)
-        found = [] if fault is None else [Finding(fault[0], split.name, record.image, fault[1])]
+        header, found = None, []
+        try:
+            header = read_header(record.image, decode=decode)
+        except FileNotFoundError:
+            there = 'what is there is no file' if os.path.exists(record.image) else ''
+            found = [Finding('missing-image', split.name, record.image, there)]
+        except ValueError as error:
+            found = [Finding('unreadable-image', split.name, record.image, str(error))]
         found += _check_record(split, record, header)
         return found, header is not None and header.orientation > 1
 
@@ -68,17 +74,6 @@ def check_splits(
     for split in splits:
         counts[split.name] += len(split.records)
     return Report(dict(counts), boxes, findings, turned, time.perf_counter() - start)
-
-
-def _read_header(path: str, decode: bool) -> tuple[ImageHeader | None, tuple[str, str] | None]:
-    """The header of an image, or the (kind, detail) of what is wrong with it."""
-    try:
-        return read_header(path, decode=decode), None
-    except FileNotFoundError:
-        there = 'what is there is no file' if os.path.exists(path) else ''
-        return None, ('missing-image', there)
-    except ValueError as error:
-        return None, ('unreadable-image', str(error))
 
 
 def _check_record(split: Split, record: Record, header: ImageHeader | None) -> Iterator[Finding]:
@@ -98,16 +93,15 @@ def _check_record(split: Split, record: Record, header: ImageHeader | None) -> I
 
 def _check_boxes(split: Split, record: Record, size: tuple[int, int] | None) -> Iterator[Finding]:
     """Findings of one image's boxes; ``size`` is the image's own where it could be read."""
+    low = split.origin - _TOLERANCE
     for box in record.boxes or ():
         x1, y1, x2, y2 = box.corners
         shown = _text(box)
         if x2 <= x1 or y2 <= y1:
             yield Finding('degenerate-box', split.name, record.annotation, shown)
         elif size is not None and not (
-            x1 >= split.origin - _TOLERANCE
-            and y1 >= split.origin - _TOLERANCE
-            and x2 <= size[0] + _TOLERANCE
-            and y2 <= size[1] + _TOLERANCE
+            (x1 >= low and y1 >= low)
+            and (x2 <= size[0] + _TOLERANCE and y2 <= size[1] + _TOLERANCE)
         ):
             detail = f'{shown} in an image of {size[0]}x{size[1]}'
             yield Finding('outside-image', split.name, record.annotation, detail)
@@ -144,9 +138,8 @@ def _shared(splits: Sequence[Split]) -> Iterator[Finding]:
         common = sorted(images[first] & images[second])
         if common:
             examples = ', '.join(map(os.path.basename, common[:_SHOWN]))
-            detail = f'{len(common)} also in {second}: {examples}' + ', ...' * (
-                len(common) > _SHOWN
-            )
+            examples += ', ...' * (len(common) > _SHOWN)
+            detail = f'{len(common)} also in {second}: {examples}'
             yield Finding('shared-image', first, os.path.dirname(common[0]), detail)
 
 

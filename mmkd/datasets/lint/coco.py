@@ -4,12 +4,15 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TypeGuard
 
 from ...utils.errors import UserError
+from ...utils.types import Entries
 from ..findings import Findings
 from ..reading import LIMIT, read_json
-from .records import BROKEN, Box, Record, Split
+from .records import BROKEN, Box, Fault, Record, Split
+
+Id = int | float | str
 
 _LISTS = ('images', 'annotations', 'categories')
 
@@ -23,11 +26,8 @@ def read_coco(
     type, or the entry is a finding. A file without annotations, as COCO's of the test images, has
     nothing to find in them.
 
-    Args:
-        ann_file: The file.
-        images: Folder that its file names start from.
-        name: Of the split.
-        classes: Allowed names; None for those of the file's categories.
+    File names start from the folder ``images``; ``classes`` None allows those of the file's
+    categories.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -51,21 +51,19 @@ def _split(
         for record in split.records:
             record.boxes = None
         return split
-    orphans: Counter[Any] = Counter()
-    first: dict[Any, str] = {}
+    orphans: Counter[Id] = Counter()
+    first: dict[Id, str] = {}
     for place, one in _entries('annotations', content['annotations'], split):
-        lacking = _lacking(one, _ANNOTATION)
+        lacking, fault = _lacking(one, _ANNOTATION, place)
         if lacking:
             image = by_id.get(one['image_id']) if 'image_id' not in lacking else None
-            (image or split).faults.append((BROKEN, f'{place} {_lack(lacking, one)}'))
+            (image or split).faults.append(fault)
             continue
         _note_id(first, one, place, split)
         if one['image_id'] not in by_id:
             orphans[one['image_id']] += 1
-        else:
-            image = by_id[one['image_id']]
-            if image is not None and image.boxes is not None:
-                image.boxes.append(_box(one, names))
+        elif (image := by_id[one['image_id']]) is not None and image.boxes is not None:
+            image.boxes.append(_box(one, names))
     for image_id, count in orphans.items():
         detail = f'{count} boxes of image id {image_id!r}, which the file does not list'
         split.faults.append(('unknown-image', detail))
@@ -75,14 +73,8 @@ def _split(
 def check_coco_file(ann_file: str, images: str | None = None) -> tuple[str, ...]:
     """Refuses a COCO file that would stop a training, or mislead it; its categories' names.
 
-    Args:
-        ann_file: The file.
-        images: Folder that its file names start from; None looks for no image.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not COCO's, entries of it cannot be read, or images are missing; up
-            to ten are listed.
+    Up to ten entries that cannot be read, or images that the folder lacks, are listed; None in
+    place of the folder looks for no image.
     """
     split = _split(ann_file, images or '')
     findings = Findings(ann_file)
@@ -118,7 +110,7 @@ def _content(ann_file: str) -> dict[str, list]:
     raise UserError(f'{ann_file} is not a COCO annotation file: {what}.')
 
 
-def _entries(key: str, entries: list, split: Split) -> Iterator[tuple[str, dict]]:
+def _entries(key: str, entries: list, split: Split) -> Iterator[tuple[str, Entries]]:
     """The entries of a list that are objects, each with its name for messages."""
     for index, entry in enumerate(entries):
         place = f'{key}[{index}]'
@@ -128,14 +120,14 @@ def _entries(key: str, entries: list, split: Split) -> Iterator[tuple[str, dict]
             split.faults.append((BROKEN, f'{place} is not an object but {entry!r:.50}'))
 
 
-def _categories(entries: list, split: Split) -> Iterator[tuple[Any, str]]:
+def _categories(entries: list, split: Split) -> Iterator[tuple[Id, str]]:
     """Id and name of each; one without a name is called by its id."""
-    first: dict[Any, str] = {}
+    first: dict[Id, str] = {}
     named: dict[str, str] = {}
     for place, entry in _entries('categories', entries, split):
-        lacking = _lacking(entry, _CATEGORY)
+        lacking, fault = _lacking(entry, _CATEGORY, place)
         if lacking:
-            split.faults.append((BROKEN, f'{place} {_lack(lacking, entry)}'))
+            split.faults.append(fault)
         if 'id' not in lacking:
             _note_id(first, entry, place, split)
             called = f'category {entry["id"]}' if 'name' in lacking else entry['name']
@@ -147,23 +139,23 @@ def _categories(entries: list, split: Split) -> Iterator[tuple[Any, str]]:
             yield entry['id'], called
 
 
-def _note_id(first: dict[Any, str], entry: dict, place: str, split: Split) -> None:
+def _note_id(first: dict[Id, str], entry: Entries, place: str, split: Split) -> None:
     """An id stands once: pycocotools keeps the last entry for all, CocoDataset refuses the file."""
     if first.setdefault(entry['id'], place) != place:
         split.faults.append((BROKEN, f'{place} has the id of {first[entry["id"]]}'))
 
 
-def _read_images(entries: list, folder: str, split: Split) -> dict[Any, Record | None]:
+def _read_images(entries: list, folder: str, split: Split) -> dict[Id, Record | None]:
     """Adds the records to the split; None stands for an image whose file has no name."""
-    by_id: dict[Any, Record | None] = {}
+    by_id: dict[Id, Record | None] = {}
     for place, entry in _entries('images', entries, split):
-        lacking = _lacking(entry, _IMAGE)
+        lacking, fault = _lacking(entry, _IMAGE, place)
         record = None
         if 'file_name' not in lacking:
             record = Record(os.path.join(folder, entry['file_name']), f'{split.source}#{place}')
             if 'id' not in lacking:  # else nothing says which boxes are its
                 record.annotation, record.boxes = f'{split.source}#{entry["id"]}', []
-            if not {'width', 'height'} & set(lacking):
+            if not {'width', 'height'} & lacking:
                 record.size = (entry['width'], entry['height'])
         if 'id' not in lacking:
             first = by_id.setdefault(entry['id'], record)
@@ -171,77 +163,65 @@ def _read_images(entries: list, folder: str, split: Split) -> dict[Any, Record |
                 split.faults.append((BROKEN, f'{place} has the id of {first.image}'))
             record = first
         if lacking:
-            (record or split).faults.append((BROKEN, f'{place} {_lack(lacking, entry)}'))
+            (record or split).faults.append(fault)
         if record is not None:
             split.records.append(record)
     return by_id
 
 
-def _box(entry: dict, names: dict[Any, str]) -> Box:
+def _box(entry: Entries, names: dict[Id, str]) -> Box:
     x, y, width, height = entry['bbox']
     category = names.get(entry['category_id'], f'category {entry["category_id"]}')
     return Box(category, (x, y, x + width, y + height))
 
 
-def _lacking(entry: dict, keys: Sequence[str]) -> list[str]:
-    """Keys of an entry that are absent or of another type."""
-    return [key for key in keys if not _RULES[key][0](entry.get(key))]
-
-
-def _lack(lacking: list[str], entry: dict) -> str:
-    """What is wrong with some keys of an entry."""
-    return '; '.join(
+def _lacking(entry: Entries, keys: Sequence[str], place: str) -> tuple[set[str], Fault]:
+    """Keys of an entry that are absent or of another type, and what is wrong with them."""
+    lacking = [key for key in keys if not _RULES[key][0](entry.get(key))]
+    said = '; '.join(
         f'{key} is {entry[key]!r:.50}, not {_RULES[key][1]}' if key in entry else f'has no {key}'
         for key in lacking
     )
+    return set(lacking), (BROKEN, f'{place} {said}')
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """Whether a value of a JSON file is a number that a float can hold."""
     try:
-        return isinstance(value, (int, float)) and _no_bool(value) and math.isfinite(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return math.isfinite(value)
     except OverflowError:  # an integer of hundreds of digits
         return False
 
 
-def _is_length(value: Any) -> bool:
-    return _is_number(value) and 0 < value < LIMIT
+def _is_box(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 4:
+        return False
+    return all(_is_number(one) and -LIMIT < one < LIMIT for one in value)
 
 
-def _is_box(value: Any) -> bool:
-    four = isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
-    return four and all(-LIMIT < number < LIMIT for number in value)
-
-
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     whole = isinstance(value, (int, str)) or (isinstance(value, float) and value.is_integer())
-    return whole and _no_bool(value)
+    return whole and not isinstance(value, bool)
 
 
-def _is_mark(value: Any) -> bool:
-    return value is None or value in (0, 1)  # which True and False are, too
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _no_bool(value: Any) -> bool:
-    return not isinstance(value, bool)
-
-
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = dict(
-    id=(_is_id, 'a whole number or text'),
-    image_id=(_is_id, 'a whole number or text'),
-    category_id=(_is_id, 'a whole number or text'),
-    file_name=(_is_name, 'a text'),
-    name=(_is_name, 'a text'),
-    width=(_is_length, 'a number of pixels'),
-    height=(_is_length, 'a number of pixels'),
+_ID = (_is_id, 'a whole number or text')
+_MARK = (lambda value: value in (None, 0, 1), '0 or 1')  # and True and False
+_NAME = (lambda value: isinstance(value, str) and value != '', 'a text')
+_LENGTH = (lambda value: _is_number(value) and 0 < value < LIMIT, 'a number of pixels')
+_RULES: dict[str, tuple[Callable[[object], bool], str]] = dict(
+    id=_ID,
+    image_id=_ID,
+    category_id=_ID,
+    file_name=_NAME,
+    name=_NAME,
+    width=_LENGTH,
+    height=_LENGTH,
     bbox=(_is_box, 'four numbers of pixels'),
     area=(_is_number, 'a number'),
-    iscrowd=(_is_mark, '0 or 1'),
-    ignore=(_is_mark, '0 or 1'),
+    iscrowd=_MARK,
+    ignore=_MARK,
 )
 _IMAGE = ('id', 'file_name', 'width', 'height')
 _CATEGORY = ('id', 'name')

@@ -9,10 +9,10 @@ from mmdet.evaluation import CocoMetric, LVISMetric
 from mmdet.registry import DATASETS, METRICS
 from mmengine.registry import Registry
 
-from mmkd.utils.types import Setting
+from mmkd.utils.types import Entries, Setting
 
 from ...utils.coco_classes import compare_classes, first_mismatch
-from ...utils.config_walk import configs_in, datasets_of
+from ...utils.config_walk import configs_in, datasets_of, is_remote
 from ...utils.errors import UserError, UserFileNotFoundError
 from ..kitti import KITTIDataset
 from ..reading import read_lines
@@ -29,23 +29,15 @@ def splits_of_config(cfg: Setting, names: Sequence[str] = SPLITS) -> list[Split]
 
     Data sets of VOC, COCO and KITTI are read from their files, so that what their classes skip or
     refuse is seen; any other is built, and what it holds is looked at.
-
-    Args:
-        cfg: The config.
-        names: Of ``'train'``, ``'val'``, ``'test'``: loaders to look at.
-
-    Raises:
-        ValueError: No loader is there, or a data set cannot be built.
-        FileNotFoundError: A split file does not exist.
     """
     splits: list[Split] = []
-    done: list[tuple] = []
+    done: list[list[str]] = []
     for name in names:
         for _, part in datasets_of(cfg, name):
             if part.get('dataset') or part.get('datasets'):
                 continue  # a wrapper
             where = ('type', 'data_root', 'ann_file', 'data_prefix')
-            key = tuple(repr(part.get(setting)) for setting in where)
+            key = [repr(part.get(setting)) for setting in where]
             if key not in done:
                 splits.append(_read(part, name))
             if name != 'train':  # to validate on what was trained on is worth a finding
@@ -61,14 +53,6 @@ def check_coco_files(cfg: Setting, names: Sequence[str]) -> None:
     They are the files of data sets that ``CocoDataset`` loads, and those of metrics. MMDetection
     numbers the categories that it finds by their order in the file and calls them by the config's
     list, without a word. Another storage than the local disk is not looked at.
-
-    Args:
-        cfg: The config.
-        names: Of ``'train'``, ``'val'``, ``'test'``: what the run will read.
-
-    Raises:
-        UserError: Lists what is wrong with a file, which of its images are missing, or how its
-            categories differ from the classes.
     """
     read: dict[str, tuple[str, ...]] = {}
     for name in names:
@@ -80,14 +64,14 @@ def check_coco_files(cfg: Setting, names: Sequence[str]) -> None:
                 known.append((setting, classes))
             # A subclass that loads otherwise may number otherwise.
             reader = getattr(cls, 'load_data_list', None)
-            if reader is CocoDataset.load_data_list and not _is_remote(part, file):
+            if reader is CocoDataset.load_data_list and not is_remote(part, file):
                 file = os.path.normpath(file)
                 read[file] = check_coco_file(file, _coco_images(part))
                 compare_classes(setting, classes or (), f'{place}.ann_file={file}', read[file])
         evaluator = cfg.get(f'{name}_evaluator')
         for place, metric in configs_in(evaluator, f'{name}_evaluator', ('metrics',)):
             cls, file = _class(metric, METRICS), metric.get('ann_file') or ''
-            if _is_remote(metric, file) or not file:
+            if is_remote(metric, file) or not file:
                 continue
             file = os.path.normpath(file)
             by_file = issubclass(cls or object, CocoMetric) and not issubclass(cls, LVISMetric)
@@ -106,24 +90,20 @@ def classes_of(dataset: Setting) -> tuple[str, ...] | None:
     return tuple(classes) if isinstance(classes, (list, tuple)) else None
 
 
-def _is_remote(config: Setting, file: str) -> bool:
-    return bool(config.get('backend_args') or config.get('file_client_args')) or '://' in file
-
-
 def _read(config: Setting, name: str) -> Split:
     """One data set, by the reader of its class."""
     cls = _class(config)
     if cls is None:
         raise UserError(f'data set type {config.get("type")!r} is not registered.')
     # A subclass that loads otherwise has another layout.
-    readers: dict[Any, Callable[[Setting, str, type], Split]] = {
+    readers: dict[object, Callable[[Setting, str], Split]] = {
         XMLDataset.load_data_list: _voc,
         VOCFolderDataset.load_data_list: _voc,
         CocoDataset.load_data_list: _coco,
         KITTIDataset.load_data_list: _kitti,
     }
     try:
-        return readers.get(cls.load_data_list, _any)(config, name, cls)
+        return readers.get(cls.load_data_list, _any)(config, name)
     except FileNotFoundError as error:
         raise UserFileNotFoundError(f'{name}_dataloader.dataset.ann_file: {error}') from None
 
@@ -138,17 +118,18 @@ def _path(config: Setting, part: str | None) -> str:
     return os.path.join(config.get('data_root') or '', part or '')
 
 
-def _voc(config: Setting, name: str, cls: type) -> Split:
+def _given(config: Setting, *keys: str) -> Entries:
+    return {key: config[key] for key in keys if key in config}
+
+
+def _voc(config: Setting, name: str) -> Split:
     prefix = (config.get('data_prefix') or {}).get('sub_data_root', '')
     return read_voc(
         _path(config, prefix),
         _path(config, config.get('ann_file', 'ImageSets/Main/train.txt')),
         name=name,
         classes=classes_of(config),
-        ignore_classes=config.get('ignore_classes', ()),
-        img_subdir=config.get('img_subdir', 'JPEGImages'),
-        ann_subdir=config.get('ann_subdir', 'Annotations'),
-        img_suffix=config.get('img_suffix', '.jpg'),
+        **_given(config, 'ignore_classes', 'img_subdir', 'ann_subdir', 'img_suffix'),
     )
 
 
@@ -156,7 +137,7 @@ def _coco_images(config: Setting) -> str:
     return _path(config, (config.get('data_prefix') or {}).get('img'))
 
 
-def _coco(config: Setting, name: str, cls: type) -> Split:
+def _coco(config: Setting, name: str) -> Split:
     # Categories that are not among the classes are left out by CocoDataset on purpose.
     split = read_coco(_path(config, config.get('ann_file')), _coco_images(config), name=name)
     if found := first_mismatch(classes_of(config) or (), split.classes or ()):
@@ -166,7 +147,7 @@ def _coco(config: Setting, name: str, cls: type) -> Split:
     return split
 
 
-def _kitti(config: Setting, name: str, cls: type) -> Split:
+def _kitti(config: Setting, name: str) -> Split:
     file = _path(config, config.get('ann_file', 'ImageSets/train.txt'))
     prefix = config.get('data_prefix') or {}
     return read_kitti(
@@ -175,12 +156,11 @@ def _kitti(config: Setting, name: str, cls: type) -> Split:
         read_lines(file),
         name=name,
         source=file,
-        img_suffix=config.get('img_suffix', '.png'),
-        with_labels=config.get('with_labels', True),
+        **_given(config, 'img_suffix', 'with_labels'),
     )
 
 
-def _any(config: Setting, name: str, cls: type) -> Split:
+def _any(config: Setting, name: str) -> Split:
     """What a data set of another layout holds once it is built."""
     try:
         dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True, 'lazy_init': False})
@@ -192,11 +172,10 @@ def _any(config: Setting, name: str, cls: type) -> Split:
 
 
 def _record(info: Setting, classes: Sequence[str]) -> Record:
-    boxes = []
-    for instance in info.get('instances') or ():
-        label = instance['bbox_label']
-        known = 0 <= label < len(classes)
-        x1, y1, x2, y2 = instance['bbox']
-        boxes.append(Box(classes[label] if known else f'label {label}', (x1, y1, x2, y2)))
+    names = dict(enumerate(classes))
+    boxes = [
+        Box(names.get(one['bbox_label'], f'label {one["bbox_label"]}'), tuple(one['bbox']))
+        for one in info.get('instances') or ()
+    ]
     size = (info['width'], info['height']) if 'width' in info else None
     return Record(info['img_path'], info['img_path'], size, boxes)

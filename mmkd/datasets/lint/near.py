@@ -19,9 +19,7 @@ def near_duplicates(boxes: Sequence[Box], one: int) -> Iterator[tuple[Box, Box, 
     From left to right, a box joins the first group whose founder it is near to, or founds one. So
     every near pair leads to a group, and of many boxes that coincide each is compared with few.
 
-    Args:
-        boxes: Of one image, no two of them equal.
-        one: What an inclusive width adds to the difference of corners.
+    No two boxes may be equal; ``one`` is what an inclusive width adds to the difference of corners.
 
     Yields:
         The founder of a group, its second box, their IoU, and how many others there are.

@@ -22,18 +22,8 @@ def read_voc(
 ) -> Split:
     """One split of a folder in VOC layout; boxes are 1-based inclusive pixels.
 
-    Args:
-        root: Folder that holds images and annotations.
-        split_file: File with an image id a line, which may hold blanks.
-        name: Of the split.
-        classes: Allowed names, None for any.
-        ignore_classes: Names whose objects are not looked at.
-        img_subdir: Folder of the images.
-        ann_subdir: Folder of the annotations.
-        img_suffix: Suffix of the images.
-
-    Raises:
-        FileNotFoundError: The split file does not exist.
+    ``split_file`` has an image id a line, which may hold blanks; ``classes`` None allows any name,
+    and objects of ``ignore_classes`` are not looked at.
     """
     records = []
     for image_id in read_lines(split_file):
@@ -69,16 +59,9 @@ def read_kitti(
     img_suffix: str = '.png',
     with_labels: bool = True,
 ) -> Split:
-    """Frames of KITTI; boxes are 0-based float pixels.
+    """Frames of KITTI, listed in ``source``; boxes are 0-based float pixels.
 
-    Args:
-        images: Folder of the images.
-        labels: Folder of the label files.
-        frames: Their names.
-        name: Of the split.
-        source: Where the frames are listed.
-        img_suffix: Suffix of the images.
-        with_labels: False for the test set, which has none.
+    ``images`` and ``labels`` are folders; the test set has no labels.
     """
     records = []
     for frame in frames:

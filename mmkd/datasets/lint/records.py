@@ -31,93 +31,59 @@ BROKEN = 'broken-annotation'
 """The kind of what a reader of a format cannot make sense of."""
 
 
-class Box(NamedTuple):
-    """One annotated box.
+Fault = tuple[str, str]
+"""The kind of a finding and what exactly is wrong."""
 
-    Attributes:
-        name: Its class, as written.
-        corners: x1, y1, x2, y2 as written, in the format's own convention.
-    """
+
+class Box(NamedTuple):
+    """One annotated box, as written, in the format's own convention."""
 
     name: str
-    corners: tuple[float, float, float, float]
+    corners: tuple[float, float, float, float]  # x1, y1, x2, y2
 
 
 class Finding(NamedTuple):
-    """One mistake.
+    """One mistake."""
 
-    Attributes:
-        kind: One of :data:`KINDS`.
-        split: Where it was met first.
-        file: Image or annotation.
-        detail: What exactly.
-    """
-
-    kind: str
-    split: str
-    file: str
-    detail: str = ''
+    kind: str  # one of KINDS
+    split: str  # where it was met first
+    file: str  # image or annotation
+    detail: str = ''  # what exactly
 
 
 @dataclass
 class Record:
-    """One image of a split.
+    """One image of a split."""
 
-    Attributes:
-        image: Path of the image.
-        annotation: Path of the file that describes it.
-        size: (width, height) that the annotation states, or None.
-        boxes: Its boxes, or None where there is no annotation.
-        ignored: How many others the config leaves out.
-        faults: (kind, detail) of what was wrong while reading.
-    """
-
-    image: str
-    annotation: str
-    size: tuple[int, int] | None = None
-    boxes: list[Box] | None = None
-    ignored: int = 0
-    faults: list[tuple[str, str]] = field(default_factory=list)
+    image: str  # path of the image
+    annotation: str  # path of the file that describes it
+    size: tuple[int, int] | None = None  # (width, height) that the annotation states, or None
+    boxes: list[Box] | None = None  # None where there is no annotation
+    ignored: int = 0  # how many others the config leaves out
+    faults: list[Fault] = field(default_factory=list)  # what was wrong while reading
 
 
 @dataclass
 class Split:
-    """A list of images and how its boxes are to be read.
+    """A list of images and how its boxes are to be read."""
 
-    Attributes:
-        name: ``'train'``, ``'val'``, ...
-        records: Its images.
-        classes: Names that boxes may have, or None where the format does not say.
-        origin: Lowest coordinate: 1 for VOC, 0 for the others.
-        source: File or folder that it comes from.
-        faults: (kind, detail) of what is wrong with it as a whole.
-    """
-
-    name: str
+    name: str  # 'train', 'val', ...
     records: list[Record]
-    classes: tuple[str, ...] | None = None
-    origin: int = 0
-    source: str = ''
-    faults: list[tuple[str, str]] = field(default_factory=list)
+    classes: tuple[str, ...] | None = None  # names that boxes may have; None: any
+    origin: int = 0  # lowest coordinate: 1 for VOC, 0 for the others
+    source: str = ''  # file or folder that it comes from
+    faults: list[Fault] = field(default_factory=list)  # what is wrong with it as a whole
 
 
 @dataclass
 class Report:
-    """All findings of a data set.
+    """All findings of a data set."""
 
-    Attributes:
-        splits: Name and number of images of each split.
-        boxes: Boxes looked at.
-        findings: What was wrong.
-        turned: Images that EXIF turns or mirrors as they are loaded.
-        seconds: How long it took.
-    """
-
-    splits: dict[str, int]
-    boxes: int
-    findings: list[Finding]
-    turned: int = 0
-    seconds: float = 0.0
+    splits: dict[str, int]  # name and number of images of each split
+    boxes: int  # number of boxes looked at
+    findings: list[Finding]  # what was wrong
+    turned: int = 0  # images that EXIF turns or mirrors as they are loaded
+    seconds: float = 0.0  # how long it took
 
     @property
     def counts(self) -> dict[str, int]:
@@ -126,11 +92,7 @@ class Report:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
     def without(self, kinds: Sequence[str]) -> 'Report':
-        """The report without findings of some kinds.
-
-        Raises:
-            ValueError: A name is none of :data:`KINDS`.
-        """
+        """The report without findings of some of :data:`KINDS`."""
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
             raise UserError(f'there are no findings of kind {unknown}; kinds are {tuple(KINDS)}.')
@@ -139,10 +101,5 @@ class Report:
 
     def to_dict(self) -> dict:
         """For JSON."""
-        return dict(
-            splits=self.splits,
-            boxes=self.boxes,
-            turned=self.turned,
-            counts=self.counts,
-            findings=[finding._asdict() for finding in self.findings],
-        )
+        shown = dict(splits=self.splits, boxes=self.boxes, turned=self.turned, counts=self.counts)
+        return {**shown, 'findings': [finding._asdict() for finding in self.findings]}

@@ -10,13 +10,7 @@ from .records import KINDS, Report
 
 
 def render(report: Report, title: str, examples: int = 3) -> Group:
-    """A table of the kinds found, each with some examples.
-
-    Args:
-        report: What was found.
-        title: Of the table.
-        examples: Findings shown of each kind; the JSON file has all.
-    """
+    """A table of the kinds found, each with some examples; the JSON file has all findings."""
     table = Table('finding', 'count', 'where', title=Text(_printable(title)), title_justify='left')
     table.columns[1].justify = 'right'
     for kind, count in report.counts.items():
@@ -35,12 +29,8 @@ def render(report: Report, title: str, examples: int = 3) -> Group:
     verdict = Text(f'{total} findings' if total else 'nothing found')
     parts: list[RenderableType] = [looked]
     if report.turned:
-        parts.append(
-            Text(
-                f'{report.turned} images are turned or mirrored by EXIF when they are loaded: '
-                'their boxes must be those of the image as it is shown'
-            )
-        )
+        text = f'{report.turned} images are turned or mirrored by EXIF when they are loaded: '
+        parts.append(Text(f'{text}their boxes must be those of the image as it is shown'))
     return Group(*parts, *[table] * bool(total), verdict)
 
 

@@ -4,7 +4,6 @@ MMEngine calls constructors with what a config holds, late (the evaluator after 
 is read) and with Python's own error. Here signatures are compared first.
 """
 
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from mmengine.registry import (
 )
 from torch.utils.data import DataLoader
 
-from mmkd.settings import accepted_arguments, check_known, nearest
+from mmkd.settings import accepted_arguments, check_entries, nearest
 from mmkd.utils.config_walk import configs_in, datasets_of
 from mmkd.utils.errors import UserError
 
@@ -47,8 +46,7 @@ def check_model(cfg: Config) -> None:
     are left to their builders, which add or remove arguments of their own.
 
     Raises:
-        UserError: The type of a part is not registered, or a name is none of its class's: names
-            the setting's path in the config, the nearest name and all that are accepted.
+        UserError: The type of a part is not registered, or a name is none of its class's.
     """
     scope = _scope(cfg)
     for place, part in configs_in(cfg.get('model'), 'model', None):
@@ -63,15 +61,11 @@ def check_model(cfg: Config) -> None:
 def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
     """Compares loaders, data sets, pipelines, samplers and metrics with what their classes take.
 
-    A class that does something of its own with further arguments may be given any.
-
-    Args:
-        cfg: The whole config.
-        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
+    A class that does something of its own with further arguments may be given any. Splits are those
+    of ``'train'``, ``'val'``, ``'test'`` that the run will read.
 
     Raises:
-        UserError: A type is not registered, a name is none of its class's (names the setting's
-            path in the config, the nearest name and all that are accepted), the classes of a data
+        UserError: A type is not registered, a name is none of its class's, the classes of a data
             set are no list of names, or a pipeline drops what a metric reads.
     """
     scope = _scope(cfg)
@@ -79,7 +73,7 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
         loader, place = cfg.get(f'{split}_dataloader'), f'{split}_dataloader'
         if isinstance(loader, Mapping):
             accepted = [*accepted_arguments(DataLoader)[0], *_OF_RUNNER]
-            _check_names(loader, place, 'the loader', accepted)
+            check_entries(place, loader, 'the loader', accepted)
             for key in ('sampler', 'batch_sampler'):
                 for path, sampler in configs_in(loader.get(key), f'{place}.{key}'):
                     _check_one(sampler, path, DATA_SAMPLERS, scope)
@@ -110,7 +104,7 @@ def _check_dataset(dataset: Mapping, place: str, scope: str) -> None:
     cls = _check_one(dataset, place, DATASETS, scope)
     known = _FILTERS.get(getattr(cls, 'filter_data', None)) or getattr(cls, 'FILTER_KEYS', None)
     if known and isinstance(dataset.get('filter_cfg'), Mapping):
-        _check_names(dataset['filter_cfg'], f'{place}.filter_cfg', 'filter_cfg', known, 'key')
+        check_entries(f'{place}.filter_cfg', dataset['filter_cfg'], 'filter_cfg', known, 'key')
     metainfo = dataset.get('metainfo')
     classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
     setting = f'{place}.metainfo.classes'
@@ -118,14 +112,11 @@ def _check_dataset(dataset: Mapping, place: str, scope: str) -> None:
         classes = getattr(cls, 'METAINFO', {}).get('classes') or ()
         setting = f'{place}: {getattr(cls, "__name__", cls)}.METAINFO classes'
     if isinstance(classes, str):
-        names = tuple(name.strip() for name in classes.split(','))
         if '://' not in classes and not Path(classes).is_file():
-            raise UserError(
-                setting,
-                f'is the text {classes!r}, whose letters would be the classes, and no such file '
-                'exists',
-                f'write {names}, or name a file with one class per line',
-            )
+            problem = 'whose letters would be the classes, and no such file exists'
+            names = tuple(name.strip() for name in classes.split(','))
+            remedy = f'write {names}, or name a file with one class per line'
+            raise UserError(setting, f'is the text {classes!r}, {problem}', remedy)
     elif not isinstance(classes, (list, tuple)) or not all(isinstance(n, str) for n in classes):
         raise UserError(setting, f"must be a list of names, e.g. ('cat',), got {classes!r}")
     elif twice := [name for name in classes if classes.count(name) > 1]:
@@ -145,11 +136,10 @@ def _check_transform(transform: Mapping, place: str, scope: str) -> None:
 def _check_packed(transform: Mapping, place: str, needed: Sequence[tuple[str, str]]) -> None:
     for key, metric in needed:
         if key not in transform.get('meta_keys', ()):
+            usual = "'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'"
+            problem = f'lacks {key!r}, which {metric} reads'
             raise UserError(
-                f'{place}.meta_keys',
-                f'lacks {key!r}, which {metric} reads',
-                "add it, e.g. meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', "
-                f"'scale_factor', {key!r})",
+                f'{place}.meta_keys', problem, f'add it, e.g. meta_keys=({usual}, {key!r})'
             )
 
 
@@ -160,27 +150,12 @@ def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any
     cls = _class(part, registry, scope)
     if cls is None:
         near = nearest(part['type'], _names(registry))
-        raise UserError(
-            f'{place}.type={part["type"]!r} is not registered.{near} A class of your own must be '
-            'imported through custom_imports.'
-        )
+        own = 'A class of your own must be imported through custom_imports'
+        raise UserError(f'{place}.type={part["type"]!r} is not registered.{near} {own}.')
     given = {name: value for name, value in part.items() if name not in ('type', '_scope_')}
     accepted, others = accepted_arguments(cls)
-    _check_names(given, place, getattr(cls, '__name__', str(cls)), accepted, others=others)
+    check_entries(place, given, getattr(cls, '__name__', str(cls)), accepted, others=others)
     return cls
-
-
-def _check_names(
-    given: Mapping,
-    place: str,
-    called: str,
-    accepted: Sequence[str],
-    what: str = 'argument',
-    others: bool = False,
-) -> None:
-    for name, value in given.items():
-        shown = f'{place}.{name}={reprlib.repr(value)}: {called}'
-        check_known(shown, [name], accepted, what, others)
 
 
 def _scope(cfg: Config) -> str:

@@ -25,11 +25,7 @@ def class_lists(cfg: Config, split: str) -> Iterator[ClassList]:
 
 
 def check_one_list(cfg: Config) -> None:
-    """Train and val must name one list: MMDetection numbers a misspelt one otherwise, unnoticed.
-
-    Raises:
-        UserError: Names the two settings that differ.
-    """
+    """Train and val must name one list: MMDetection numbers a misspelt one otherwise, unnoticed."""
     lists = [*class_lists(cfg, 'train'), *class_lists(cfg, 'val')]
     for place, classes in lists:
         if classes != lists[0][1]:
@@ -46,9 +42,6 @@ def check_class_count(model: Detector, found: ClassList | None) -> None:
     Args:
         model: Config of the detector, or of a distillation.
         found: (setting of a data set that it learns from, its classes), None where unknown.
-
-    Raises:
-        UserError: They differ: names both settings and the number to set.
     """
     if found is None or not isinstance(model, Mapping):
         return
@@ -56,13 +49,12 @@ def check_class_count(model: Detector, found: ClassList | None) -> None:
     if any(key in one for one in detectors for key in _OTHER_COUNTS):
         return
     setting, classes = found
-    shown = ', '.join(classes[:4]) + ', ...' * (len(classes) > 4)
     for place, part in configs_in(model, 'model', None):
         head = next((key for key in reversed(place.split('.')) if not key.isdigit()), '')
         count = part.get('num_classes')
-        if head not in _HEADS or not isinstance(count, int) or part.get('class_agnostic'):
-            continue
-        if count != len(classes):
+        counts = head in _HEADS and isinstance(count, int) and not part.get('class_agnostic')
+        if counts and count != len(classes):
+            shown = ', '.join(classes[:4]) + ', ...' * (len(classes) > 4)
             raise UserError(
                 f'{place}.num_classes={count}, but {setting}',
                 f'has {len(classes)} classes ({shown})',

@@ -5,7 +5,7 @@ check; a runner builds them first. Here: files, and settings that exclude each o
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -18,9 +18,9 @@ from mmkd.datasets.lint import check_coco_files
 from mmkd.engine.checks.arguments import check_arguments, check_model, metrics_of
 from mmkd.engine.checks.classes import check_class_count, check_one_list, class_lists
 from mmkd.engine.hooks.reproducible import PERSISTENT_WORKERS
-from mmkd.utils.config_walk import datasets_of
+from mmkd.utils.config_walk import datasets_of, is_remote
 from mmkd.utils.errors import UserError, UserFileNotFoundError
-from mmkd.utils.types import Detector, Entries
+from mmkd.utils.types import Detector, Entries, Setting
 
 # Keys of data_prefix that hold images; others (segmentations, proposals) may be absent unnoticed.
 _IMAGE_FOLDERS = ('img', 'img_path', 'sub_data_root')
@@ -30,8 +30,7 @@ _SHOWN = 6
 def check_training(cfg: Config) -> None:
     """Checks what can be seen without building anything, the cheapest first.
 
-    Args:
-        cfg: The config with all command-line options merged into it.
+    ``cfg`` has all command-line options merged into it.
 
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
@@ -51,7 +50,11 @@ def check_training(cfg: Config) -> None:
                 f'set {place}=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint '
                 f'{option}',
             )
-    _check_workers(cfg)
+    hooks = [str(hook.get('type', '')).split('.')[-1] for hook in cfg.get('custom_hooks') or ()]
+    loader = cfg.get('train_dataloader') or {}
+    persistent = loader.get('num_workers') and loader.get('persistent_workers')
+    if persistent and 'ReproducibleHook' in hooks:
+        raise UserError(PERSISTENT_WORKERS)
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
     if cfg.get('val_cfg'):
         check_one_list(cfg)
@@ -59,11 +62,7 @@ def check_training(cfg: Config) -> None:
 
 
 def check_checkpoint_settings(cfg: Config) -> None:
-    """Looks for the files of ``load_from``, of resuming, and of student and teacher.
-
-    Raises:
-        FileNotFoundError: Naming setting, path and remedy.
-    """
+    """Looks for the files of ``load_from``, of resuming, and of student and teacher."""
     files: list[tuple[str, str | None, str]] = []
     load_from = cfg.get('load_from')
     if not cfg.get('resume'):
@@ -75,15 +74,15 @@ def check_checkpoint_settings(cfg: Config) -> None:
     elif (note := Path(cfg.work_dir) / 'last_checkpoint').is_file():  # else a run starts anew
         remedy = f'give the checkpoint itself with --resume PATH, or delete {note} to start anew'
         files.append((f'--resume: in {note} checkpoint', note.read_text().strip(), remedy))
+    remedy = 'train it first, or name another file'
     for place, detector in teacher_settings(cfg).items():
-        remedy = 'train it first, or name another file with --teacher-checkpoint'
-        files.append((f'{place}.checkpoint', checkpoint_of(detector), remedy))
+        option = f'{remedy} with --teacher-checkpoint'
+        files.append((f'{place}.checkpoint', checkpoint_of(detector), option))
     if is_distillation(cfg):
-        remedy = 'train it first, or name another file'
         path = checkpoint_of(cfg.model.get('student'))
         files.append(('model.student.checkpoint', path, remedy))
     for setting, path, remedy in files:
-        if path and _is_absent(path):
+        if path and not _exists(path, Path.is_file):
             problem = 'does not exist'
             raise UserFileNotFoundError(f'{setting}={os.path.normpath(path)!r}', problem, remedy)
 
@@ -127,18 +126,10 @@ def check_teacher_readable(cfg: Config) -> None:
     """Reads the teachers' checkpoints as data: a bad file ends the run before data is read.
 
     Rank 0 alone does it: a file at an address is downloaded once, and found by the others later.
-
-    Raises:
-        FileNotFoundError, ValueError: It is missing, damaged, or a pickle that would run code.
     """
     paths = [checkpoint_of(teacher) for teacher in teacher_settings(cfg).values()]
     for path in filter(None, paths if os.environ.get('RANK', '0') == '0' else []):
         load_checkpoint_file(path, map_location='cpu')
-
-
-def _is_absent(path: str) -> bool:
-    """Whether a path of this machine has no file; addresses (``https://``) are not looked up."""
-    return '://' not in str(path) and not Path(path).expanduser().is_file()
 
 
 def _check_precision(cfg: Config) -> None:
@@ -154,28 +145,14 @@ def _check_precision(cfg: Config) -> None:
         )
 
 
-def _check_workers(cfg: Config) -> None:
-    hooks = [str(hook.get('type', '')).split('.')[-1] for hook in cfg.get('custom_hooks') or ()]
-    loader = cfg.get('train_dataloader') or {}
-    if 'ReproducibleHook' not in hooks or not loader.get('num_workers'):
-        return
-    if loader.get('persistent_workers'):
-        raise UserError(PERSISTENT_WORKERS)
-
-
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Compares the data's settings with what their classes take, then looks for its files.
 
-    Files are data roots, annotation files and image folders, and evaluators' annotations.
-
-    Args:
-        cfg: The whole config.
-        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the run will read.
+    Files are data roots, annotation files and image folders, and evaluators' annotations, of those
+    of ``'train'``, ``'val'``, ``'test'`` that the run will read.
 
     Raises:
-        UserError: A setting is mistyped, see :func:`check_arguments`, or a COCO file has other
-            categories than the classes or holds what no training can use, see
-            :func:`check_coco_files`.
+        UserError: See :func:`check_arguments` and :func:`check_coco_files`.
         FileNotFoundError: Lists every setting whose path does not exist.
     """
     check_arguments(cfg, splits)
@@ -186,7 +163,7 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
                 missing.setdefault(path, f'{place}.{key}')
         for place, metric, _ in metrics_of(cfg, split):
             file = metric.get('ann_file')
-            if file and not metric.get('backend_args') and not _exists(file):
+            if file and not is_remote(metric, file) and not _exists(file):
                 missing.setdefault(file, f'{place}.ann_file')
     if missing:
         lines = [f'{setting}: there is no {path!r}' for path, setting in missing.items()]
@@ -200,10 +177,10 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         check_coco_files(cfg, splits)
 
 
-def _paths(dataset: Mapping) -> Iterator[tuple[str, str]]:
+def _paths(dataset: Setting) -> Iterator[tuple[str, str]]:
     """(setting, path) of what a data set reads and does not exist."""
-    if dataset.get('backend_args') or dataset.get('file_client_args'):
-        return  # another storage than the local disk
+    if is_remote(dataset):
+        return
     root = dataset.get('data_root') or ''
     if root and not _exists(root):
         yield 'data_root', root
@@ -215,5 +192,6 @@ def _paths(dataset: Mapping) -> Iterator[tuple[str, str]]:
             yield key, os.path.join(root, part)
 
 
-def _exists(path: str) -> bool:
-    return '://' in path or Path(path).expanduser().exists()
+def _exists(path: str, test: Callable[[Path], bool] = Path.exists) -> bool:
+    """Whether a path of this machine is there; addresses (``https://``) are not looked up."""
+    return '://' in str(path) or test(Path(path).expanduser())

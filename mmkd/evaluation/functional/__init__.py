@@ -20,7 +20,7 @@ from .miss_rate import (
     log_average_miss_rate,
     match_pedestrians,
 )
-from .proposals import proposal_recalls
+from .overlaps import proposal_recalls
 from .wider_face import FaceMatches, area_under_curve, match_faces, wider_face_curve
 
 __all__ = [

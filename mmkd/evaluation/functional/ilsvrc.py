@@ -9,7 +9,7 @@ G annotated boxes and D detections of one image.
 import numpy as np
 from numpy.typing import NDArray
 
-from .overlaps import inclusive_overlaps
+from .overlaps import overlaps
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -21,11 +21,6 @@ def tolerant_thresholds(boxes: Array, tolerance: float = 10.0, highest: float = 
     ``min(highest, w h / ((w + tolerance) (h + tolerance)))``: a small object is found by a box that
     is ``tolerance`` pixels too wide and too high. With 10 pixels and 0.5 that concerns squares up
     to 24 pixels wide.
-
-    Args:
-        boxes: Annotated boxes.
-        tolerance: Pixels that width and height may exceed the object's, in all.
-        highest: Threshold of large boxes.
     """
     width, height = (boxes[:, 2:] - boxes[:, :2] + 1).T
     return np.minimum(highest, width * height / ((width + tolerance) * (height + tolerance)))
@@ -58,9 +53,9 @@ def match_objects(
     Returns:
         (D,) whether each takes a box, and whether it is excused, in the order of ``detections``.
     """
-    overlaps = inclusive_overlaps(detections, boxes)  # (D, G)
-    enough = (overlaps >= thresholds) & (detected_labels[:, None] == labels)
-    taken = np.where(enough & counted, overlaps, -1.0)
+    common = overlaps(detections, boxes, border=1)  # (D, G)
+    enough = (common >= thresholds) & (detected_labels[:, None] == labels)
+    taken = np.where(enough & counted, common, -1.0)
     hit = np.zeros(len(detections), dtype=bool)
     # One after the other, as each takes its box away; most detections have none to take.
     order = np.argsort(-scores, kind='stable')

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import UserError
+from .overlaps import overlaps
 
 Array = NDArray[np.float64]
 
@@ -24,24 +25,20 @@ DONT_CARE = -1
 RECALL_STEPS = 41
 """Recalls 0, 1/40, ..., 1 at which the devkit samples precision."""
 
+POINTS = (11, 40)
+"""Rules of averaging over recall."""
+
 MIN_OVERLAP = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
 """IoU that a detection of each class must exceed to be a hit."""
 
 
 class Difficulty(NamedTuple):
-    """Which annotated boxes count; the others of the class are ignored.
+    """Which annotated boxes count; the others of the class are ignored."""
 
-    Attributes:
-        name: ``'easy'``, ``'moderate'`` or ``'hard'``.
-        min_height: Boxes must be higher than this, in pixels; detections at least as high.
-        max_occlusion: Highest level: 0 fully visible, 1 partly occluded, 2 largely occluded.
-        max_truncation: Highest share of the object outside the image.
-    """
-
-    name: str
-    min_height: float
-    max_occlusion: int
-    max_truncation: float
+    name: str  # 'easy', 'moderate' or 'hard'
+    min_height: float  # boxes must be higher than this, in pixels; detections at least as high
+    max_occlusion: int  # highest level: 0 fully visible, 1 partly occluded, 2 largely occluded
+    max_truncation: float  # highest share of the object outside the image
 
 
 DIFFICULTIES = (
@@ -55,27 +52,18 @@ DIFFICULTIES = (
 class KITTIFrame:
     """Truth and detections of one image.
 
-    Attributes:
-        boxes: (G, 4), in the order of the file, which decides who is matched first.
-        labels: (G,) class of each box, that of the class beside which it stands for a neighbour
-            (a Van is Car's, a Person_sitting Pedestrian's), or :data:`DONT_CARE`.
-        neighbour: (G,) whether it is one: detections on it are neither hits nor misses. Not read
-            for DontCare.
-        truncation: (G,) share outside the image, in [0, 1].
-        occlusion: (G,) level 0 to 3, 3 being unknown.
-        detections: (D, 4).
-        scores: (D,).
-        detected: (D,) class of each detection.
+    ``labels`` are the classes of boxes; a neighbour (Van, Person_sitting) has that of the class
+    beside which it stands, a region :data:`DONT_CARE`.
     """
 
-    boxes: Array
-    labels: NDArray[np.int64]
-    neighbour: NDArray[np.bool_]
-    truncation: Array
-    occlusion: Array
-    detections: Array
-    scores: Array
-    detected: NDArray[np.int64]
+    boxes: Array  # (G, 4), in the order of the file, which decides who is matched first
+    labels: NDArray[np.int64]  # (G,)
+    neighbour: NDArray[np.bool_]  # (G,) detections on it are neither hits nor misses
+    truncation: Array  # (G,) share outside the image, in [0, 1]
+    occlusion: NDArray[np.int64]  # (G,) level 0 to 3, 3 being unknown
+    detections: Array  # (D, 4)
+    scores: Array  # (D,)
+    detected: NDArray[np.int64]  # (D,) class of each detection
 
 
 class _Case(NamedTuple):
@@ -128,23 +116,16 @@ def kitti_average_precision(precision: Array, points: int) -> float:
     Args:
         precision: (41,) of :func:`kitti_precision`.
         points: 11 for recalls 0, 0.1, ..., 1 (until 2019) or 40 for 1/40, ..., 1 (since then).
-
-    Raises:
-        ValueError: ``points`` is another number.
     """
-    if points == 11:
-        return float(precision[::4].mean())
-    if points == 40:
-        return float(precision[1:].mean())
-    raise UserError(f'points must be 11 or 40, got {points}.')
+    if points not in POINTS:
+        raise UserError(f'points must be 11 or 40, got {points!r}.')
+    return float((precision[::4] if points == 11 else precision[1:]).mean())
 
 
 def recall_thresholds(hits: Sequence[float], num_objects: int) -> Array:
     """Scores at which recall comes closest to each step of 1/40, from high to low.
 
-    Args:
-        hits: Scores of the detections that hit, in any order.
-        num_objects: Boxes that count, the divisor of recall.
+    ``hits`` are the scores of detections that hit; ``num_objects`` is the divisor of recall.
     """
     ordered = sorted(hits, reverse=True)
     kept: list[float] = []
@@ -173,15 +154,16 @@ def _case(frame: KITTIFrame, label: int, difficulty: Difficulty, min_overlap: fl
     # and then excuses the truth that it lies on.
     usable = (frame.detected == label) | low
     detections = frame.detections[usable]
-    overlaps = _overlaps(frame.boxes[of_class], detections)
-    regions = _overlaps(frame.boxes[frame.labels == DONT_CARE], detections, over_union=False)
+    common = overlaps(frame.boxes[of_class], detections)
+    regions = frame.boxes[frame.labels == DONT_CARE]
+    inside = overlaps(detections, regions, over_union=False)
     return _Case(
-        overlaps=overlaps,
-        allowed=overlaps > min_overlap,
+        overlaps=common,
+        allowed=common > min_overlap,
         counted=counted[of_class],
         scores=frame.scores[usable],
         small=low[usable],
-        excused=np.any(regions > min_overlap, axis=0),
+        excused=np.any(inside > min_overlap, axis=1),
     )
 
 
@@ -206,24 +188,12 @@ def _count(case: _Case, thresholds: Array) -> tuple[Array, Array]:
     true = np.zeros(len(thresholds))
     if not len(case.scores):
         return true, true
-    for overlaps, allowed, counted in zip(case.overlaps, case.allowed, case.counted, strict=True):
+    for common, allowed, counted in zip(case.overlaps, case.allowed, case.counted, strict=True):
         candidates = free & allowed
         # The highest overlap wins, but a low detection only where there is no other.
-        rank = np.where(candidates, np.where(case.small, 0.0, overlaps), -1.0)
+        rank = np.where(candidates, np.where(case.small, 0.0, common), -1.0)
         best, found = rank.argmax(axis=1), candidates.any(axis=1)
         free[np.flatnonzero(found), best[found]] = False
         if counted:
             true += found & ~case.small[best]
     return true, (free & ~case.small & ~case.excused).sum(axis=1).astype(float)
-
-
-def _overlaps(first: Array, second: Array, over_union: bool = True) -> Array:
-    """(F, 4), (S, 4) -> (F, S): intersection over union, or over the second box's area."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (first, second)]
-    whole = np.broadcast_to(areas[1], common.shape)
-    if over_union:
-        whole = areas[0][:, None] + areas[1] - common
-    return np.divide(common, whole, out=np.zeros_like(common), where=common > 0)

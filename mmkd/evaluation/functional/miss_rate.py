@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .overlaps import overlaps
+
 Array = NDArray[np.float64]
 
 FPPI_POINTS = 10.0 ** np.arange(-2.0, 0.25, 0.25)
@@ -24,19 +26,12 @@ _FLOOR = 1e-10
 
 
 class Subset(NamedTuple):
-    """Which pedestrians count; the others are ignored.
+    """Which pedestrians count; the others are ignored."""
 
-    Attributes:
-        min_height: Lowest height, pixels, itself included.
-        max_height: Height from which on they no longer count.
-        min_visible: Least visible share; infinity asks for boxes not marked as occluded.
-        max_visible: Greatest visible share; infinity where boxes not marked as occluded count.
-    """
-
-    min_height: float
-    max_height: float
-    min_visible: float
-    max_visible: float
+    min_height: float  # lowest height, pixels, itself included
+    max_height: float  # height from which on they no longer count
+    min_visible: float  # least visible share; infinity asks for boxes not marked as occluded
+    max_visible: float  # greatest visible share; infinity where boxes not marked as occluded count
 
 
 SUBSETS = {
@@ -55,35 +50,21 @@ SUBSETS = {
 
 @dataclass(frozen=True)
 class PedestrianFrame:
-    """Truth and detections of one image.
+    """Truth and detections of one image."""
 
-    Attributes:
-        boxes: (G, 4).
-        candidate: (G,) False for boxes that no subset counts: crowds, doubtful or other persons.
-        visible: (G,) visible share in [0, 1], infinity for boxes not marked as occluded.
-        detections: (D, 4).
-        scores: (D,).
-    """
-
-    boxes: Array
-    candidate: NDArray[np.bool_]
-    visible: Array
-    detections: Array
-    scores: Array
+    boxes: Array  # (G, 4)
+    candidate: NDArray[np.bool_]  # (G,) False where no subset counts it: crowds, other persons
+    visible: Array  # (G,) visible share in [0, 1], infinity for boxes not marked as occluded
+    detections: Array  # (D, 4)
+    scores: Array  # (D,)
 
 
 class MissRateCurve(NamedTuple):
-    """Result over all images.
+    """Result over all images."""
 
-    Attributes:
-        log_average: Geometric mean of ``miss_rate``.
-        miss_rate: (9,) at :data:`FPPI_POINTS`.
-        pedestrians: How many boxes count.
-    """
-
-    log_average: float
-    miss_rate: Array
-    pedestrians: int
+    log_average: float  # geometric mean of miss_rate
+    miss_rate: Array  # (9,) at FPPI_POINTS
+    pedestrians: int  # how many boxes count
 
 
 def log_average_miss_rate(
@@ -127,11 +108,7 @@ def log_average_miss_rate(
 
 
 def match_pedestrians(
-    boxes: Array,
-    ignored: NDArray[np.bool_],
-    detections: Array,
-    scores: Array,
-    min_overlap: float,
+    boxes: Array, ignored: NDArray[np.bool_], detections: Array, scores: Array, min_overlap: float
 ) -> NDArray[np.int64]:
     """What each detection is: 1 a hit, 0 a false positive, -1 ignored.
 
@@ -139,24 +116,17 @@ def match_pedestrians(
     of several); where there is none, it is ignored if it lies on an ignored box, which may take
     any number.
 
-    Args:
-        boxes: (G, 4).
-        ignored: (G,) boxes that do not count.
-        detections: (D, 4).
-        scores: (D,); of equal ones the earlier goes first.
-        min_overlap: See :func:`log_average_miss_rate`.
-
-    Returns:
-        (D,), in the order of ``detections``.
+    Boxes are (G, 4) with (G,) flags of those to ignore, detections (D, 4) with (D,) scores; of
+    equal ones the earlier goes first. The outcome is (D,), in the order of ``detections``.
     """
     outcome = np.zeros(len(scores), dtype=np.int64)
     counted = boxes[~ignored]
-    overlaps = _overlaps(detections, counted, over_union=True)
-    on_ignored = _overlaps(detections, boxes[ignored], over_union=False)
+    common = overlaps(detections, counted)
+    on_ignored = overlaps(detections, boxes[ignored], over_union=False)
     excused = np.any(on_ignored >= min_overlap, axis=1)
     free = np.ones(len(counted), dtype=bool)
     for index in np.argsort(-scores, kind='stable'):
-        usable = np.where(free, overlaps[index], -1.0)
+        usable = np.where(free, common[index], -1.0)
         best = len(usable) - 1 - int(usable[::-1].argmax()) if len(usable) else -1
         if best >= 0 and usable[best] >= min_overlap:
             free[best] = False
@@ -183,9 +153,8 @@ def _prepared(
         & (frame.visible <= subset.max_visible)
     )
     if bounds is not None:
-        low, high = np.asarray(bounds[:2]), np.asarray(bounds[2:])
-        counted &= np.all(frame.boxes[:, :2] >= low, axis=1)
-        counted &= np.all(frame.boxes[:, 2:] <= high, axis=1)
+        inside = (frame.boxes[:, :2] >= bounds[:2]) & (frame.boxes[:, 2:] <= bounds[2:])
+        counted &= inside.all(axis=1)
     tall = frame.detections[:, 3] - frame.detections[:, 1]
     kept = (tall >= subset.min_height / expand) & (tall < subset.max_height * expand)
     boxes, detections = frame.boxes, frame.detections[kept]
@@ -211,15 +180,3 @@ def _miss_rates(scores: Array, hits: Array, images: int, pedestrians: int) -> Ar
     found = np.concatenate([[0.0], np.cumsum(hit) / max(pedestrians, 1)])
     last = np.searchsorted(false, FPPI_POINTS, side='right') - 1
     return 1 - found[last]
-
-
-def _overlaps(first: Array, second: Array, over_union: bool) -> Array:
-    """(F, 4), (S, 4) -> (F, S): intersection over union, or over the first box's area."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
-    whole = np.broadcast_to(areas[0][:, None], common.shape)
-    if over_union:
-        whole = areas[0][:, None] + areas[1] - common
-    return np.divide(common, whole, out=np.zeros_like(common), where=common > 0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .overlaps import inclusive_overlaps
+from .overlaps import overlaps
 
 Array = NDArray[np.float64]
 
@@ -23,19 +23,12 @@ THRESHOLDS = 1000
 
 @dataclass(frozen=True)
 class FaceMatches:
-    """What the detections of one image lie on, from the highest score to the lowest.
+    """What the detections of one image lie on, from the highest score to the lowest."""
 
-    Attributes:
-        scores: (D,) descending.
-        face: (D,) index of the face that each overlaps most; the first of several.
-        hit: (D,) whether it overlaps it enough.
-        faces: G.
-    """
-
-    scores: Array
-    face: NDArray[np.int64]
-    hit: NDArray[np.bool_]
-    faces: int
+    scores: Array  # (D,) descending
+    face: NDArray[np.int64]  # (D,) index of the face that each overlaps most; the first of several
+    hit: NDArray[np.bool_]  # (D,) whether it overlaps it enough
+    faces: int  # G
 
 
 def match_faces(
@@ -43,23 +36,16 @@ def match_faces(
 ) -> FaceMatches:
     """Looks up the face under each detection; which faces count is not asked here.
 
-    Args:
-        faces: (G, 4).
-        detections: (D, 4), in any order; of equal scores the earlier goes first.
-        scores: (D,).
-        min_overlap: IoU from which on a detection is a hit.
+    Faces are (G, 4), detections (D, 4) with (D,) scores, in any order; of equal scores the earlier
+    goes first. From an IoU of ``min_overlap`` on a detection is a hit.
     """
     order = np.argsort(-scores, kind='stable')
     if not len(faces):
         nothing = np.zeros(len(scores), dtype=np.int64)
         return FaceMatches(scores[order], nothing, nothing > 0, 0)
-    overlaps = inclusive_overlaps(detections[order], faces)  # (D, G)
-    return FaceMatches(
-        scores=scores[order],
-        face=overlaps.argmax(axis=1),
-        hit=overlaps.max(axis=1) >= min_overlap,
-        faces=len(faces),
-    )
+    common = overlaps(detections[order], faces, border=1)  # (D, G)
+    hit = common.max(axis=1) >= min_overlap
+    return FaceMatches(scores[order], common.argmax(axis=1), hit, len(faces))
 
 
 def wider_face_curve(
@@ -71,9 +57,7 @@ def wider_face_curve(
     face that does not count is neither right nor wrong; the second one on a face that counts is
     wrong. An image without any annotated face takes no part, so detections in it are not wrong.
 
-    Args:
-        images: The matches of every image, also of those without detections.
-        counted: (G,) of each image, the faces that count at one difficulty.
+    ``counted`` has of each image, (G,), the faces that count at one difficulty.
 
     Returns:
         (T,) precision, 0 where nothing is above the threshold, (T,) recall, and the number of
@@ -81,7 +65,8 @@ def wider_face_curve(
     """
     thresholds = 1 - np.arange(1, THRESHOLDS + 1) / THRESHOLDS
     found, listed = np.zeros(THRESHOLDS), np.zeros(THRESHOLDS)
-    lowest, span = _range([image.scores for image in images])
+    scores = np.concatenate([np.zeros(0), *(image.scores for image in images)])
+    lowest, span = (scores.min(), np.ptp(scores)) if scores.size else (0.0, 0.0)
     total = int(sum(keep.sum() for keep in counted))
     for image, keep in zip(images, counted, strict=True):
         if not image.faces or not len(image.scores):
@@ -99,9 +84,7 @@ def wider_face_curve(
 def area_under_curve(precision: Array, recall: Array) -> float:
     """Average precision as VOC 2010's devkit takes it: the area under the monotone envelope.
 
-    Args:
-        precision: (T,).
-        recall: (T,), ascending.
+    Of (T,) precision and (T,) recall, ascending.
     """
     recall = np.concatenate([[0.0], recall, [1.0]])
     precision = np.concatenate([[0.0], precision, [0.0]])
@@ -115,12 +98,3 @@ def _first_on_face(face: NDArray[np.int64], usable: NDArray[np.bool_]) -> NDArra
     positions = np.flatnonzero(usable)
     first[positions[np.unique(face[positions], return_index=True)[1]]] = True
     return first
-
-
-def _range(scores: Sequence[Array]) -> tuple[float, float]:
-    """The lowest score of all images, and how far the highest lies above it."""
-    known = [image for image in scores if len(image)]
-    if not known:
-        return 0.0, 0.0
-    lowest = min(float(image.min()) for image in known)
-    return lowest, max(float(image.max()) for image in known) - lowest

@@ -301,7 +301,7 @@ class TestConfigs:
                 img_path=str(two / 'JPEGImages/a.jpg'), width=64, height=48,
                 instances=[dict(bbox=[0, 0, 0, 9], bbox_label=1)])])  # fmt: skip
         cfg = self.loaders(two)
-        readers = configs._any(cfg.val_dataloader.dataset, 'val', configs.VOCFolderDataset)
+        readers = configs._any(cfg.val_dataloader.dataset, 'val')
         assert check_splits([readers]).counts == {'degenerate-box': 1}
 
     def test_a_config_without_data_is_refused(self):

@@ -1,6 +1,17 @@
-"""The answer of an operation that has no counterpart here."""
+"""What the stand-ins for mmcv's kernels share."""
+
+import torch
+from torch import Tensor
 
 from ...utils.errors import UserNotImplementedError
+
+
+def single(tensor: Tensor) -> Tensor:
+    """``tensor`` itself, or in float32 where it is a 16-bit float, as autocast would have it.
+
+    torchvision's kernels lack 16-bit types on CPU and bfloat16 on GPU.
+    """
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def missing(name: str) -> UserNotImplementedError:
