@@ -8,6 +8,7 @@ from .kitti import KITTIDataset
 from .kitti_labels import KITTI_TYPES, KITTIObject, parse_kitti_labels
 from .kitti_to_coco import kitti_to_coco
 from .shapes import SHAPES_CLASSES, draw_shapes, render_shapes_image
+from .unlabelled import UnlabelledSampler, WithUnlabelled
 from .voc_folder import VOCFolderDataset
 from .wider_face_to_voc import read_wider_face_list, wider_face_to_voc
 from .writing import Outcome, refuse_to_replace, write_new, write_once
@@ -21,7 +22,9 @@ __all__ = [
     'KITTIObject',
     'Outcome',
     'SHAPES_CLASSES',
+    'UnlabelledSampler',
     'VOCFolderDataset',
+    'WithUnlabelled',
     'caltech_frames',
     'caltech_to_coco',
     'draw_shapes',
