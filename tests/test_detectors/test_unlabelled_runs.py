@@ -9,7 +9,8 @@ import mmdet
 import pytest
 import torch
 
-from mmkd.testing import differences, in_two_processes, tiny_run_cfg, train, write_tiny_coco
+from mmkd.engine.commands.train_and_test import train_main
+from mmkd.testing import differences, in_two_processes, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.distill import distill_cfg
 
 pytestmark = pytest.mark.slow
@@ -47,19 +48,14 @@ class TestMMDetectionsOwnScript:
 
 
 def test_two_processes_train_and_one_that_is_resumed_ends_with_the_same_bits(settings, tmp_path):
-    settings.update(
-        epochs=2,
-        launcher='pytorch',
-        env_cfg=dict(dist_cfg=dict(backend='gloo')),
-        find_unused_parameters=True,
-    )
     whole, resumed, log = tmp_path / 'whole', tmp_path / 'resumed', tmp_path / 'log'
-    for folder, more in (
-        (whole, {}),
-        (resumed, dict(load_from=f'{whole}/epoch_1.pth', resume=True)),
-    ):
-        cfg = tiny_run_cfg(work_dir=folder, **settings, **more)
-        assert in_two_processes(train, cfg, log=log) == [0, 0], Path(f'{log}_0').read_text()[-3000:]
+    for folder, options in ((whole, []), (resumed, ['--resume', str(whole / 'epoch_1.pth')])):
+        config = tmp_path / f'{folder.name}.py'
+        cfg = tiny_run_cfg(work_dir=folder, epochs=2, find_unused_parameters=True, **settings)
+        cfg.dump(config)
+        args = [str(config), '--launcher', 'pytorch', *options]
+        ends = in_two_processes(train_main, args, log=log)
+        assert ends == [0, 0], Path(f'{log}_0').read_text()[-3000:]
     expected, got = (
         torch.load(folder / 'epoch_2.pth', weights_only=True) for folder in (whole, resumed)
     )

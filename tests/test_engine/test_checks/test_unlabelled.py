@@ -1,8 +1,14 @@
 """Unlabelled images, their sampler and their setting are refused without each other."""
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
+from mmengine.config import Config
+
+from mmkd.engine.checks.arguments import check_arguments, check_model
 from mmkd.engine.checks.preflight import check_training
+from mmkd.engine.checks.unlabelled import check_unlabelled
 from mmkd.testing import tiny_run_cfg, write_tiny_coco
 from mmkd.testing.distill import distill_cfg
 
@@ -54,3 +60,15 @@ def test_the_files_and_arguments_of_both_are_looked_at(cfg, part):
 def test_the_classes_of_unlabelled_images_are_no_matter(cfg):
     cfg.train_dataloader.dataset.unlabelled.metainfo = dict(classes=('other',))
     check_training(cfg)
+
+
+def test_the_config_of_the_page_passes(tmp_path):
+    root = Path(__file__).resolve().parents[3]
+    (text,) = re.findall(r'```python\n(.*?)```', (root / 'docs/unlabelled.md').read_text(), re.S)
+    (tmp_path / 'config.py').write_text(text.replace('./pairs', str(root / 'configs/pairs')))
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    for check in (check_unlabelled, check_model):
+        check(cfg)
+    check_arguments(cfg, ['train'])
+    assert cfg.train_dataloader.dataset.labelled.indices == 29
+    assert cfg.train_dataloader.batch_sampler.type == 'AspectRatioBatchSampler'
