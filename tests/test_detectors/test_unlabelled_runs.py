@@ -52,6 +52,7 @@ def test_two_processes_train_and_one_that_is_resumed_ends_with_the_same_bits(set
     for folder, options in ((whole, []), (resumed, ['--resume', str(whole / 'epoch_1.pth')])):
         config = tmp_path / f'{folder.name}.py'
         cfg = tiny_run_cfg(work_dir=folder, epochs=2, find_unused_parameters=True, **settings)
+        cfg.env_cfg.dist_cfg = dict(backend='gloo')
         cfg.dump(config)
         args = [str(config), '--launcher', 'pytorch', *options]
         ends = in_two_processes(train_main, args, log=log)
