@@ -4,6 +4,7 @@ A type written ``mmkd.Name`` in a config is found here from any scope; a type wi
 looked up in MMDetection's registries, as the configs' ``default_scope = 'mmdet'`` says.
 """
 
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
@@ -14,6 +15,7 @@ from mmengine.registry import Registry
 
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmkd')
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmkd')
+DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='mmkd')
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='mmkd')
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='mmkd')
 # Pictures need matplotlib, which is imported when the first hook is looked up.

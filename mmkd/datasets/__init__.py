@@ -7,6 +7,7 @@ from .ilsvrc_classes import ILSVRC_CLASSES
 from .kitti import KITTIDataset, kitti_to_coco
 from .kitti_labels import KITTI_TYPES, KITTIObject, parse_kitti_labels
 from .shapes import SHAPES_CLASSES, draw_shapes, render_shapes_image
+from .unlabelled import UnlabelledSampler, WithUnlabelled
 from .voc_folder import VOCFolderDataset
 from .wider_face_to_voc import read_wider_face_list, wider_face_to_voc
 from .writing import Outcome, refuse_to_replace, write_new, write_once
@@ -20,7 +21,9 @@ __all__ = [
     'KITTIObject',
     'Outcome',
     'SHAPES_CLASSES',
+    'UnlabelledSampler',
     'VOCFolderDataset',
+    'WithUnlabelled',
     'caltech_frames',
     'caltech_to_coco',
     'draw_shapes',

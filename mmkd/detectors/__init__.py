@@ -2,7 +2,8 @@
 
 from .distill import DistillDetector
 from .feature_teacher import FeatureTeacher
+from .pseudo_labels import PseudoLabels
 from .rfcn import RFCN
 from .teacher import Teacher
 
-__all__ = ['RFCN', 'DistillDetector', 'FeatureTeacher', 'Teacher']
+__all__ = ['RFCN', 'DistillDetector', 'FeatureTeacher', 'PseudoLabels', 'Teacher']

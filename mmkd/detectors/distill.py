@@ -28,6 +28,7 @@ from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
+from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Entries
 
@@ -37,6 +38,7 @@ from .describe import ImageSize, describe
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
+from .pseudo_labels import PseudoLabels, check_marks
 from .random_state import forked_rng
 from .teacher import Teacher
 
@@ -69,6 +71,9 @@ class DistillDetector(BaseDetector):
             both are read off; None: what a network names, else 256, or more where it needs more.
         nan_guard: Whether training stops at a loss that is NaN or infinite, and no state dict is
             made of such weights; see :class:`NanGuard`.
+        unlabelled: ``dict(score_thr=..., task_weight=..., teacher=...)``: a teacher's detections
+            stand for the labels of the images of :class:`mmkd.datasets.WithUnlabelled` that have
+            none; see :class:`PseudoLabels`.
 
     Raises:
         FileNotFoundError: A config is missing.
@@ -88,6 +93,7 @@ class DistillDetector(BaseDetector):
         init_cfg: dict | None = None,
         dry_run_size: ImageSize | None = None,
         nan_guard: bool = True,
+        unlabelled: dict | None = None,
     ) -> None:
         if init_cfg is not None:
             raise UserError('DistillDetector takes no init_cfg: set it in model.student.')
@@ -111,6 +117,7 @@ class DistillDetector(BaseDetector):
                 name: Pair(self.data_preprocessor, one, downscaler, self.nan_guard)
                 for name, one in self.teachers.items()
             }
+            self.unlabelled = self._pseudo_labels(unlabelled)
             self._join(methods, pairing, dry_run_size)
         self._register_state_dict_hook(to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(from_checkpoint_keys)
@@ -138,6 +145,12 @@ class DistillDetector(BaseDetector):
         )
         self._recorded = {name: known[name] for name in sorted(every)}
 
+    def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:
+        if setting is None or not self.pairs:
+            return None
+        check_arguments('unlabelled', setting, PseudoLabels, without=('pairs', 'student'))
+        return PseudoLabels(self.pairs, self.student, **setting)
+
     def _role(self, name: str) -> str:
         return 'teacher' if len(self.teachers) == 1 else f'teacher {name!r}'
 
@@ -149,9 +162,10 @@ class DistillDetector(BaseDetector):
         )
 
     def reads_classes(self, teacher: str) -> bool:
-        """Whether a method compares outputs of classes with this teacher."""
+        """Whether a method compares outputs of classes with this teacher, or it labels images."""
         known = all_fields()
-        return any(known[field].of_classes for field in self.reads(teacher))
+        labels = self.unlabelled is not None and self.unlabelled.pair is self.pairs[teacher]
+        return labels or any(known[field].of_classes for field in self.reads(teacher))
 
     @property
     def teacher(self) -> Teacher:
@@ -177,10 +191,12 @@ class DistillDetector(BaseDetector):
 
         Raises:
             ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
-                trained on other classes than those of the runner's data.
+                trained on other classes than those of the runner's data; or images come without
+                labels and ``unlabelled`` is not set, or the reverse.
         """
         self.nan_guard.check()
-        if any(method.active for method in self.distill.values()):
+        check_marks(self.unlabelled, batch_data_samples)
+        if self.unlabelled or any(method.active for method in self.distill.values()):
             self._check_runners_classes()
             losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
             for found in by_method.values():
@@ -222,6 +238,8 @@ class DistillDetector(BaseDetector):
             batch_data_samples: B ``DetDataSample`` with ground truth.
             also: Fields of the student to record beside those that the methods read.
         """
+        if self.unlabelled:
+            batch_data_samples = self.unlabelled.label(batch_inputs, batch_data_samples)
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         batch = batch_of(samples)
         known = all_fields()
@@ -230,6 +248,8 @@ class DistillDetector(BaseDetector):
             for field in fields.values():
                 field.record(self.student, recorder)
             losses = self.student.loss(inputs, samples)
+        if self.unlabelled:
+            losses = self.unlabelled.task_losses(losses, self.student, inputs, samples)
         recorder.seen.update(metas=batch.metas, losses=losses)
         sources = {
             name: partial(_recalled, field, self.student, recorder.seen)

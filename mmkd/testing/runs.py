@@ -77,7 +77,8 @@ def tiny_run_cfg(
     Args:
         data_root: Folder of the data.
         work_dir: Folder of the run.
-        model: Model config with three classes.
+        model: Model config with three classes. With ``unlabelled`` set, half of six images keep
+            their labels, and all of them come without.
         epochs: Of three steps of two images, for six images.
         num_workers: Of the training data loader.
         validate: Whether to compute COCO's bbox mAP on the same images after every epoch.
@@ -85,12 +86,17 @@ def tiny_run_cfg(
         **kw: Entries that replace others at the top level.
     """
     root = Path(data_root)
+    loader = _loader(root, _PIPELINE, num_workers, shuffle=True)
+    if model.get('unlabelled') is not None:
+        parts = dict(labelled=dict(loader['dataset'], indices=3), unlabelled=loader['dataset'])
+        loader['dataset'] = dict(type='mmkd.WithUnlabelled', **parts)
+        loader['sampler'] = dict(type='mmkd.UnlabelledSampler')
     cfg = dict(
         default_scope='mmdet',
         custom_imports=dict(imports=['mmkd', 'mmkd.testing.runs'], allow_failed_imports=False),
         model=model,
         work_dir=str(work_dir),
-        train_dataloader=_loader(root, _PIPELINE, num_workers, shuffle=True),
+        train_dataloader=loader,
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=1),
         optim_wrapper=dict(
             type='OptimWrapper',

@@ -23,15 +23,26 @@ def configs_in(setting: object, place: str, keys: Sequence[str] | None = ()) -> 
             yield from configs_in(part, f'{place}.{index}', keys)
 
 
-def dataset_configs(dataset: Dataset, place: str = 'dataset') -> Placed:
-    """(path, config) of a data set and of those that it wraps or concatenates, outermost first."""
-    return configs_in(dataset, place, ('dataset', 'datasets'))
+def dataset_configs(
+    dataset: Dataset, place: str = 'dataset', with_unlabelled: bool = False
+) -> Placed:
+    """(path, config) of a data set and of those that it wraps or concatenates, outermost first.
+
+    Args:
+        dataset: Config of a data set.
+        place: Its path.
+        with_unlabelled: Whether images whose labels nobody reads (``mmkd.WithUnlabelled``) belong
+            to it.
+    """
+    keys = ('dataset', 'datasets', 'labelled', *['unlabelled'] * with_unlabelled)
+    return configs_in(dataset, place, keys)
 
 
-def datasets_of(cfg: Config | Setting, split: str) -> Placed:
+def datasets_of(cfg: Config | Setting, split: str, with_unlabelled: bool = False) -> Placed:
     """:func:`dataset_configs` of the data loader of ``'train'``, ``'val'`` or ``'test'``."""
     loader = cfg.get(f'{split}_dataloader') or {}
-    return dataset_configs(loader.get('dataset'), f'{split}_dataloader.dataset')
+    place = f'{split}_dataloader.dataset'
+    return dataset_configs(loader.get('dataset'), place, with_unlabelled)
 
 
 def is_remote(config: Setting, file: str = '') -> bool:

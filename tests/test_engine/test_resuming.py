@@ -52,6 +52,11 @@ def auto_scaled(folder: Path) -> dict:
     return distill_cfg(folder, methods=methods)
 
 
+def labelling(folder: Path) -> dict:
+    # Untrained, a teacher of three classes gives each about a quarter.
+    return distill_cfg(folder, unlabelled=dict(score_thr=0.25, task_weight=0.5))
+
+
 def plain(folder: Path) -> dict:
     return tiny_faster_rcnn_cfg()
 
@@ -63,9 +68,16 @@ def plain(folder: Path) -> dict:
         (distilled, 2, (), dict(seed=3)),
         (distilled, 0, (EMA,), dict(seed=3)),
         (auto_scaled, 0, (EMA,), dict(seed=3)),
+        (labelling, 2, (EMA,), dict(seed=3)),
         (plain, 2, (EMA,), dict(seed=3, diff_rank_seed=True)),
     ],
-    ids=['distilled, workers', 'distilled, EMA', 'auto scale, EMA', 'plain, EMA, a seed a rank'],
+    ids=[
+        'distilled, workers',
+        'distilled, EMA',
+        'auto scale, EMA',
+        'unlabelled, EMA',
+        'plain, EMA, a seed a rank',
+    ],
 )
 def test_a_killed_and_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     data_root, tmp_path, model, num_workers, hooks, randomness

@@ -34,7 +34,7 @@ def splits_of_config(cfg: Setting, names: Sequence[str] = SPLITS) -> list[Split]
     done: list[list[str]] = []
     for name in names:
         for _, part in datasets_of(cfg, name):
-            if part.get('dataset') or part.get('datasets'):
+            if any(part.get(key) for key in ('dataset', 'datasets', 'labelled')):
                 continue  # a wrapper
             where = ('type', 'data_root', 'ann_file', 'data_prefix')
             key = [repr(part.get(setting)) for setting in where]

@@ -82,7 +82,7 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
             for path, metric, cls in metrics_of(cfg, split)
             for key in getattr(cls, 'needed_meta_keys', lambda config: ())(metric)
         ]
-        for path, dataset in datasets_of(cfg, split):
+        for path, dataset in datasets_of(cfg, split, with_unlabelled=True):
             _check_dataset(dataset, path, scope)
             for step, transform in configs_in(dataset.get('pipeline'), f'{path}.pipeline'):
                 _check_transform(transform, step, scope)

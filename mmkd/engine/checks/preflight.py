@@ -17,6 +17,7 @@ from mmkd.compat import is_distillation, load_checkpoint_file
 from mmkd.datasets.lint import check_coco_files
 from mmkd.engine.checks.arguments import check_arguments, check_model, metrics_of
 from mmkd.engine.checks.classes import check_class_count, check_one_list, class_lists
+from mmkd.engine.checks.unlabelled import check_unlabelled
 from mmkd.engine.hooks.reproducible import PERSISTENT_WORKERS
 from mmkd.utils.config_walk import datasets_of, is_remote
 from mmkd.utils.errors import UserError, UserFileNotFoundError
@@ -35,7 +36,8 @@ def check_training(cfg: Config) -> None:
     Raises:
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
         ValueError: The teacher has no checkpoint, a setting of the detector or of the data is
-            mistyped, train and val have other classes, a head has another number of them,
+            mistyped, unlabelled images come without the setting that uses them or it without them,
+             train and val have other classes, a head has another number of them,
             settings exclude each other, or mixed precision lacks its device.
     """
     check_checkpoint_settings(cfg)
@@ -55,6 +57,7 @@ def check_training(cfg: Config) -> None:
     persistent = loader.get('num_workers') and loader.get('persistent_workers')
     if persistent and 'ReproducibleHook' in hooks:
         raise UserError(PERSISTENT_WORKERS)
+    check_unlabelled(cfg)
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
     if cfg.get('val_cfg'):
         check_one_list(cfg)
@@ -158,7 +161,7 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     check_arguments(cfg, splits)
     missing: dict[str, str] = {}
     for split in splits:
-        for place, dataset in datasets_of(cfg, split):
+        for place, dataset in datasets_of(cfg, split, with_unlabelled=True):
             for key, path in _paths(dataset):
                 missing.setdefault(path, f'{place}.{key}')
         for place, metric, _ in metrics_of(cfg, split):
