@@ -8,7 +8,7 @@ from mmengine.logging import MMLogger
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Detector, Entries, Head, Value
+from mmkd.utils.types import Coder, Detector, Entries, Head, Value
 
 from .field import Field, Query, Recorder
 from .heads import plain_roi_head
@@ -19,7 +19,7 @@ _SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
 _ON_DECODED_BOXES = frozenset({'clip_border', 'add_ctr_clamp', 'ctr_clamp', 'use_box_type'})
 
 
-def check_coders(place: str, student: Detector, teacher: Detector) -> None:
+def check_coders(place: str, student: Coder, teacher: Coder) -> None:
     """Refuses coders whose deltas cannot be converted.
 
     ``target_means`` and ``target_stds`` may differ, which the log says: methods convert the

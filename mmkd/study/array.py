@@ -1,4 +1,4 @@
-"""A Slurm job array of a study: one task a run, results collected by a further call."""
+"""A Slurm job array of a study: one task per run, results collected by a further call."""
 
 import shlex
 import sys

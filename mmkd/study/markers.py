@@ -107,7 +107,7 @@ def clear(folder: Path) -> None:
     """Removes what an earlier run left.
 
     Raises:
-        FileExistsError: The folder holds files, but is not one of ours.
+        FileExistsError: The folder holds files, but is not one of a study.
     """
     if not folder.exists():
         return

@@ -104,7 +104,7 @@ def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
                 draw_imitation(
                     image.image, image.masks, image.strides, image.gt_bboxes, image.gt_ignored
                 ),
-                'The same images; one panel a level of the pyramid.',
+                'The same images; one panel per level of the pyramid.',
             )
     return pictures
 

@@ -12,7 +12,7 @@ _SCALED = ('begin', 'end', 'T_max', 'step_size')
 def set_epochs(config: Config, epochs: int | None) -> int:
     """Sets the number of epochs and scales with it what counts in epochs, in place.
 
-    Schedulers that count iterations (a warm-up) keep theirs.
+    Schedulers that count iterations (a warm-up) stay as they are.
 
     Args:
         config: An epoch-based training config.

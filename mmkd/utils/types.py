@@ -9,6 +9,9 @@ Detector = Any
 Head = Any
 """A head of a detector."""
 
+Coder = Any
+"""A coder of boxes, with means and stds where it encodes deltas."""
+
 Dataset = Any
 """A data set, or its config."""
 

@@ -32,7 +32,7 @@ class RunScalars:
 
 
 def find_scalars(work_dir: str | Path) -> Path | None:
-    """The newest ``scalars.json`` of a run, or None; MMEngine makes one folder a start."""
+    """The newest ``scalars.json`` of a run, or None; MMEngine makes one folder per start."""
     found = sorted(Path(work_dir).glob(f'*/{_SCALARS}'))
     return found[-1] if found else None
 
@@ -79,7 +79,7 @@ def _sort_in(run: RunScalars, entry: dict) -> None:
 def draw_metric_curves(
     runs: Mapping[str, RunScalars], metric: str, ylabel: str = '', title: str = ''
 ) -> Figure:
-    """A metric per epoch, one line a run, its last value beside the line's end.
+    """A metric per epoch, one line per run, its last value beside the line's end.
 
     Args:
         runs: By the name for the legend.
@@ -115,7 +115,7 @@ def draw_metric_curves(
 def draw_loss_curves(
     runs: Mapping[str, RunScalars], names: Mapping[str, str] | None = None, title: str = ''
 ) -> Figure:
-    """Losses per iteration, one panel a loss, each on a logarithmic scale.
+    """Losses per iteration, one panel per loss, each on a logarithmic scale.
 
     Args:
         runs: By the name for the legend.

@@ -28,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('data_root', help='folder that holds training/image_2 and label_2')
-    parser.add_argument('split', help='split file, relative to it: one frame a line')
+    parser.add_argument('split', help='split file, relative to it: one frame per line')
     parser.add_argument('out', help='file to write')
     parser.add_argument('--classes', nargs='+', metavar='NAME', help='Car Pedestrian Cyclist')
     parser.add_argument('--force', action='store_true', help='replace a file that exists')

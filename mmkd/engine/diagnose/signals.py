@@ -113,7 +113,7 @@ def check_levels(seen: Signals) -> Check:
 
 
 def check_features(seen: Signals) -> list[Check]:
-    """Root mean squares of the features, level by level; one check a teacher."""
+    """Root mean squares of the features, level by level; one check per teacher."""
     return [_check_scales(seen, name, role) for name, role in seen.roles.items()]
 
 
