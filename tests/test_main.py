@@ -65,7 +65,11 @@ def test_errors_and_exit_statuses_are_the_tools(capsys):
                 '      needs data set coco; teacher retinanet_r101_coco from https://',
             ],
         ),
-        ('datasets', ['  mmkd::_base_/datasets/kitti.py: ', '  voc2007: Pascal VOC 2007']),
+        (
+            'datasets',
+            ['  mmkd::_base_/datasets/kitti.py: ', '      needs data/kitti/ (not there)\n']
+            + ['  voc2007: Pascal VOC 2007', '      needs mmkd download voc2007 --unpack\n'],
+        ),
     ],
 )
 def test_lists_say_what_each_needs(what, lines, capsys, tmp_path, monkeypatch):

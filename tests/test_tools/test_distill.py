@@ -58,3 +58,11 @@ def test_what_is_left_out_is_named(folder, words, message, capsys):
     with pytest.raises(SystemExit) as ended:
         main(['distill', '--student', 'small.py', *words.split()])
     assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_bare_names_are_those_of_the_configs(folder, capsys):
+    words = '--student faster_rcnn_r18_16th_bccd --teacher faster_rcnn_r18_half_bccd'
+    with pytest.raises(SystemExit) as ended:
+        main(['distill', *words.split()])
+    named = 'students/faster_rcnn_r18_16th_bccd.py leaves the methods out'
+    assert ended.value.code == 2 and named in capsys.readouterr().err
