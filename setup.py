@@ -96,6 +96,7 @@ setup(
     license_files=['LICENSE'],
     packages=find_packages(include=['mmkd', 'mmkd.*']),
     package_data={'mmkd': ['py.typed']},
+    entry_points={'console_scripts': ['mmkd = mmkd.__main__:main']},
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock'],

@@ -107,6 +107,7 @@ RULES = {
         'compat runs before the rest of mmkd exists: it imports third parties only',
     ),
     'env': Rule({'compat'}, {'torch'}, 'a report names versions, no part'),
+    '__main__': Rule({'compat'}, set(), 'the command starts scripts of tools/ and does no more'),
     'run': Rule({'compat'}, set(), 'mmkd.run needs compat alone'),
     # The commands behind tools/: they may use every public part.
     'study': Rule(EVERYTHING, EVERYTHING, 'what trainings need belongs in the parts'),

@@ -123,6 +123,21 @@ class TestWheel:
         assert Path(module) == tmp_path / 'mmkd' / '__init__.py'
         assert Path(config) == tmp_path / 'mmkd' / '.mim' / 'configs' / 'students' / relative
 
+    def test_installed_elsewhere_the_command_runs_its_own_tools(self, wheel, tmp_path):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(tmp_path)
+        entry = next(tmp_path.glob('*.dist-info/entry_points.txt')).read_text()
+        assert 'mmkd = mmkd.__main__:main' in entry
+        run = subprocess.run(
+            [sys.executable, '-m', 'mmkd', 'list', 'pairs'],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        )
+        assert run.returncode == 0, run.stderr
+        assert '  mmkd::pairs/retinanet_r50_coco.py: ' in run.stdout
+
     def test_built_from_the_source_distribution_it_is_the_same(self, wheel, sdist, tmp_path):
         with tarfile.open(sdist) as archive:
             archive.extractall(tmp_path, filter='data')

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 from mmdet.registry import MODELS
-from mmengine.config import Config, DictAction
-from mmengine.hub import get_config
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.progress import Progress
@@ -20,7 +19,8 @@ from torch import nn
 
 import mmkd  # noqa: F401  first: it makes the host importable
 from mmkd.engine.commands.benchmark import measure, measure_inference, random_batch
-from mmkd.engine.commands.methods import add_method_option, use_methods
+from mmkd.engine.commands.methods import add_method_option, use_methods, use_teacher
+from mmkd.engine.commands.train_and_test import config_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,7 +29,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'config', help='distillation config, or pair with --method; its checkpoints are not read'
+        'config',
+        help='distillation config, pair with --method, or plain config with --teacher and '
+        '--method; its checkpoints are not read',
     )
     parser.add_argument(
         '--inference', nargs='*', metavar='CONFIG', help='time predict, beside these detectors'
@@ -61,7 +63,9 @@ def main() -> None:
 
 def build(path: str, args: argparse.Namespace) -> nn.Module:
     """The detector of a config file, or of ``mmdet::`` or another package."""
-    config = get_config(path) if '::' in path else Config.fromfile(path)
+    config = config_of(path)
+    if path == args.config and args.teacher:
+        use_teacher(config, config_of(args.teacher))
     use_methods(config, args.methods if path == args.config else None)
     config.merge_from_dict(args.cfg_options or {})
     rpn = config.model.get('test_cfg', {}).get('rpn')

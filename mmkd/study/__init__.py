@@ -1,6 +1,7 @@
 """The comparison behind ``tools/compare.py``: methods over seeds, with intervals."""
 
 from .array import write_job_array
+from .distill import distill
 from .jobs import Job, make_jobs, select
 from .launch import LAUNCHERS, Launcher, find_slots
 from .outcome import write_outcome
@@ -15,6 +16,7 @@ __all__ = [
     'Launcher',
     'Runner',
     'Study',
+    'distill',
     'find_slots',
     'make_jobs',
     'make_study',

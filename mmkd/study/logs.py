@@ -84,7 +84,7 @@ def was_evaluated(job: Job) -> bool:
 
 def final_metrics(job: Job) -> dict[str, float]:
     """Metrics of the final weights: of a test after training, or of the last epoch's validation."""
-    tested = _test_metrics(job.work_dir)
+    tested = metrics_of_test(job.work_dir)
     if tested:
         return tested
     return {
@@ -99,7 +99,12 @@ def _test_files(work_dir: Path) -> list[Path]:
     return [path for path in sorted(work_dir.glob('*/*.json')) if path.stem == path.parent.name]
 
 
-def _test_metrics(work_dir: Path) -> dict[str, float]:
+def metrics_of_test(work_dir: Path) -> dict[str, float]:
+    """What the newest test in a folder measured; empty without one.
+
+    Raises:
+        ValueError: Its file holds no metrics.
+    """
     files = _test_files(work_dir)
     if not files:
         return {}

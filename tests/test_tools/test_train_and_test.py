@@ -102,6 +102,22 @@ def test_a_bare_resume_goes_on(trained, tmp_path):
     assert torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 6
 
 
+def test_a_plain_config_under_a_teacher_and_the_config_that_it_dumps_train_the_same(
+    trained, tmp_path
+):
+    args = [trained / 'student.py', '--teacher', trained / 'student.py', '--method', 'fgfi']
+    checkpoint = ['--teacher-checkpoint', trained / 'run/epoch_1.pth']
+    call(train_main, tmp_path / 'log', *args, *checkpoint, '--work-dir', tmp_path / 'run')
+    dumped = tmp_path / 'run/student.py'
+    call(train_main, tmp_path / 'log', dumped, '--work-dir', tmp_path / 'again')
+    first, second = (
+        torch.load(tmp_path / name / 'epoch_1.pth', weights_only=True)['state_dict']
+        for name in ('run', 'again')
+    )
+    assert first.keys() == second.keys() and any(key.startswith('distill.') for key in first)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
 @pytest.fixture
 def reordered(trained, tmp_path):
     """A checkpoint as of MMDetection 2, of a detector that learned the classes in another order."""

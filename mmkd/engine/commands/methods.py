@@ -1,4 +1,4 @@
-"""``--method`` of the tools: the methods that a pair file leaves out."""
+"""``--teacher`` and ``--method`` of the tools: what a plain config or a pair file leaves out."""
 
 import argparse
 import re
@@ -20,7 +20,12 @@ _CONSTANTS = {'true': True, 'false': False, 'null': None, '~': None}
 
 
 def add_method_option(parser: argparse.ArgumentParser) -> None:
-    """``--method``, which :func:`use_methods` reads, as ``args.methods``."""
+    """``--teacher``, for :func:`use_teacher`, and ``--method``, as ``args.methods``."""
+    parser.add_argument(
+        '--teacher',
+        metavar='CONFIG',
+        help="distil a plain config's detector under this one's; replaces a distillation's teacher",
+    )
     parser.add_argument(
         '--method',
         action='append',
@@ -29,6 +34,34 @@ def add_method_option(parser: argparse.ArgumentParser) -> None:
         help='method to distil with, by its name in the log (fgfi) or its type (mmkd.FGFI), or '
         "with options '{type: mmkd.FGFI, loss_weight: 0.02}'; given several times they add up; "
         'replaces all methods of a config that names some',
+    )
+
+
+def use_teacher(cfg: Config, teacher: Config) -> None:
+    """Puts a config's detector under a teacher, in place; a distillation config's is replaced.
+
+    The teacher's model is written out, so that the dumped config needs no other file than its
+    checkpoint.
+
+    Args:
+        cfg: The whole config of a plain detector, or of a distillation.
+        teacher: The whole config of the teacher.
+
+    Raises:
+        ValueError: The teacher's config is a distillation itself.
+    """
+    if is_distillation(teacher):
+        raise UserError(
+            f'--teacher {teacher.filename} is a distillation config itself: give the plain config '
+            'of the detector, e.g. a file of configs/teachers/.'
+        )
+    if not is_distillation(cfg):
+        cfg.model = dict(type='mmkd.DistillDetector', student=cfg.model)
+    cfg.model.teacher = dict(config=teacher.model)
+    named = [config.get('custom_imports') or {} for config in (cfg, teacher)]
+    names = [name for one in named for name in one.get('imports', ())]
+    cfg.custom_imports = dict(
+        imports=list(dict.fromkeys([*names, 'mmkd'])), allow_failed_imports=False
     )
 
 
@@ -47,8 +80,8 @@ def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
         if not is_distillation(cfg):
             raise UserError(
                 f'--method {given[0]}: the config has no teacher, its model is '
-                f'{cfg.model.get("type")}. Give a file of configs/pairs/, or another config whose '
-                'model is mmkd.DistillDetector.'
+                f'{cfg.model.get("type")}. Add --teacher CONFIG --teacher-checkpoint FILE, or give '
+                'a file of configs/pairs/.'
             )
         cfg.model.methods = [registered_method(read_method(text)) for text in given]
     elif lacks_methods(cfg):

@@ -31,18 +31,23 @@ def table(root: Path) -> str:
     return '\n'.join(rows + [_row(kind, root) for kind in methods()]) + '\n'
 
 
-def _row(kind: type, root: Path) -> str:
-    file = Path(inspect.getfile(kind)).stem
+def facts(kind: type) -> tuple[str, str, str]:
+    """A method's paper, what it compares, and which detectors it takes, in words."""
     paper = (sys.modules[kind.__module__].__doc__ or '').strip().rstrip('.')
-    page, config = Path(f'docs/methods/{file}.md'), Path(f'configs/{file}_faster_rcnn_r50_voc.py')
-    if not (root / page).exists():  # parts of another method
-        page = Path('docs/methods/chen2017.md')
     method = kind()
     fields = method.student_fields | method.teacher_fields
     words = sorted({FIELDS.get(_registered(field)).words for field in fields - _HELPERS})
-    detectors = 'any' if fields <= _ANY else 'with these heads'
+    return paper, ', '.join(words), 'any' if fields <= _ANY else 'with these heads'
+
+
+def _row(kind: type, root: Path) -> str:
+    file = Path(inspect.getfile(kind)).stem
+    paper, compared, detectors = facts(kind)
+    page, config = Path(f'docs/methods/{file}.md'), Path(f'configs/{file}_faster_rcnn_r50_voc.py')
+    if not (root / page).exists():  # parts of another method
+        page = Path('docs/methods/chen2017.md')
     named = f'[config]({config})' if (root / config).exists() else '`--method`'
-    return f'| [`{kind.__name__}`]({page}) | {paper} | {", ".join(words)} | {detectors} | {named} |'
+    return f'| [`{kind.__name__}`]({page}) | {paper} | {compared} | {detectors} | {named} |'
 
 
 def _registered(field: str) -> str:

@@ -26,7 +26,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 def add_distillation_options(parser: argparse.ArgumentParser) -> None:
     """The distillation config to look at, its methods and teacher, the device, and the above."""
-    parser.add_argument('config', help='a distillation config, or a pair with --method')
+    parser.add_argument('config', help='a distillation, a pair, or plain with --teacher')
     add_method_option(parser)
     parser.add_argument(
         '--teacher-checkpoint',

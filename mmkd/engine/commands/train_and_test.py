@@ -10,6 +10,7 @@ import torch
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.config.utils import ConfigParsingError
+from mmengine.hub import get_config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -22,7 +23,12 @@ from mmkd.engine.checks.preflight import (
     is_distillation,
     named_teachers,
 )
-from mmkd.engine.commands.methods import add_method_option, method_name, use_methods
+from mmkd.engine.commands.methods import (
+    add_method_option,
+    method_name,
+    use_methods,
+    use_teacher,
+)
 from mmkd.engine.commands.tta import use_test_time_augmentation
 from mmkd.engine.hooks import ClassNamesHook
 from mmkd.engine.readable_errors import run_readably, writing_into
@@ -117,10 +123,11 @@ def read_config(args: argparse.Namespace) -> Config:
     """Reads the config and merges what both commands share into it.
 
     The work directory is the option's, else the config's, else ``work_dirs/NAME`` of the config,
-    with the names of the methods that the command line gives.
+    with the names of the teacher and the methods that the command line gives.
 
     Args:
-        args: Of a parser with the options of both; ``methods`` where the command has ``--method``.
+        args: Of a parser with the options of both; ``teacher`` and ``methods`` where the command
+            has ``--method``.
 
     Raises:
         FileNotFoundError: There is no such config.
@@ -128,14 +135,21 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     cfg = config_of(args.config)
     cfg.launcher = args.launcher
-    words = [Path(args.config.split('::')[-1]).stem]
+    words = [_stem(args.config)]
     if 'methods' in args:
+        if args.teacher:
+            use_teacher(cfg, config_of(args.teacher))
+            words.append(_stem(args.teacher))
         use_methods(cfg, args.methods)
         words += map(method_name, cfg.model.methods if args.methods else ())
     cfg.merge_from_dict(args.cfg_options or {})
     default = osp.join('work_dirs', '_'.join(words))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
     return cfg
+
+
+def _stem(config: str) -> str:
+    return Path(config.split('::')[-1]).stem
 
 
 def config_of(path: str) -> Config:
@@ -149,7 +163,7 @@ def config_of(path: str) -> Config:
     if '::' not in path and not osp.isfile(path):
         raise UserFileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
     try:
-        return Config.fromfile(path)
+        return get_config(path) if '::' in path else Config.fromfile(path)
     except (ConfigParsingError, FileNotFoundError) as error:
         raise UserError(f'{path} cannot be read: {error}') from error
 
@@ -167,8 +181,8 @@ def set_teacher_checkpoints(cfg: Config, given: list[str]) -> None:
     option = f'--teacher-checkpoint {" ".join(given)}'
     if not is_distillation(cfg):
         raise UserError(
-            f'{option}: the config has no teacher, its model is {cfg.model.get("type")}. Give a '
-            'config whose model is mmkd.DistillDetector.'
+            f'{option}: the config has no teacher, its model is {cfg.model.get("type")}. Add '
+            '--teacher CONFIG, or give a config whose model is mmkd.DistillDetector.'
         )
     teachers = named_teachers(cfg)
     if teachers is None:

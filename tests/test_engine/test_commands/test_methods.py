@@ -97,3 +97,40 @@ def test_a_pair_without_methods_and_a_plain_config_with_some_are_refused(parse):
         read_config(parse(PAIR))
     with pytest.raises(ValueError, match='--method fgfi: the config has no teacher.*FasterRCNN'):
         use_methods(Config(dict(model=dict(type='FasterRCNN'))), ['fgfi'])
+
+
+class TestAPlainConfigUnderATeacher:
+    """``--teacher`` makes a distillation of it."""
+
+    PLAIN = dict(type='FasterRCNN')
+
+    @pytest.fixture
+    def teacher(self, tmp_path):
+        model = dict(type='RetinaNet', neck=dict(out_channels=7))
+        imports = dict(imports=['mmkd', 'mmkd.testing'], allow_failed_imports=False)
+        Config(dict(model=model, custom_imports=imports)).dump(tmp_path / 'large.py')
+        return dict(config=model)
+
+    def test_it_is_whole_in_the_dumped_config(self, parse, teacher):
+        cfg = read_config(parse(self.PLAIN, '--teacher', 'large.py', '--method', 'fgfi'))
+        again = Config.fromstring(cfg.pretty_text, '.py')
+        assert again.model == dict(
+            type='mmkd.DistillDetector',
+            student=self.PLAIN,
+            teacher=teacher,
+            methods=[dict(type='mmkd.FGFI')],
+        )
+        assert again.custom_imports['imports'] == ['mmkd', 'mmkd.testing']
+        assert cfg.work_dir == 'work_dirs/pair_large_fgfi'
+
+    def test_without_a_method_it_is_refused_as_a_pair_is(self, parse, teacher):
+        with pytest.raises(ValueError, match=r'leaves the methods out: add --method NAME'):
+            read_config(parse(self.PLAIN, '--teacher', 'large.py'))
+
+    def test_a_distillation_gets_the_teacher_in_place_of_its_own(self, parse, teacher):
+        cfg = read_config(parse(PAIR, '--teacher', 'large.py', '--method', 'fgfi'))
+        assert (cfg.model.student, cfg.model.teacher) == ('s.py', teacher)
+
+    def test_a_distillation_is_no_teacher(self, parse):
+        with pytest.raises(ValueError, match='--teacher .*is a distillation config itself'):
+            read_config(parse(PAIR, '--teacher', 'pair.py', '--method', 'fgfi'))
