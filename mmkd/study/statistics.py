@@ -21,8 +21,6 @@ class Summary:
     """A sample of one number a seed.
 
     Attributes:
-        count: Seeds.
-        mean: Their mean.
         deviation: Sample standard deviation (divisor n - 1); None for one seed.
         low: Lower end of the t interval of the mean; None for one seed.
         high: Its upper end.
@@ -62,12 +60,7 @@ class Paired:
 
 
 def summarize(values: Sequence[float], confidence: float = CONFIDENCE) -> Summary:
-    """Mean, deviation and t interval.
-
-    Args:
-        values: At least one.
-        confidence: Of the interval, in (0, 1).
-    """
+    """Mean, deviation and t interval of at least one value; ``confidence`` in (0, 1)."""
     array = np.asarray(values, dtype=float)
     mean = float(array.mean())
     if len(array) < 2:
@@ -80,18 +73,12 @@ def summarize(values: Sequence[float], confidence: float = CONFIDENCE) -> Summar
 def compare(
     method: Mapping[int, float], student: Mapping[int, float], teacher: float | None
 ) -> Paired | None:
-    """Paired differences by seed; None where there is no common seed.
-
-    Args:
-        method: Result by seed.
-        student: Result of the student alone by seed.
-        teacher: The teacher's, or None.
-    """
+    """Paired differences of results by seed; None where there is no common seed."""
     seeds = tuple(sorted(set(method) & set(student)))
     if not seeds:
         return None
-    ours, alone = [method[s] for s in seeds], [student[s] for s in seeds]
-    differences = tuple(a - b for a, b in zip(ours, alone, strict=True))
+    with_it, alone = [method[s] for s in seeds], [student[s] for s in seeds]
+    differences = tuple(a - b for a, b in zip(with_it, alone, strict=True))
     summary = summarize(differences)
     gap = None if teacher is None else teacher - float(np.mean(alone))
     shares: dict[str, float] = {}
@@ -99,7 +86,7 @@ def compare(
         shares['gap_closed'] = summary.mean / gap
         if summary.low is not None and summary.high is not None:
             shares.update(gap_low=summary.low / gap, gap_high=summary.high / gap)
-    return Paired(seeds, differences, summary, _p_value(ours, alone), **shares)
+    return Paired(seeds, differences, summary, _p_value(with_it, alone), **shares)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
