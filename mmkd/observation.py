@@ -126,7 +126,7 @@ class Observation:
     """One detector on one batch: fields by name, each computed when it is first read.
 
     ``observation.features`` reads the field ``features``. What the fields are is in
-    ``mmkd/fields``, one file a field.
+    ``mmkd/fields``, one file per field.
 
     Args:
         lent: For each field whose head a method may apply to its own features, a function of the

@@ -24,7 +24,7 @@ _KEEPING = frozenset(
     'MaskFormerHead MultiheadAttention QuasiDenseTrackHead RPN RoIEmbedHead RoITrackHead '
     'TimmBackbone VFNetHead'.split()
 )
-"""Classes of theirs that do something else with it (MMDetection 3.3, MMCV 2.1)."""
+"""Classes of the host that do something else with it (MMDetection 3.3, MMCV 2.1)."""
 _TYPO = 0.8
 """How alike (``difflib``) two names are of which one is taken for a typo of the other."""
 

@@ -1,4 +1,4 @@
-"""Where does the student imitate? One PNG an image, one panel a level.
+"""Where does the student imitate? One PNG an image, one panel per level.
 
 python tools/visualize_imitation.py configs/fgfi_faster_rcnn_r18_16th_shapes.py --num 8
 """

@@ -1,4 +1,4 @@
-"""Label files of the KITTI object benchmark: one object a line, fifteen columns."""
+"""Label files of the KITTI object benchmark: one object per line, fifteen columns."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

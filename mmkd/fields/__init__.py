@@ -1,4 +1,4 @@
-"""What two detectors can be compared on, one file a field; importing them registers them."""
+"""What two detectors can be compared on, one file per field; importing them registers them."""
 
 from . import (
     backbone,

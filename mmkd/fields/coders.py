@@ -1,7 +1,6 @@
 """The fields ``bbox_coder``, ``rpn_bbox_coder``, ``dense_bbox_coder``: how heads encode boxes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
 from mmengine.logging import MMLogger
@@ -9,7 +8,7 @@ from mmengine.logging import MMLogger
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Detector, Entries
+from mmkd.utils.types import Coder, Detector, Entries, Head, Value
 
 from .field import Field, Query, Recorder
 from .heads import plain_roi_head
@@ -20,7 +19,7 @@ _SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
 _ON_DECODED_BOXES = frozenset({'clip_border', 'add_ctr_clamp', 'ctr_clamp', 'use_box_type'})
 
 
-def check_coders(place: str, student: Detector, teacher: Detector) -> None:
+def check_coders(place: str, student: Coder, teacher: Coder) -> None:
     """Refuses coders whose deltas cannot be converted.
 
     ``target_means`` and ``target_stds`` may differ, which the log says: methods convert the
@@ -76,7 +75,7 @@ class BoxCoder(Field):
     """Setting of the head, for messages."""
 
     @staticmethod
-    def head(detector: Detector) -> Any:
+    def head(detector: Detector) -> Head:
         """The head; None for a detector without it."""
         raise NotImplementedError
 
@@ -87,11 +86,11 @@ class BoxCoder(Field):
     def record(self, detector: Detector, recorder: Recorder) -> None:
         """Nothing: it is a part of the detector."""
 
-    def student(self, detector: Detector, seen: Entries) -> Any:
+    def student(self, detector: Detector, seen: Entries) -> Value:
         """The student's."""
         return self.head(detector).bbox_coder
 
-    def teacher(self, observation: Observation, query: Query) -> Any:
+    def teacher(self, observation: Observation, query: Query) -> Value:
         """The teacher's."""
         return self.head(query.model).bbox_coder
 
@@ -100,7 +99,7 @@ class BoxCoder(Field):
         first, second = (self.head(side).bbox_coder for side in (student, teacher))
         check_coders(self.place, first, second)
 
-    def combine(self, values: Sequence[Any], names: Sequence[str]) -> tuple:
+    def combine(self, values: Sequence[Value], names: Sequence[str]) -> tuple:
         """All of them."""
         return tuple(values)
 
@@ -114,7 +113,7 @@ class RPNBoxCoder(BoxCoder):
     place = 'rpn_head'
 
     @staticmethod
-    def head(detector: Detector) -> Any:
+    def head(detector: Detector) -> Head:
         """The RPN."""
         return getattr(detector, 'rpn_head', None)
 
@@ -128,7 +127,7 @@ class RoIBoxCoder(BoxCoder):
     place = 'roi_head.bbox_head'
 
     @staticmethod
-    def head(detector: Detector) -> Any:
+    def head(detector: Detector) -> Head:
         """The box head."""
         return getattr(plain_roi_head(detector), 'bbox_head', None)
 
@@ -142,6 +141,6 @@ class DenseBoxCoder(BoxCoder):
     place = 'bbox_head'
 
     @staticmethod
-    def head(detector: Detector) -> Any:
+    def head(detector: Detector) -> Head:
         """The one-stage head."""
         return getattr(detector, 'bbox_head', None)

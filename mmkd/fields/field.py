@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Detector, Entries
+from mmkd.utils.types import Detector, Entries, Info, Value
 
 
 class Field:
@@ -39,7 +39,7 @@ class Field:
         """Whether a detector can give the field."""
         raise NotImplementedError
 
-    def describe(self, detector: Detector, run: 'DryRun') -> Any:
+    def describe(self, detector: Detector, run: 'DryRun') -> Info:
         """What the field adds to the description of a detector that offers it."""
         return None
 
@@ -47,7 +47,7 @@ class Field:
         """Arranges that the student's ``loss`` leaves what :meth:`student` needs."""
         raise NotImplementedError
 
-    def student(self, detector: Detector, seen: Entries) -> Any:
+    def student(self, detector: Detector, seen: Entries) -> Value:
         """The student's value.
 
         Args:
@@ -56,7 +56,7 @@ class Field:
         """
         return seen[self.name]
 
-    def teacher(self, observation: Observation, query: 'Query') -> Any:
+    def teacher(self, observation: Observation, query: 'Query') -> Value:
         """The teacher's value, without gradient and in eval mode, when it is first read.
 
         Args:
@@ -78,7 +78,7 @@ class Field:
             ValueError: Names the setting that differs, with both values.
         """
 
-    def combine(self, values: Sequence[Any], names: Sequence[str]) -> Any:
+    def combine(self, values: Sequence[Value], names: Sequence[str]) -> Value:
         """One value of the values that several teachers give, their ensemble.
 
         Args:
@@ -92,7 +92,7 @@ class Field:
             f"teacher='ensemble' has no {self.words}: name one teacher, of {list(names)}."
         )
 
-    def combine_info(self, infos: Sequence[Any], names: Sequence[str]) -> Any:
+    def combine_info(self, infos: Sequence[Info], names: Sequence[str]) -> Info:
         """The description of an ensemble: what the teachers agree in, None in place of the rest.
 
         Raises:
@@ -108,7 +108,7 @@ class Field:
         }
         return replace(first, **differing)
 
-    lend: Callable[..., Any] | None = None
+    lend: Callable[..., Value] | None = None
     """``lend(observation, query, *features, **settings)`` runs the teacher's frozen head on
     features that a method hands to it; None for fields without a head."""
 

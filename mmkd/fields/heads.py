@@ -111,7 +111,7 @@ def best_boxes(detector: Detector, outputs: Any, metas: Sequence[dict]) -> list[
     return [as_tensor(result.bboxes) for result in found]
 
 
-def check_activation(place: str, student: Detector, teacher: Detector) -> None:
+def check_activation(place: str, student: Head, teacher: Head) -> None:
     """Refuses heads whose class outputs mean different things.
 
     Raises:
@@ -145,9 +145,7 @@ def check_classes(student: Detector, teacher: Detector) -> None:
         )
 
 
-def check_anchors(
-    place: str, student: Detector, teacher: Detector, factor: int, remedy: str = ''
-) -> None:
+def check_anchors(place: str, student: Head, teacher: Head, factor: int, remedy: str = '') -> None:
     """Refuses dense heads whose anchors differ, after scaling where images do.
 
     Args:

@@ -14,7 +14,7 @@ from mmkd.utils.errors import UserError
 
 @MODELS.register_module()
 class ScoreMaps(nn.Conv2d):
-    """A 1x1 convolution to one map a value and bin; a predictor of ``BBoxHead``.
+    """A 1x1 convolution to one map per value and bin; a predictor of ``BBoxHead``.
 
     Args:
         in_features: Channels of the map it reads.

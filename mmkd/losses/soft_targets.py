@@ -120,7 +120,7 @@ def _table(class_weights: Sequence[float]) -> Tensor:
         check_number(f'class_weights[{place}]', weight, '>= 0')
     if len(class_weights) < 2:
         raise UserError(
-            'class_weights must be one number a class and the background last, got '
+            'class_weights must be one number per class and the background last, got '
             f'{list(class_weights)}.'
         )
     return torch.tensor(class_weights, dtype=torch.float32)

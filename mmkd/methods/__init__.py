@@ -19,6 +19,7 @@ from .fsp import FSP
 from .hint import Hint
 from .imitation import Imitation
 from .kd import KD
+from .ld import LD
 from .mgd import MGD
 from .neuron_selection import NeuronSelection
 from .nst import NST
@@ -38,6 +39,7 @@ __all__ = [
     'FGFI',
     'FSP',
     'KD',
+    'LD',
     'MGD',
     'NST',
     'RKD',

@@ -1,15 +1,15 @@
 """Attention transfer (Zagoruyko and Komodakis, ICLR 2017)."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from mmkd.registry import MODELS
 
-from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
+from .whole_maps import WholeMapMethod
 
 
 @MODELS.register_module()
-class AttentionTransfer(FeatureMethod):
+class AttentionTransfer(WholeMapMethod):
     """The student is active in the cells where the teacher is, whatever its channels.
 
     Source: Sergey Zagoruyko, Nikos Komodakis. Paying More Attention to Attention: Improving the
@@ -23,15 +23,15 @@ class AttentionTransfer(FeatureMethod):
         attention: ``'sum'`` of |A| over the channels, ``'sum_p'`` of |A|^p, or ``'max_p'``.
         p: Exponent, >= 1.
         form: ``'mean_square'``, the official code's, or ``'norm'``, the paper's.
-        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
-        stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
-        aligner: Changes or replaces the :class:`FeatureAligner`.
-        loss: Changes or replaces the :class:`AttentionLoss`.
-        name: Name in the log and the checkpoint.
+        stage: ``'backbone'``, its stages, or ``'features'``, what the heads see.
+        kwargs: Others of :class:`WholeMapMethod`: ``levels``, ``aligner``, ``loss``, ``name``.
 
     Raises:
         ValueError: An argument is out of range.
     """
+
+    adapter = 'mmkd.NoAdapter'
+    formula = 'mmkd.AttentionLoss'
 
     def __init__(
         self,
@@ -39,19 +39,8 @@ class AttentionTransfer(FeatureMethod):
         attention: str = 'sum_p',
         p: float = 2.0,
         form: str = 'mean_square',
-        levels: Sequence[Sequence[int]] | None = None,
         stage: str = 'backbone',
-        aligner: dict | None = None,
-        loss: dict | None = None,
-        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        adapter = dict(type='mmkd.NoAdapter')
-        super().__init__(
-            loss_weight,
-            name,
-            stage=stage,
-            aligner=part(
-                'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
-            ),
-            loss=part('loss', loss, type='mmkd.AttentionLoss', attention=attention, p=p, form=form),
-        )
+        constants = dict(attention=attention, p=p, form=form)
+        super().__init__(constants, loss_weight, stage=stage, **kwargs)

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from mmkd.losses import RowLoss
 from mmkd.losses.functional import match_statistics, wide
 from mmkd.modules import ConvAdapter
-from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.observation import Batch, DetectorInfo, HeadInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Detector
+from mmkd.utils.types import Info, Value
 
 from .base import DistillMethod
 from .head_samples import (
@@ -113,14 +113,14 @@ class CrossKD(DistillMethod):
         self.classes = RowLoss('binary' if self.sigmoid else 'softmax', weights[0])
         self.boxes = RowLoss(_BOX_FORMULAS[self.kind], weights[1])
 
-    def _check_bins(self, student: Detector, teacher: Detector) -> None:
+    def _check_bins(self, student: HeadInfo, teacher: HeadInfo) -> None:
         if student.bins != teacher.bins:
             raise UserError(
                 f"{self.name}: the teacher's box head reads {teacher.bins} bins a RoI, but the "
                 f"student's RoI extractor has {student.bins}: give both the same output_size."
             )
 
-    def _checked_layer(self, student: Detector, teacher: Detector) -> int:
+    def _checked_layer(self, student: Info, teacher: Info) -> int:
         convs = student.convs
         if convs != teacher.convs:
             raise UserError(
@@ -210,7 +210,7 @@ class CrossKD(DistillMethod):
             )
         return found
 
-    def _crossing(self, student: Detector, teacher: Detector, layer: int) -> list[list[Tensor]]:
+    def _crossing(self, student: Value, teacher: Value, layer: int) -> list[list[Tensor]]:
         """Per tower and level the student's map, as the teacher's next layers expect it."""
         found = []
         for tower, name in enumerate(('cls_maps', 'reg_maps')):
@@ -227,7 +227,7 @@ class CrossKD(DistillMethod):
         return found
 
     def _dense_boxes(
-        self, student: Detector, cross: Any, teacher: Observation, confidence: Tensor, count: Any
+        self, student: Value, cross: Value, teacher: Observation, confidence: Tensor, count: Any
     ) -> dict:
         """What the formula of the boxes is called with."""
         target = teacher.dense

@@ -1,10 +1,11 @@
 """DarkRank (Chen et al., AAAI 2018)."""
 
+from typing import Any
+
 from mmkd.losses import RankingLoss
 from mmkd.registry import MODELS
 
 from .embeddings import EmbeddingMethod
-from .schedule import ScheduleSetting
 
 
 @MODELS.register_module()
@@ -20,11 +21,8 @@ class DarkRank(EmbeddingMethod):
         alpha: Scale of the scores, > 0.
         beta: Exponent of the distances, > 0.
         length: How many nearest rows are ranked, >= 2; at most 6 with ``soft``.
-        rows: ``'objects'``, each the mean of its positive RoIs, or positive ``'rois'``.
-        scope: ``'batch'`` or ``'image'``.
-        min_rows: Rows from which on there is something to rank.
-        loss_weight: Factor on the loss, >= 0, or a schedule.
-        name: Name in the log.
+        kwargs: ``rows``, ``scope``, ``min_rows``, ``loss_weight``, ``name`` of
+            :class:`EmbeddingMethod`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -36,11 +34,7 @@ class DarkRank(EmbeddingMethod):
         alpha: float = 3.0,
         beta: float = 3.0,
         length: int = 4,
-        rows: str = 'objects',
-        scope: str = 'batch',
-        min_rows: int = 3,
-        loss_weight: ScheduleSetting = 1.0,
-        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         loss = RankingLoss(soft, alpha, beta, length)
-        super().__init__(loss_weight, name, rows=rows, scope=scope, min_rows=min_rows, loss=loss)
+        super().__init__(loss, **kwargs)

@@ -3,10 +3,8 @@
 Letters: R sampled RoIs of the batch, G ground-truth boxes of an image, N rows, D of a row.
 """
 
-from typing import Any
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 from mmkd.losses.functional import wide
@@ -27,13 +25,13 @@ class EmbeddingMethod(DistillMethod):
     the same RoIs; or a positive RoI.
 
     Args:
-        loss_weight: Factor on the loss, >= 0, or a schedule.
-        name: Name in the log.
+        loss: The formula, called with ``student``, ``teacher`` and ``labels`` of the rows.
         rows: ``'objects'`` or ``'rois'``.
         scope: ``'batch'`` relates the rows of all images, ``'image'`` those of one, and averages
             over the images that have enough.
         min_rows: Rows from which on there is something to relate, >= 2; below, the loss is 0.
-        loss: The formula, called with ``student``, ``teacher`` and ``labels`` of the rows.
+        loss_weight: Factor on the loss, >= 0, or a schedule.
+        name: Name in the log.
 
     Raises:
         ValueError: An argument is out of range.
@@ -43,13 +41,13 @@ class EmbeddingMethod(DistillMethod):
 
     def __init__(
         self,
-        loss_weight: ScheduleSetting,
-        name: str | None,
-        *,
-        rows: str,
-        scope: str,
-        min_rows: int,
-        loss: Any,
+        loss: nn.Module,
+        /,
+        rows: str = 'objects',
+        scope: str = 'batch',
+        min_rows: int = 3,
+        loss_weight: ScheduleSetting = 1.0,
+        name: str | None = None,
     ) -> None:
         super().__init__(loss_weight, name)
         check_choice('rows', rows, ('objects', 'rois'))

@@ -53,6 +53,8 @@ class FSP(FirstAlone):
         check_choice('stage', stage, STAGES)
         self.stage = stage
         self.student_fields = self.teacher_fields = frozenset({stage})
+        if maps is not None and (isinstance(maps, str) or not isinstance(maps, Sequence)):
+            raise UserError(f'maps must be a list [[index, index], ...], got {maps!r}.')
         self.setting = maps
         self.loss = FSPLoss(self.loss_weight, reduction)
 

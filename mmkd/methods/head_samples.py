@@ -15,7 +15,7 @@ from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.utils import warn_renamed
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Detector
+from mmkd.utils.types import Coder
 
 
 class Head(NamedTuple):
@@ -203,7 +203,7 @@ def agreement_weights(rows: ClassRows, sigmoid: bool, agreement: str | None) -> 
 
 
 def roi_deltas(output: RoIOutput, columns: Tensor) -> Tensor:
-    """(N, 4) encoded deltas of one class a row, or of the only box of each.
+    """(N, 4) encoded deltas of one class per row, or of the only box of each.
 
     Args:
         output: Of N RoIs.
@@ -296,7 +296,7 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
 
 
 @torch.no_grad()
-def in_students_encoding(deltas: Tensor, student: Detector, teacher: Detector) -> Tensor:
+def in_students_encoding(deltas: Tensor, student: Coder, teacher: Coder) -> Tensor:
     """The teacher's deltas d, (P, 4), as the student's coder encodes the same boxes.
 
     (d * std_T + mean_T - mean_S) / std_S: no box is decoded, so no delta is clamped.

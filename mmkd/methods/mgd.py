@@ -59,7 +59,7 @@ class MGD(FeatureMethod):
         self.drop, self.seed = drop, seed
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
-        """Builds the adapters and one generator a level."""
+        """Builds the adapters and one generator per level."""
         super().setup(student, teacher)
         widths = [teacher.features.channels[j] for _, j in self.pairs]
         self.generators = nn.ModuleList(

@@ -87,6 +87,8 @@ class NeuronSelection(FeatureMethod):
 
 
 def _read(channels: str | Sequence[Sequence[int]]) -> list[list[int]]:
+    if not isinstance(channels, (str, Sequence)):
+        raise UserError(f'channels must be a path or one list per level, got {channels!r}.')
     if not isinstance(channels, str):
         return [list(level) for level in channels]
     path = Path(channels)

@@ -1,15 +1,15 @@
 """Neuron selectivity transfer (Huang and Wang, 2017)."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from mmkd.registry import MODELS
 
-from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
+from .whole_maps import WholeMapMethod
 
 
 @MODELS.register_module()
-class NST(FeatureMethod):
+class NST(WholeMapMethod):
     """The student's channels, as vectors over the cells, are distributed as the teacher's.
 
     Source: Zehao Huang, Naiyan Wang. Like What You Like: Knowledge Distill via Neuron Selectivity
@@ -19,33 +19,20 @@ class NST(FeatureMethod):
         loss_weight: Half of their lambda, 50 for the linear and polynomial kernels, 100 for the
             Gaussian.
         kernel: ``'polynomial'``, ``'linear'`` or ``'gaussian'``.
-        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
-        stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
-        aligner: Changes or replaces the :class:`FeatureAligner`.
-        loss: Changes or replaces the :class:`SelectivityLoss`.
-        name: Name in the log and the checkpoint.
+        kwargs: ``levels``, ``stage``, ``aligner``, ``loss``, ``name`` of :class:`WholeMapMethod`.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
+    adapter = 'mmkd.NoAdapter'
+    formula = 'mmkd.SelectivityLoss'
+
     def __init__(
         self,
         loss_weight: ScheduleSetting = 25.0,
         kernel: str = 'polynomial',
-        levels: Sequence[Sequence[int]] | None = None,
-        stage: str = 'features',
-        aligner: dict | None = None,
-        loss: dict | None = None,
-        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        adapter = dict(type='mmkd.NoAdapter')
-        super().__init__(
-            loss_weight,
-            name,
-            stage=stage,
-            aligner=part(
-                'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
-            ),
-            loss=part('loss', loss, type='mmkd.SelectivityLoss', kernel=kernel),
-        )
+        constants = dict(kernel=kernel)
+        super().__init__(constants, loss_weight, **kwargs)

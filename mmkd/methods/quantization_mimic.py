@@ -63,7 +63,7 @@ class QuantizationMimic(ProposalMimic):
         self.quantize_teacher = quantize_teacher
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
-        """As :class:`ProposalMimic`, and one quantizer a level pair."""
+        """As :class:`ProposalMimic`, and one quantizer per level pair."""
         super().setup(student, teacher)
         rectified = teacher.features.rectified
         self.quantizers = nn.ModuleList(

@@ -1,10 +1,11 @@
 """Relational knowledge distillation (Park et al., CVPR 2019)."""
 
+from typing import Any
+
 from mmkd.losses import RelationLoss
 from mmkd.registry import MODELS
 
 from .embeddings import EmbeddingMethod
-from .schedule import ScheduleSetting
 
 
 @MODELS.register_module()
@@ -17,11 +18,8 @@ class RKD(EmbeddingMethod):
     Args:
         distance_weight: lambda_D, >= 0.
         angle_weight: lambda_A, >= 0.
-        rows: ``'objects'``, each the mean of its positive RoIs, or positive ``'rois'``.
-        scope: ``'batch'``, or ``'image'``: relations between objects of one image.
-        min_rows: Rows from which on there is something to relate.
-        loss_weight: Factor on both terms, >= 0, or a schedule.
-        name: Name in the log.
+        kwargs: ``rows``, ``scope``, ``min_rows``, ``loss_weight``, ``name`` of
+            :class:`EmbeddingMethod`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -31,11 +29,7 @@ class RKD(EmbeddingMethod):
         self,
         distance_weight: float = 25.0,
         angle_weight: float = 50.0,
-        rows: str = 'objects',
-        scope: str = 'batch',
-        min_rows: int = 3,
-        loss_weight: ScheduleSetting = 1.0,
-        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         loss = RelationLoss(distance_weight, angle_weight)
-        super().__init__(loss_weight, name, rows=rows, scope=scope, min_rows=min_rows, loss=loss)
+        super().__init__(loss, **kwargs)

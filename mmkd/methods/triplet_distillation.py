@@ -1,10 +1,11 @@
 """Triplet distillation (Feng et al., 2019)."""
 
+from typing import Any
+
 from mmkd.losses import TripletLoss
 from mmkd.registry import MODELS
 
 from .embeddings import EmbeddingMethod
-from .schedule import ScheduleSetting
 
 
 @MODELS.register_module()
@@ -20,11 +21,8 @@ class TripletDistillation(EmbeddingMethod):
         mining: ``'all'`` triplets, or each row's ``'hardest'`` by the student's distances.
         reduction: ``'mean'`` over all triplets, or over the ``'active'`` ones.
         limit: Most triplets of a batch, or image.
-        rows: ``'objects'``, each the mean of its positive RoIs, or positive ``'rois'``.
-        scope: ``'batch'`` or ``'image'``.
-        min_rows: Rows from which on there is something to relate.
-        loss_weight: Factor on the loss, >= 0, or a schedule.
-        name: Name in the log.
+        kwargs: ``rows``, ``scope``, ``min_rows``, ``loss_weight``, ``name`` of
+            :class:`EmbeddingMethod`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -37,11 +35,7 @@ class TripletDistillation(EmbeddingMethod):
         mining: str = 'all',
         reduction: str = 'mean',
         limit: int = 4096,
-        rows: str = 'objects',
-        scope: str = 'batch',
-        min_rows: int = 3,
-        loss_weight: ScheduleSetting = 1.0,
-        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         loss = TripletLoss(low, high, mining, reduction, limit)
-        super().__init__(loss_weight, name, rows=rows, scope=scope, min_rows=min_rows, loss=loss)
+        super().__init__(loss, **kwargs)

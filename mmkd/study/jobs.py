@@ -106,7 +106,7 @@ def select(
 def set_epochs(config: Config, epochs: int | None) -> int:
     """Sets the number of epochs and scales with it what counts in epochs, in place; gives it back.
 
-    Schedulers that count iterations (a warm-up) keep theirs; None keeps all as it is.
+    Schedulers that count iterations (a warm-up) stay as they are; None keeps all as it is.
 
     Raises:
         ValueError: The config trains by iterations.

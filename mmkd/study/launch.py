@@ -152,7 +152,7 @@ def tail(job: Job) -> str:
 def write_job_array(
     path: Path, name: str, jobs: Sequence[Job], arguments: Sequence[str], logs: Path
 ) -> Path:
-    """Writes a Slurm job array of a study: a task a run; a further call collects the results.
+    """Writes a Slurm job array of a study: one task per run; a further call collects the results.
 
     ``arguments`` are the words of the command line that describe the study, the script's name
     first; what the tasks print goes to ``logs``.

@@ -14,7 +14,7 @@ _STEP = re.compile(
     r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*?eta: ((?:\d+ days?, )?\d+:\d+:\d+)'
 )
 _TAIL = 20_000
-# Wanted first; other data sets name theirs <prefix>/mAP or <prefix>/bbox_mAP.
+# Wanted first; other data sets have <prefix>/mAP or <prefix>/bbox_mAP.
 _METRICS = ('pascal_voc/mAP', 'coco/bbox_mAP')
 _ENDINGS = ('/mAP', '/bbox_mAP')
 # What validation logs beside metrics.

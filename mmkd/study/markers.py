@@ -122,7 +122,7 @@ def clear(folder: Path) -> None:
     """Removes what an earlier run left.
 
     Raises:
-        FileExistsError: The folder holds files, but is not one of ours.
+        FileExistsError: The folder holds files, but is not one of a study.
     """
     if folder.exists():
         if any(folder.iterdir()) and not (folder / MARKER).is_file():

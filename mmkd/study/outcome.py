@@ -96,7 +96,7 @@ def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
         for image in masked:
             pictures[f'Where {title} imitates: {image.name}'] = (
                 draw_imitation(*image.parts),
-                'The same images; one panel a level of the pyramid.',
+                'The same images; one panel per level of the pyramid.',
             )
     return pictures
 

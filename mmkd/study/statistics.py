@@ -18,7 +18,7 @@ LEAST_GAP = 0.005
 
 @dataclass(frozen=True)
 class Summary:
-    """A sample of one number a seed.
+    """A sample of one number per seed.
 
     Attributes:
         deviation: Sample standard deviation (divisor n - 1); None for one seed.
@@ -77,8 +77,8 @@ def compare(
     seeds = tuple(sorted(set(method) & set(student)))
     if not seeds:
         return None
-    with_it, alone = [method[s] for s in seeds], [student[s] for s in seeds]
-    differences = tuple(a - b for a, b in zip(with_it, alone, strict=True))
+    distilled, alone = [method[s] for s in seeds], [student[s] for s in seeds]
+    differences = tuple(a - b for a, b in zip(distilled, alone, strict=True))
     summary = summarize(differences)
     gap = None if teacher is None else teacher - float(np.mean(alone))
     shares: dict[str, float] = {}
@@ -86,7 +86,7 @@ def compare(
         shares['gap_closed'] = summary.mean / gap
         if summary.low is not None and summary.high is not None:
             shares.update(gap_low=summary.low / gap, gap_high=summary.high / gap)
-    return Paired(seeds, differences, summary, _p_value(with_it, alone), **shares)
+    return Paired(seeds, differences, summary, _p_value(distilled, alone), **shares)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

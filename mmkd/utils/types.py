@@ -9,6 +9,9 @@ Detector = Any
 Head = Any
 """A head of a detector."""
 
+Coder = Any
+"""A coder of boxes, with means and stds where it encodes deltas."""
+
 Dataset = Any
 """A data set, or its config."""
 
@@ -17,3 +20,9 @@ Entries = dict[str, Any]
 
 Setting = Mapping[str, Any]
 """What a user sets as a dict."""
+
+Value = Any
+"""What a field of an observation holds; each field says which type."""
+
+Info = Any
+"""What a field adds to a detector's description; each field says which type."""

@@ -42,7 +42,7 @@ def read_run(work_dir: str | Path) -> RunScalars:
     logs = [path] if path.is_file() else sorted(path.glob(f'*/{_SCALARS}'))
     if not logs:
         raise UserFileNotFoundError(f'no */{_SCALARS} below {path}: has the run started?')
-    log = logs[-1]  # MMEngine makes one folder a start
+    log = logs[-1]  # MMEngine makes one folder per start
     lines = log.read_text(errors='replace').splitlines()
     run = RunScalars()
     for number, line in enumerate(lines, 1):
@@ -71,7 +71,7 @@ def _sort_in(run: RunScalars, entry: dict) -> None:
 def draw_metric_curves(
     runs: Mapping[str, RunScalars], metric: str, ylabel: str = '', title: str = ''
 ) -> Figure:
-    """A metric per epoch, one line a run, its last value beside the line's end.
+    """A metric per epoch, one line per run, its last value beside the line's end.
 
     Args:
         runs: By the name for the legend.
@@ -100,7 +100,7 @@ def draw_metric_curves(
 def draw_loss_curves(
     runs: Mapping[str, RunScalars], names: Mapping[str, str] | None = None, title: str = ''
 ) -> Figure:
-    """Losses per iteration, one panel a loss, each on a logarithmic scale.
+    """Losses per iteration, one panel per loss, each on a logarithmic scale.
 
     Args:
         runs: By the name for the legend.

@@ -16,7 +16,7 @@ def softmax(logits: Array, temperature: float = 1.0) -> list[float]:
 
 
 def soft_row(student: Array, teacher: Array, weights: Sequence[float], temperature: float) -> float:
-    """-sum_c w_c P_T,c log P_S,c of one row; ``weights`` has one entry a class."""
+    """-sum_c w_c P_T,c log P_S,c of one row; ``weights`` has one entry per class."""
     ours, theirs = softmax(student, temperature), softmax(teacher, temperature)
     return -sum(w * t * math.log(s) for w, s, t in zip(weights, ours, theirs, strict=True))
 

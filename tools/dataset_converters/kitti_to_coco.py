@@ -24,7 +24,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = new_parser(__doc__)
     add = parser.add_argument
     add('data_root', help='folder that holds training/image_2 and label_2')
-    add('split', help='split file, relative to it: one frame a line')
+    add('split', help='split file, relative to it: one frame per line')
     add('out', help='file to write')
     add('--classes', nargs='+', metavar='NAME', help='Car Pedestrian Cyclist')
     add('--force', action='store_true', help='replace a file that exists')

@@ -104,7 +104,7 @@ def check_levels(seen: Signals) -> Check:
 
 
 def check_features(seen: Signals) -> list[Check]:
-    """Root mean squares of the features, level by level; one check a teacher."""
+    """Root mean squares of the features, level by level; one check per teacher."""
     remedy = (
         "check the teacher's checkpoint and preprocessing; if both are right, set loss_weight as "
         'below, or auto_scale'

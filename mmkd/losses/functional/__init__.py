@@ -17,6 +17,7 @@ from .fgd import box_masks, focal_attention, focal_errors
 from .fsp import fsp_error, fsp_matrix
 from .hint import NORMS, hint_error
 from .imitation import MAX_OVER, assigned_levels, imitation_mask, masked_squared_error, pairwise_iou
+from .ld import edge_divergence, valuable_region
 from .logits import decoupled_rows, kl_rows, pearson, soft_binary_rows, soft_target_rows
 from .neurons import (
     balanced_accuracies,
@@ -71,6 +72,7 @@ __all__ = [
     'cropped_errors',
     'decoupled_rows',
     'distance_error',
+    'edge_divergence',
     'focal_attention',
     'focal_errors',
     'focused_binary_cross_entropy',
@@ -104,6 +106,7 @@ __all__ = [
     'teacher_bounded_error',
     'triplet_error',
     'triplet_terms',
+    'valuable_region',
     'weighted_soft_binary_cross_entropy',
     'weighted_soft_cross_entropy',
     'wide',
