@@ -58,9 +58,6 @@ def writing_into(folder: str) -> Iterator[None]:
     """Names the folder in an error of the system that names no file, as a full disk's.
 
     A line of the log that finds no room is left out: logging would print a traceback for each.
-
-    Args:
-        folder: Where the command writes.
     """
     logging.raiseExceptions = False
     try:

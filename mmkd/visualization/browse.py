@@ -27,16 +27,8 @@ def draw_dataset(
 ) -> list[Path]:
     """Draws images with their boxes by MMDetection's visualizer; ignored boxes are dashed white.
 
-    Args:
-        dataset: Of MMDetection, wrapped or not.
-        out_dir: Folder of the pictures, ``INDEX_NAME.png``.
-        indices: Which images.
-        raw: Images and boxes as they are on disk; otherwise after the pipeline.
-        force: Replace pictures that exist.
-        on_image: Called after each picture.
-
-    Returns:
-        The files written.
+    The pictures ``INDEX_NAME.png``, whose paths are returned, show images and boxes after the
+    pipeline, or with ``raw`` as they are on disk; ``on_image`` is called after each.
 
     Raises:
         FileExistsError: A picture exists and ``force`` is off; nothing is drawn then.
