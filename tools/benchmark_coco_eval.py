@@ -7,39 +7,31 @@ import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
+from rich.table import Table
 
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+from mmkd.engine.commands.tool_options import new_parser, refuse_below
+from mmkd.engine.readable_errors import run_readably
+from mmkd.evaluation import BACKENDS
+from mmkd.evaluation.benchmark import largest_difference, synthetic_coco, time_backends
+from mmkd.evaluation.coco_backends import check_backend
 
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.evaluation import BACKENDS  # noqa: E402
-from mmkd.evaluation.benchmark import (  # noqa: E402
-    largest_difference,
-    synthetic_coco,
-    time_backends,
-)
-from mmkd.evaluation.coco_backends import check_backend  # noqa: E402
+COLUMNS = 'backend', 'time', 'CPU time', 'speed-up', 'mAP', 'AR@100', 'largest difference'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('--images', type=int, default=5000)
-    parser.add_argument('--detections', type=int, default=100, help='an image')
-    parser.add_argument('--boxes', type=int, default=7, help='an image')
-    parser.add_argument('--classes', type=int, default=80)
-    parser.add_argument('--backends', nargs='+', choices=BACKENDS, default=BACKENDS)
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('--images', type=int, default=5000)
+    add('--detections', type=int, default=100, help='an image')
+    add('--boxes', type=int, default=7, help='an image')
+    add('--classes', type=int, default=80)
+    add('--backends', nargs='+', choices=BACKENDS, default=BACKENDS)
     args = parser.parse_args(argv)
-    for option in ('images', 'detections', 'boxes', 'classes'):
-        if getattr(args, option) < 1:
-            parser.error(f'--{option} must be >= 1, got {getattr(args, option)}')
+    refuse_below(1, parser, args, 'images', 'detections', 'boxes', 'classes')
     return args
 
 
@@ -54,26 +46,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
         status.update(f'evaluating by {", ".join(args.backends)}')
         timings = time_backends(dataset, found, args.backends, console.print)
     first = next(iter(timings.values()))
-    table = Table(
-        'backend',
-        'time',
-        'CPU time',
-        'speed-up',
-        'mAP',
-        'AR@100',
-        'largest difference',
-        title=f'{args.images} images, {len(found)} detections, {args.classes} classes',
-    )
+    title = f'{args.images} images, {len(found)} detections, {args.classes} classes'
+    table = Table(*COLUMNS, title=title)
     for name, (seconds, cpu, curves) in timings.items():
-        table.add_row(
-            name,
-            f'{seconds:.1f} s',
-            f'{cpu:.1f} s',
-            f'{first.cpu / cpu:.1f}x',
-            f'{curves.ap():.6f}',
-            f'{curves.ar(100):.6f}',
-            f'{largest_difference(first.curves, curves):.1e}',
-        )
+        times = f'{seconds:.1f} s', f'{cpu:.1f} s', f'{first.cpu / cpu:.1f}x'
+        difference = f'{largest_difference(first.curves, curves):.1e}'
+        table.add_row(name, *times, f'{curves.ap():.6f}', f'{curves.ar(100):.6f}', difference)
     console.print(table)
 
 

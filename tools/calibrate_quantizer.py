@@ -7,28 +7,23 @@ python tools/calibrate_quantizer.py configs/pairs/faster_rcnn_r18_16th_bccd.py \
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
+from rich.progress import track
 
-from rich.console import Console  # noqa: E402
-from rich.progress import Progress  # noqa: E402
-
-from mmkd.engine.commands.calibration import calibrate, render  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.commands.tool_options import add_distillation_options, read_distillation  # noqa: E402
+from mmkd.engine.commands import tool_options
+from mmkd.engine.commands.calibration import calibrate, render
+from mmkd.engine.readable_errors import run_readably
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_distillation_options(parser)
+    parser = tool_options.new_parser(__doc__)
+    tool_options.add_distillation_options(parser)
     parser.add_argument('--num', type=int, default=32, help='training images to look at')
     parser.add_argument('--out', type=Path, metavar='FILE', help='also write the numbers as JSON')
     return parser.parse_args(argv)
@@ -36,15 +31,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Looks and reports."""
-    config = read_distillation(args, ('train',))
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task('batches', total=None)
-        found = calibrate(
-            config,
-            args.num,
-            args.device,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    config = tool_options.read_distillation(args, ('train',))
+    bar = partial(track, description='batches', console=console, transient=True)
+    found = calibrate(config, args.num, args.device, bar)
     console.print(render(found, args.config))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -14,63 +14,50 @@ import sys
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
 
-from mmengine.config import DictAction  # noqa: E402
-from rich.console import Console  # noqa: E402
+from mmkd import study as studies
+from mmkd.engine.commands.methods import read_arms
+from mmkd.engine.commands.tool_options import add_config_options, new_parser, refuse_below
+from mmkd.engine.readable_errors import run_readably
 
-from mmkd import study as studies  # noqa: E402
-from mmkd.engine.commands.methods import read_arms  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
+METHOD = (
+    "one arm: fgfi, mmkd.FGFI or '{type: mmkd.FGFI, loss_weight: 0.02}'; given several times, each "
+    'is an arm of its own; replaces the methods of the study file'
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__)
     parser.add_argument(
         'study', nargs='?', help='study file (Python, YAML or JSON), or a file of configs/pairs'
     )
     what = parser.add_argument_group('what to compare, in place of or over the study file')
-    what.add_argument('--teacher', metavar='CONFIG')
-    what.add_argument('--teacher-checkpoint', metavar='PATH', help='else the study trains it')
-    what.add_argument('--student', metavar='CONFIG')
-    what.add_argument(
-        '--method',
-        action='append',
-        metavar='[NAME=]METHOD',
-        help="one arm: fgfi, mmkd.FGFI or '{type: mmkd.FGFI, loss_weight: 0.02}'; given several "
-        'times, each is an arm of its own; replaces the methods of the study file',
-    )
-    what.add_argument('--seeds', type=int, nargs='+')
-    what.add_argument('--max-epochs', type=int, help='of every student')
-    what.add_argument('--metric', help='name in the log; found automatically by default')
-    what.add_argument('--work-dir', help='default: work_dirs/studies/NAME')
-    what.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings of all configs',
-    )
-    what.add_argument('--arms', nargs='+', metavar='NAME', help='run only these now')
-    how = parser.add_argument_group('how to run')
-    how.add_argument('--jobs', type=int, help='runs at a time; default: one a GPU, or one a core')
-    how.add_argument('--list', action='store_true', help='list the jobs and stop')
-    how.add_argument('--only', type=int, metavar='INDEX', help='run this one job of the list')
-    how.add_argument('--collect', action='store_true', help='run nothing, report what is finished')
-    how.add_argument('--launcher', choices=studies.LAUNCHERS, default='none', help='of each run')
-    how.add_argument('--processes', type=int, default=1, help='of each run, under a launcher')
-    how.add_argument('--launcher-args', default='', help='more words for torchrun or srun')
-    how.add_argument('--write-job-array', type=Path, metavar='FILE', help='for Slurm, and stop')
+    add = what.add_argument
+    add('--teacher', metavar='CONFIG')
+    add('--teacher-checkpoint', metavar='PATH', help='else the study trains it')
+    add('--student', metavar='CONFIG')
+    add('--method', action='append', metavar='[NAME=]METHOD', help=METHOD)
+    add('--seeds', type=int, nargs='+')
+    add('--max-epochs', type=int, help='of every student')
+    add('--metric', help='name in the log; found automatically by default')
+    add('--work-dir', help='default: work_dirs/studies/NAME')
+    add_config_options(what, 'settings of all configs')
+    add('--arms', nargs='+', metavar='NAME', help='run only these now')
+    add = parser.add_argument_group('how to run').add_argument
+    add('--jobs', type=int, help='runs at a time; default: one a GPU, or one a core')
+    add('--list', action='store_true', help='list the jobs and stop')
+    add('--only', type=int, metavar='INDEX', help='run this one job of the list')
+    add('--collect', action='store_true', help='run nothing, report what is finished')
+    add('--launcher', choices=studies.LAUNCHERS, default='none', help='of each run')
+    add('--processes', type=int, default=1, help='of each run, under a launcher')
+    add('--launcher-args', default='', help='more words for torchrun or srun')
+    add('--write-job-array', type=Path, metavar='FILE', help='for Slurm, and stop')
     args = parser.parse_args(argv)
-    if args.jobs is not None and args.jobs < 1 or args.processes < 1:
-        parser.error('--jobs and --processes must be >= 1')
+    refuse_below(1, parser, args, 'jobs', 'processes')
     return args
 
 
@@ -91,16 +78,14 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Runs and reports; returns the exit status: 1 where a run failed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children are ended either way
     study = studies.read_study(args.study, overrides(args))
     jobs = studies.make_jobs(study)
     launcher = studies.Launcher(args.launcher, args.processes, args.launcher_args)
     if args.list:
         for job in jobs:
-            console.print(
-                f'[{job.index}] {job.name}: {job.kind}, {job.work_dir}',
-                markup=False,
-                soft_wrap=True,
-            )
+            line = f'[{job.index}] {job.name}: {job.kind}, {job.work_dir}'
+            console.print(line, markup=False, soft_wrap=True)
         return 0
     if args.write_job_array is not None:
         words = _without_option(sys.argv, '--write-job-array')
@@ -122,23 +107,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _without_option(words: list[str], option: str) -> list[str]:
-    kept = []
-    skip = False
-    for word in words:
-        if not skip and not word.startswith(f'{option}='):
-            if word != option:
-                kept.append(word)
-        skip = word == option
-    return kept
-
-
-def main() -> int:
-    """Runs with the options of the command line."""
-    args, status = parse_args(), [0]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children are ended either way
-    note = 'interrupted: what is finished is kept, call again to go on'
-    return run_readably(lambda: status.append(run(args, Console())), note) or status[-1]
+    """The words without the option and its value, which is the next word or after ``=``."""
+    return [
+        word
+        for before, word in zip(['', *words], words, strict=False)
+        if option not in (before, word) and not word.startswith(f'{option}=')
+    ]
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    NOTE = 'interrupted: what is finished is kept, call again to go on'
+    sys.exit(run_readably(lambda: run(parse_args(), Console()), NOTE))

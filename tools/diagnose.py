@@ -10,42 +10,33 @@ import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
 
-from rich.console import Console  # noqa: E402
-
-from mmkd.engine.diagnose import Options, State, diagnose, render  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.commands.tool_options import add_distillation_options, read_distillation  # noqa: E402
+from mmkd.engine.commands import tool_options
+from mmkd.engine.diagnose import Options, State, diagnose, render
+from mmkd.engine.readable_errors import run_readably
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_distillation_options(parser)
-    parser.add_argument('--num', type=int, default=64, help='images of a split to look at')
-    parser.add_argument(
-        '--fraction', type=float, default=0.5, help="wanted size of a method's loss over the task's"
-    )
-    parser.add_argument('--target', type=float, help='what the student shall reach, e.g. 0.37')
-    parser.add_argument(
-        '--student-checkpoint',
-        metavar='PATH',
-        help='a trained student, scored in place of --target',
-    )
+    parser = tool_options.new_parser(__doc__)
+    tool_options.add_distillation_options(parser)
+    add = parser.add_argument
+    add('--num', type=int, default=64, help='images of a split to look at')
+    share = "wanted size of a method's loss over the task's"
+    add('--fraction', type=float, default=0.5, help=share)
+    add('--target', type=float, help='what the student shall reach, e.g. 0.37')
+    trained = 'a trained student, scored in place of --target'
+    add('--student-checkpoint', metavar='PATH', help=trained)
     return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Looks and reports; returns the exit status."""
     options = Options(args.num, args.fraction, args.target, args.student_checkpoint, args.device)
-    config = read_distillation(args, ('train', 'val'))
+    config = tool_options.read_distillation(args, ('train', 'val'))
     with console.status('') as status:
         checks = diagnose(config, options, status.update)
     console.print(render(checks, args.config))
@@ -54,11 +45,5 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 1 if found else 0
 
 
-def main() -> int:
-    """Looks; returns the exit status."""
-    args, status = parse_args(), [0]
-    return run_readably(lambda: status.append(run(args, Console()))) or status[-1]
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

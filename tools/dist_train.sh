@@ -16,4 +16,4 @@ exec "${PYTHON:-python}" -m torch.distributed.run \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \
     --nproc_per_node="$2" \
     --master_port="${PORT:-29500}" \
-    "$TOOLS/train.py" "$1" --launcher pytorch "${@:3}"
+    "$TOOLS/${MMKD_TOOL:-train.py}" "$1" --launcher pytorch "${@:3}"

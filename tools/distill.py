@@ -10,26 +10,22 @@ import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+import mmkd  # noqa: F401, I001  first: it makes the host importable
 
-from rich.console import Console  # noqa: E402
+from rich.console import Console
 
-from mmkd.compat.scope import config_folder  # noqa: E402
-from mmkd.engine.commands.methods import add_method_option  # noqa: E402
-from mmkd.engine.commands.train_and_test import read_config, set_teacher_checkpoints  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.study import distill  # noqa: E402
+from mmkd.compat.scope import config_folder
+from mmkd.engine.commands.methods import add_method_option
+from mmkd.engine.commands import tool_options
+from mmkd.engine.readable_errors import run_readably
+from mmkd.study import distill
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_options.new_parser(__doc__)
     parser.add_argument(
         '--student',
         dest='config',
@@ -43,9 +39,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--epochs', type=int, help='to train; the schedule is scaled with them')
     parser.add_argument('--work-dir', help='default: work_dirs/STUDENT_TEACHER_METHODS')
     parser.set_defaults(launcher='none', cfg_options=None)
-    args = parser.parse_args()
-    if args.epochs is not None and args.epochs < 1:
-        parser.error(f'--epochs must be >= 1, got {args.epochs}')
+    args = parser.parse_args(argv)
+    tool_options.refuse_below(1, parser, args, 'epochs')
     return args
 
 
@@ -60,17 +55,10 @@ def run(args: argparse.Namespace) -> int:
     args.config = path_of(args.config, 'students')
     if args.teacher is not None:
         args.teacher = path_of(args.teacher, 'teachers')
-    cfg = read_config(args)
-    if args.teacher_checkpoint is not None:
-        set_teacher_checkpoints(cfg, args.teacher_checkpoint)
+    cfg = tool_options.read_config(args)
+    tool_options.set_teacher_checkpoints(cfg, args.teacher_checkpoint)
     return distill(cfg, args.epochs, Console())
 
 
-def main() -> int:
-    """Distils; returns the exit status."""
-    args, status = parse_args(), [0]
-    return run_readably(lambda: status.append(run(args))) or status[-1]
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_readably(lambda: run(parse_args())))

@@ -12,47 +12,40 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
-
-from rich.console import Console  # noqa: E402
-from rich.progress import (  # noqa: E402
+from rich.console import Console
+from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
-    TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table  # noqa: E402
+from rich.table import Table
 
-from mmkd.datasets.download import CATALOGUE, Item, fetch, unpack  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.datasets.download import CATALOGUE, Item, fetch, unpack
+from mmkd.engine.commands.tool_options import new_parser, refuse_below
+from mmkd.engine.readable_errors import run_readably
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('names', nargs='*', metavar='NAME', help=', '.join(CATALOGUE))
-    parser.add_argument('--list', action='store_true', help='show what there is')
-    parser.add_argument('--root', default='data', help='folder of all data sets')
-    parser.add_argument('--only', nargs='+', metavar='FILE', help='these files of them alone')
-    parser.add_argument('--unpack', action='store_true', help='open the archives too')
-    parser.add_argument('--retries', type=int, default=5, help='of an interrupted transfer')
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('names', nargs='*', metavar='NAME', help=', '.join(CATALOGUE))
+    add('--list', action='store_true', help='show what there is')
+    add('--root', default='data', help='folder of all data sets')
+    add('--only', nargs='+', metavar='FILE', help='these files of them alone')
+    add('--unpack', action='store_true', help='open the archives too')
+    add('--retries', type=int, default=5, help='of an interrupted transfer')
     args = parser.parse_args(argv)
     if not args.list and not args.names:
         parser.error('name a data set, or see --list')
     unknown = [name for name in args.names if name not in CATALOGUE]
     if unknown:
         parser.error(f'{", ".join(unknown)}: not among {", ".join(CATALOGUE)}')
-    if args.retries < 0:
-        parser.error(f'--retries must be >= 0, got {args.retries}')
+    refuse_below(0, parser, args, 'retries')
     missing = set(args.only or ()) - {item.name for item in chosen_items(args.names, None)}
     if missing:
         names = ', '.join(item.name for item in chosen_items(args.names, None))
@@ -80,14 +73,8 @@ def show_list(console: Console) -> None:
 
 def show_bytes(progress: Progress, title: str) -> Callable[[int, int | None], None]:
     """A function that moves a bar of this title, which appears when it is first called."""
-    bars: list[TaskID] = []
-
-    def update(done: int, total: int | None) -> None:
-        if not bars:
-            bars.append(progress.add_task(title, total=total))
-        progress.update(bars[0], completed=done, total=total)
-
-    return update
+    bar = progress.add_task(title, visible=False)
+    return lambda done, total: progress.update(bar, completed=done, total=total, visible=True)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
@@ -95,17 +82,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if args.list:
         show_list(console)
         return
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = '{task.description}', BarColumn(), DownloadColumn(), TransferSpeedColumn()
     for name in args.names:
         console.print(f'{CATALOGUE[name].title}; terms: {CATALOGUE[name].terms}')
     for item in chosen_items(args.names, args.only):
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
             path, fetched = fetch(
                 item,
                 args.root,

@@ -1,28 +1,28 @@
-"""Writes a checkpoint with the student's weights alone, for the plain student config."""
+"""Writes a checkpoint with the student's weights alone, for the plain student config.
+
+python tools/export_student.py work_dirs/fgfi_faster_rcnn_r18_16th_bccd/epoch_8.pth student.pth
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-from mmkd.engine.commands.export import export_student  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.engine.commands.export import export_student
+from mmkd.engine.commands.tool_options import new_parser
+from mmkd.engine.readable_errors import run_readably
 
 
 def parse_args() -> argparse.Namespace:
-    """Options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint of a distillation run, file or URL')
-    parser.add_argument('out', help='file to write')
-    parser.add_argument('--force', action='store_true', help='replace OUT if it exists')
-    parser.add_argument(
-        '--ema',
-        action='store_true',
-        help='fail unless the weights are averaged; where EMAHook ran they always are',
-    )
+    """The command line."""
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('checkpoint', help='checkpoint of a distillation run, file or URL')
+    add('out', help='file to write')
+    add('--force', action='store_true', help='replace OUT if it exists')
+    averaged = 'fail unless the weights are averaged; where EMAHook ran they always are'
+    add('--ema', action='store_true', help=averaged)
     return parser.parse_args()
 
 

@@ -7,21 +7,18 @@ import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-from mmkd.engine.commands.listing import LISTS  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.engine.commands.listing import LISTS
+from mmkd.engine.commands.tool_options import new_parser
+from mmkd.engine.readable_errors import run_readably
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__)
     parser.add_argument('what', nargs='?', choices=list(LISTS), help='default: all of them')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -19,4 +19,4 @@ exec srun -p "$1" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    "${PYTHON:-python}" -u "$TOOLS/train.py" "$3" --work-dir="$4" --launcher=slurm "${@:5}"
+    "${PYTHON:-python}" -u "$TOOLS/${MMKD_TOOL:-train.py}" "$3" "${MMKD_CHECKPOINT:---work-dir=$4}" --launcher=slurm "${@:5}"

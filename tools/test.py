@@ -3,11 +3,9 @@
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-from mmkd.engine.commands.train_and_test import test_main  # noqa: E402
+from mmkd.engine.commands.train_and_test import test_main
 
 if __name__ == '__main__':
     sys.exit(test_main())

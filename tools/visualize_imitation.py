@@ -7,50 +7,47 @@ import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from mmkd import visualization  # noqa: E402
-from mmkd.engine.commands.methods import lacks_methods, method_name, read_method  # noqa: E402
-from mmkd.engine.commands.train_and_test import config_of, read_config  # noqa: E402
-from mmkd.engine.checks.preflight import check_data  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
-from mmkd.engine.commands.tool_options import add_config_options  # noqa: E402
+from mmkd import visualization
+from mmkd.engine.checks.preflight import check_data
+from mmkd.engine.commands import tool_options
+from mmkd.engine.commands.methods import lacks_methods, method_name, read_method
+from mmkd.engine.readable_errors import run_readably
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description='Draw the imitation masks of a distillation config. No checkpoint is needed.'
-    )
-    parser.add_argument('config', help='a distillation config with FGFI among its methods, or pair')
-    parser.add_argument('--out', type=Path, help='default: work_dirs/<config>/imitation')
-    parser.add_argument('--num', type=int, default=8, help='images, from the first on')
-    parser.add_argument('--split', choices=('train', 'val'), default='train')
-    parser.add_argument('--method', help='which of several with a mask; for a pair: fgfi')
-    parser.add_argument('--seed', type=int, default=0, help='of flips and other augmentation')
-    parser.add_argument('--force', action='store_true', help='replace pictures that exist')
-    add_config_options(parser)
-    args = parser.parse_args()
-    if args.num < 1:
-        parser.error(f'--num must be >= 1, got {args.num}')
+    parser = tool_options.new_parser(__doc__)
+    add = parser.add_argument
+    add('config', help='a distillation config with FGFI among its methods, or pair')
+    add('--out', type=Path, help='default: work_dirs/<config>/imitation')
+    add('--num', type=int, default=8, help='images, from the first on')
+    add('--split', choices=('train', 'val'), default='train')
+    add('--method', help='which of several with a mask; for a pair: fgfi')
+    add('--seed', type=int, default=0, help='of flips and other augmentation')
+    add('--force', action='store_true', help='replace pictures that exist')
+    tool_options.add_config_options(parser)
+    args = parser.parse_args(argv)
+    tool_options.refuse_below(1, parser, args, 'num')
     args.out = args.out or Path('work_dirs') / Path(args.config).stem / 'imitation'
     return args
 
 
-def draw(args: argparse.Namespace, console: Console) -> None:
+def run(args: argparse.Namespace, console: Console) -> None:
     """Builds, draws, reports."""
-    args.methods = [args.method] if args.method and lacks_methods(config_of(args.config)) else None
-    config = read_config(args)
+    args.methods = (
+        [args.method]
+        if args.method and lacks_methods(tool_options.config_of(args.config))
+        else None
+    )
+    config = tool_options.read_config(args)
     if args.methods:
         args.method = method_name(read_method(args.method))
     model, method = visualization.build_imitator(config, args.method)
@@ -67,17 +64,10 @@ def draw(args: argparse.Namespace, console: Console) -> None:
     torch.manual_seed(args.seed)
     shown = []
     masked = visualization.imitation_masks(model, method, dataset, indices)
-    for path, image in track(
-        zip(paths, masked, strict=True), 'drawing', len(paths), console=console, transient=True
-    ):
-        figure = visualization.draw_imitation(
-            image.image,
-            image.masks,
-            image.strides,
-            image.gt_bboxes,
-            image.gt_ignored,
-            title=f'{image.name}: where {method.name} imitates',
-        )
+    pairs = zip(paths, masked, strict=True)
+    for path, image in track(pairs, 'drawing', len(paths), console=console, transient=True):
+        title = f'{image.name}: where {method.name} imitates'
+        figure = visualization.draw_imitation(*image.parts, title=title)
         visualization.save_figure(figure, path, force=args.force)
         shown.append(image)
     console.print(_table(shown, args.split))
@@ -95,21 +85,10 @@ def _table(images: list[visualization.MaskedImage], split: str) -> Table:
         cells = sum(image.masks[level].size for image in images)
         kept = sum(int(image.masks[level].sum()) for image in images)
         numbers = (shares.mean(), shares.min(), shares.max())
-        table.add_row(
-            str(stride),
-            str(cells),
-            str(kept),
-            *(f'{n:.1%}' for n in numbers),
-            str(int((shares == 0).sum())),
-        )
+        without = str(int((shares == 0).sum()))
+        table.add_row(str(stride), str(cells), str(kept), *(f'{n:.1%}' for n in numbers), without)
     return table
 
 
-def main() -> int:
-    """Draws; returns the exit status."""
-    args = parse_args()
-    return run_readably(lambda: draw(args, Console()))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

@@ -22,19 +22,23 @@ USER_ERROR_STATUS, INTERRUPTED_STATUS = 2, 130
 
 
 def run_readably(
-    main: Callable[[], None], interrupted: str = 'interrupted: what is finished is kept'
+    main: Callable[[], int | None], interrupted: str = 'interrupted: what is finished is kept'
 ) -> int:
     """Runs a command; a :class:`UserError` is printed without its traceback.
 
-    So are Ctrl-C, with the words of ``interrupted``, and what the system refuses: no space, no
-    permission. Any other error passes through, so that Python prints its traceback.
+    So are Ctrl-C and what the system refuses: no space, no permission.
+
+    Args:
+        main: The command; may return its exit status.
+        interrupted: What to say at Ctrl-C.
 
     Returns:
-        Exit status: 0, 2 where the user's input was wrong, as argparse has it, or 130 after Ctrl-C,
-        as shells have it.
+        Exit status: the command's (0 for None), 2 where the user's input was wrong, as argparse has
+        it, or 130 after Ctrl-C, as shells have it. Any other error passes through, so that Python
+        prints its traceback and exits with status 1.
     """
     try:
-        main()
+        return main() or 0
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
         return INTERRUPTED_STATUS
@@ -47,7 +51,6 @@ def run_readably(
             message = f'{where}{error.strerror}. {_REMEDIES[error.errno]}'
         print(f'error: {printable(message)}', file=sys.stderr, flush=True)
         return USER_ERROR_STATUS
-    return 0
 
 
 @contextmanager

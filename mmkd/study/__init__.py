@@ -1,9 +1,8 @@
 """The comparison behind ``tools/compare.py``: methods over seeds, with intervals."""
 
-from .array import write_job_array
 from .distill import distill
 from .jobs import Job, make_jobs, select
-from .launch import LAUNCHERS, Launcher, find_slots
+from .launch import LAUNCHERS, Launcher, find_slots, write_job_array
 from .outcome import write_outcome
 from .plan import Arm, Detector, Study, make_study, read_study
 from .runner import Runner

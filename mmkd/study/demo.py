@@ -20,11 +20,11 @@ from mmkd.visualization import draw_loss_curves, draw_metric_curves, save_figure
 from .jobs import Job, make_jobs
 from .launch import Launcher, find_slots
 from .logs import read_scalars
+from .markers import versions
 from .models import Inspection
 from .plan import Study, read_study
 from .results import NO_GAP, collect
 from .runner import Runner
-from .versions import versions
 
 _DISTILLED = 'distilled'
 _METHOD = dict(title='distilled student', methods=[dict(type='mmkd.FGFI')])
@@ -43,13 +43,7 @@ _LOSSES = {
 
 @dataclass(frozen=True)
 class Profile:
-    """One size of the demonstration.
-
-    Attributes:
-        data: Images to draw.
-        epochs: Epochs of all three trainings; None: what their configs say.
-        val_interval: Epochs from one validation to the next.
-    """
+    """One size of the demonstration: its images, and epochs, None for those of the configs."""
 
     data: ShapesConfig
     epochs: int | None
@@ -64,13 +58,9 @@ PROFILES = {
 
 
 def demo_study(profile: Profile, file: Path, work_dir: Path, seed: int) -> Study:
-    """Teacher, student alone and distilled student.
+    """Teacher, student alone and distilled student; the drawn set lies in ``work_dir/data``.
 
-    Args:
-        profile: Size of the demonstration.
-        file: Study file that names teacher and student.
-        work_dir: Of the study; the drawn set lies in ``data``.
-        seed: Of all three trainings.
+    ``file`` is a study file that names teacher and student, ``seed`` that of all three trainings.
     """
     data = work_dir / 'data'
     options: Entries = {
@@ -107,15 +97,7 @@ def code_version() -> str:
 
 
 def run_demo(study: Study, console: Console, slots: int) -> Entries:
-    """Trains what is not finished and reports.
-
-    Args:
-        study: Of :func:`demo_study`.
-        console: For messages and the table.
-        slots: Trainings at a time.
-
-    Returns:
-        What ``summary.json`` holds.
+    """Trains what is not finished, ``slots`` at a time, and reports what ``summary.json`` holds.
 
     Raises:
         ChildProcessError: A training failed; the message ends with what it printed last.
@@ -148,7 +130,15 @@ def _report(study: Study, jobs: Sequence[Job], reused: set[int], console: Consol
         metric=outcome['metric'],
         gap_closed=arms[_DISTILLED]['paired']['gap_closed'],
         results={
-            job.arm: _result(arms[job.arm], seen.costs[job.arm], job.index in reused)
+            job.arm: dict(
+                title=job.title,
+                map=arms[job.arm]['summary']['mean'],
+                params=seen.costs[job.arm]['parameters'],
+                flops=seen.costs[job.arm]['flops'],
+                step_seconds=arms[job.arm]['step_seconds'],
+                train_seconds=arms[job.arm]['wall_seconds'],
+                reused=job.index in reused,
+            )
             for job in jobs
         },
         stages={run['arm']: run for run in outcome['runs']},
@@ -158,18 +148,6 @@ def _report(study: Study, jobs: Sequence[Job], reused: set[int], console: Consol
     write_atomically(json.dumps(summary, indent=2).encode(), out / 'summary.json')
     console.print(f'{", ".join(figures)} and summary.json in {out}', soft_wrap=True)
     return summary
-
-
-def _result(arm: Setting, cost: Mapping[str, int], reused: bool) -> Entries:
-    return dict(
-        title=arm['title'],
-        map=arm['summary']['mean'],
-        params=cost['parameters'],
-        flops=cost['flops'],
-        step_seconds=arm['step_seconds'],
-        train_seconds=arm['wall_seconds'],
-        reused=reused,
-    )
 
 
 def _table(results: Mapping[str, Setting], gap: float | None) -> Table:

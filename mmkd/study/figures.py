@@ -21,12 +21,7 @@ Runs = Mapping[str, Sequence[RunScalars]]
 
 
 def draw_results(arms: Setting, metric: str) -> Figure:
-    """Every seed's result, means with intervals; beside it the paired differences.
-
-    Args:
-        arms: Of ``study.json``.
-        metric: Name for the axis.
-    """
+    """Every seed's result, means with intervals; beside it the paired differences."""
     figure = new_figure(8.2, 0.9 + 0.42 * len(arms))
     left, right = figure.subplots(1, 2, sharey=True)
     for row, (arm, look) in enumerate(zip(arms.values(), _looks(len(arms)), strict=True)):
@@ -44,12 +39,7 @@ def draw_results(arms: Setting, metric: str) -> Figure:
 
 
 def draw_learning(runs: Runs, metric: str) -> Figure:
-    """The metric by epoch: mean over seeds, and the range of the seeds shaded.
-
-    Args:
-        runs: Logs of the seeds by title.
-        metric: Name in the log.
-    """
+    """The metric by epoch: mean over seeds, and the range of the seeds shaded."""
     figure = new_figure(6.4, 3.8)
     axes = figure.subplots()
     for (title, logs), (colour, line, marker) in zip(runs.items(), styles(len(runs)), strict=True):
@@ -81,13 +71,7 @@ def draw_losses(runs: Runs) -> Figure:
 
 
 def draw_costs(arms: Setting, costs: Mapping[str, Mapping[str, int]], metric: str) -> Any:
-    """Accuracy against what a training step takes, and against FLOPs at inference.
-
-    Args:
-        arms: Of ``study.json``.
-        costs: Parameters and FLOPs by arm.
-        metric: Name for the axis.
-    """
+    """Accuracy against what a training step takes, and against FLOPs (``costs``) at inference."""
     figure = new_figure(8.2, 3.5)
     left, right = figure.subplots(1, 2, sharey=True)
     for (name, arm), look in zip(arms.items(), _looks(len(arms)), strict=True):
@@ -118,13 +102,7 @@ def _point(axes: Axes, x: float, arm: Setting, look: Setting) -> None:
     axes.errorbar(x, mean, yerr=bars, label=arm['title'], **shape)
 
 
-def _sample(
-    axes: Axes,
-    row: int,
-    values: Sequence[float],
-    summary: Setting,
-    look: Setting,
-) -> None:
+def _sample(axes: Axes, row: int, values: Sequence[float], summary: Setting, look: Setting) -> None:
     """Seeds as open signs, the mean as a filled one, its interval as a bar."""
     if summary['low'] is not None:
         ends = [summary['low'], summary['high']]

@@ -2,8 +2,9 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.hub import get_config
@@ -13,11 +14,11 @@ from mmkd.engine.commands.methods import registered_method
 from ..compat import is_distillation
 from ..utils.errors import UserError
 from .plan import STUDENT, TEACHER, Arm, Detector, Study
-from .schedule import set_epochs
 
 TRAIN, TEST = 'train', 'test'
 _LOG_INTERVAL = 10
 _REPRODUCIBLE = 'ReproducibleHook'
+_SCALED = ('begin', 'end', 'T_max', 'step_size')
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class Job:
         seed: Of the run; None for a teacher that is only tested.
         kind: ``'train'`` or ``'test'``.
         config: All of it; ``work_dir`` is left to the command line.
-        work_dir: Folder of the run.
         epochs: Epochs it trains; 0 for a test.
         plain: Config of the detector that comes out, without teacher and methods.
         tested: Checkpoint that a test reads.
@@ -87,12 +87,7 @@ def make_jobs(study: Study) -> list[Job]:
 def select(
     jobs: Sequence[Job], only: int | None = None, arms: Sequence[str] | None = None
 ) -> list[Job]:
-    """The jobs to run now.
-
-    Args:
-        jobs: All of the study.
-        only: Index of the one to run, or None.
-        arms: Names of the arms to run, with the teacher; None: all.
+    """The jobs to run now: the one of index ``only``, or those of ``arms`` with the teacher's.
 
     Raises:
         ValueError: There is no such index or arm.
@@ -108,18 +103,51 @@ def select(
     return [job for job in jobs if arms is None or job.arm in (*arms, TEACHER)]
 
 
+def set_epochs(config: Config, epochs: int | None) -> int:
+    """Sets the number of epochs and scales with it what counts in epochs, in place; gives it back.
+
+    Schedulers that count iterations (a warm-up) stay as they are; None keeps all as it is.
+
+    Raises:
+        ValueError: The config trains by iterations.
+    """
+    old = config.train_cfg.get('max_epochs')
+    if old is None:
+        raise UserError(
+            f'{config.filename} has no train_cfg.max_epochs: a study takes epoch-based configs.'
+        )
+    if epochs is None or epochs == old:
+        return int(old)
+    config.train_cfg.max_epochs = epochs
+    interval = config.train_cfg.get('val_interval', 1)
+    config.train_cfg.val_interval = max(1, min(interval, epochs))
+    schedulers: Any = config.get('param_scheduler') or []
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        if scheduler.get('by_epoch', True):
+            _scale(scheduler, epochs / old)
+    return epochs
+
+
+def _scale(scheduler: Any, ratio: float) -> None:
+    for key in _SCALED:
+        if isinstance(scheduler.get(key), int):
+            least = 0 if key == 'begin' else 1
+            scheduler[key] = max(least, round(scheduler[key] * ratio))
+    if 'milestones' in scheduler:
+        scheduler.milestones = [max(1, round(step * ratio)) for step in scheduler.milestones]
+
+
 def _teacher_job(study: Study) -> Job:
     detector = study.teacher
     config, folder = _load(detector, study), study.work_dir / 'runs' / TEACHER
     _test_on_val(config)
-    if detector.checkpoint:
-        return Job(
-            0, TEACHER, TEACHER, None, TEST, config, config, folder, tested=detector.checkpoint
-        )
+    tested = detector.checkpoint
+    if tested:
+        return Job(0, TEACHER, TEACHER, None, TEST, config, config, folder, tested=tested)
     epochs = set_epochs(config, detector.max_epochs)
     seed = study.arms[0].seeds[0]
     _prepare(config, seed)
-    return Job(0, TEACHER, TEACHER, seed, TRAIN, config, config, folder, epochs=epochs)
+    return Job(0, TEACHER, TEACHER, seed, TRAIN, config, config, folder, epochs)
 
 
 def _student_job(
@@ -139,28 +167,16 @@ def _student_job(
             methods=[registered_method(method) for method in arm.methods],
         )
         if arm.student_scale != 1:
-            _load_large_images(config, teacher.config)
+            # Both detectors are given what the teacher's config loads; the student's is shrunk.
+            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+                config[loader].dataset = copy.deepcopy(teacher.config[loader].dataset)
             config.model.update(student_scale=arm.student_scale, pairing=arm.pairing)
-    return Job(
-        index=index,
-        arm=arm.name,
-        title=arm.title,
-        seed=seed,
-        kind=TRAIN,
-        config=config,
-        plain=plain,
-        work_dir=study.work_dir / 'runs' / arm.name / f'seed_{seed}',
-        epochs=epochs,
-        teacher=str(teacher.checkpoint) if arm.methods else None,
-        needs=teacher.index if arm.methods and teacher.kind == TRAIN else None,
-    )
-
-
-def _load_large_images(config: Config, teacher: Config) -> None:
-    """Both detectors are given what the teacher's config loads; the student's copy is shrunk."""
-    for split in ('train', 'val', 'test'):
-        dataset = copy.deepcopy(teacher[f'{split}_dataloader'].dataset)
-        config[f'{split}_dataloader'].dataset = dataset
+    folder = study.work_dir / 'runs' / arm.name / f'seed_{seed}'
+    job = Job(index, arm.name, arm.title, seed, TRAIN, config, plain, folder, epochs)
+    if not arm.methods:
+        return job
+    needs = teacher.index if teacher.kind == TRAIN else None
+    return replace(job, teacher=str(teacher.checkpoint), needs=needs)
 
 
 def _load(detector: Detector, study: Study) -> Config:

@@ -6,13 +6,16 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from .jobs import TEST, Job
+from mmkd.utils.atomic import write_atomically
+from mmkd.utils.errors import UserFileExistsError
+
+from .jobs import TEST, TRAIN, Job
 from .markers import CONFIG, OUTPUT
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -30,6 +33,24 @@ _THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 # Of torchrun: where processes meet is said by hand.
 _MEETING = ('--master', '--rdzv', '--nnodes', '--standalone')
 _PR_SET_PDEATHSIG = 1
+
+
+_SCRIPT = """#!/usr/bin/env bash
+#SBATCH --job-name={name}
+#SBATCH --array=0-{last}
+#SBATCH --output={logs}/array_%a.txt
+# One run a task. {hint}
+# Partition, time and GPUs are options of sbatch, e.g. --partition=P --gres=gpu:1 --time=2:00:00.
+# When all have ended, collect the results (nothing is run again):
+#   {command} --collect
+set -e
+cd {folder}
+exec {command} --only "${{SLURM_ARRAY_TASK_ID:?submit this file with sbatch}}"
+"""
+_TEACHER_GIVEN = 'Submit it with: sbatch {file}'
+_TEACHER_FIRST = """Task 0 trains the teacher, and the others need it:
+#   id=$(sbatch --parsable --array=0 {file})
+#   sbatch --dependency=afterok:$id --array=1-{last} {file}"""
 
 
 @dataclass(frozen=True)
@@ -65,15 +86,13 @@ def find_slots(jobs: int | None, launcher: Launcher) -> list[dict[str, str]]:
     """One environment for each run at a time.
 
     A GPU takes one run (or ``launcher.processes`` GPUs do); without GPUs every core takes one, of
-    one thread. What ``srun`` allocates is its own business: there ``jobs`` says it, by default 1.
-
-    Args:
-        jobs: At most so many; None: as many as there is room for.
-        launcher: What starts a run.
+    one thread. ``jobs`` is the most there may be, None as many as there is room for. What ``srun``
+    allocates is its own business: there ``jobs`` says it, by default 1.
     """
     if launcher.kind == 'slurm':
         return [{} for _ in range(jobs or 1)]
-    gpus = _visible_gpus()
+    count, named = torch.cuda.device_count(), os.environ.get('CUDA_VISIBLE_DEVICES')
+    gpus = named.split(',')[:count] if named else [str(i) for i in range(count)]
     if gpus:
         size = launcher.processes
         groups = [gpus[i : i + size] for i in range(0, len(gpus) - size + 1, size)]
@@ -82,12 +101,6 @@ def find_slots(jobs: int | None, launcher: Launcher) -> list[dict[str, str]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     room = max(1, (cores or 1) // launcher.processes)
     return [dict.fromkeys(_THREADS, '1') for _ in range(jobs or room)]
-
-
-def _visible_gpus() -> list[str]:
-    named = os.environ.get('CUDA_VISIBLE_DEVICES')
-    count = torch.cuda.device_count()
-    return named.split(',')[:count] if named and count else [str(i) for i in range(count)]
 
 
 def command(job: Job, launcher: Launcher) -> list[str]:
@@ -128,8 +141,39 @@ def _dies_with_parent() -> Callable[[], object] | None:
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def tail(job: Job, lines: int = 15) -> str:
-    """What a job printed last, and where all of it is."""
+def tail(job: Job) -> str:
+    """The last 15 lines that a job printed, and where all of them are."""
     path = job.work_dir / OUTPUT
-    end = path.read_text(errors='replace').splitlines()[-lines:]
-    return '\n  '.join([f'the end of {path}:', *end])
+    return '\n  '.join(
+        [f'the end of {path}:', *path.read_text(errors='replace').splitlines()[-15:]]
+    )
+
+
+def write_job_array(
+    path: Path, name: str, jobs: Sequence[Job], arguments: Sequence[str], logs: Path
+) -> Path:
+    """Writes a Slurm job array of a study: one task per run; a further call collects the results.
+
+    ``arguments`` are the words of the command line that describe the study, the script's name
+    first; what the tasks print goes to ``logs``.
+
+    Raises:
+        FileExistsError: The file exists.
+    """
+    if path.exists():
+        raise UserFileExistsError(f'{path} exists: name another file, or delete it.')
+    last = len(jobs) - 1
+    text = _SCRIPT.format(
+        name=name,
+        last=last,
+        hint=(_TEACHER_FIRST if jobs[0].kind == TRAIN else _TEACHER_GIVEN).format(
+            file=path, last=last
+        ),
+        command=shlex.join([sys.executable, *arguments]),
+        folder=shlex.quote(str(Path.cwd())),
+        logs=shlex.quote(str(logs)),
+    )
+    logs.mkdir(parents=True, exist_ok=True)
+    write_atomically(text.encode(), path)
+    path.chmod(0o755)
+    return path

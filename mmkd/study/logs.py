@@ -122,11 +122,7 @@ def metrics_of_test(work_dir: Path) -> dict[str, float]:
 
 
 def find_metric(wanted: str, metrics: dict[str, float]) -> str:
-    """The name of the metric to compare by.
-
-    Args:
-        wanted: Its name, or ``'auto'``: VOC's mAP, COCO's, or what looks like one.
-        metrics: Those that a run logged.
+    """The name of the metric to compare by: ``wanted``; of ``'auto'`` VOC's mAP, COCO's or alike.
 
     Raises:
         ValueError: There is none of that name, or none that looks like an mAP.
@@ -146,11 +142,7 @@ def per_class(metric: str, metrics: dict[str, float]) -> dict[str, float]:
     prefix = metric.rsplit('/', 1)[0] + '/'
     found = {}
     for name, value in metrics.items():
-        if not name.startswith(prefix):
-            continue
-        rest = name[len(prefix) :]
-        if rest.startswith('AP_'):
-            found[rest[3:]] = value
-        elif rest.endswith('_precision'):
-            found[rest[: -len('_precision')]] = value
+        rest = name.removeprefix(prefix) if name.startswith(prefix) else ''
+        if rest.startswith('AP_') or rest.endswith('_precision'):
+            found[rest.removeprefix('AP_').removesuffix('_precision')] = value
     return found

@@ -2,15 +2,22 @@
 
 import difflib
 import hashlib
+import platform
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import torch
+
+import mmkd
 from mmkd.compat import read_config_text, write_config_text
+from mmkd.env import installed
 from mmkd.utils.errors import UserFileExistsError
 from mmkd.utils.records import read_record, write_record
+from mmkd.version import __version__
 
 from .jobs import Job
 
@@ -26,7 +33,6 @@ class Marker:
 
     Attributes:
         fingerprint: SHA-256 by part: ``config``, ``teacher`` and ``tested`` (checkpoints).
-        finished: Whether it went through.
         seconds: Wall time of all its processes, start included.
         peak_memory: Largest resident memory of a process, bytes; 0 where unknown.
         starts: How often it was started; more than 1 after an interruption.
@@ -61,18 +67,27 @@ def config_text(job: Job) -> str:
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a run's folder, or None where there is none.
-
-    Raises:
-        ValueError: It is damaged.
-    """
+    """The marker of a run's folder, None where there is none; a ValueError says it is damaged."""
     return read_record(folder / MARKER, Marker)
 
 
-def write_config(job: Job) -> None:
-    """Writes the config that the run reads, and the text that its fingerprint is of."""
+def prepare_folder(job: Job, parts: dict[str, str], *, anew: bool) -> Marker:
+    """Writes what a start needs: the config, the text of its fingerprint ``parts``, the marker.
+
+    Raises:
+        FileExistsError: The folder holds foreign files.
+    """
+    marker = read_marker(job.work_dir)
+    if marker is None or anew:
+        clear(job.work_dir)
+        marker = Marker(parts)
+    marker.starts += 1
+    marker.versions = dict(versions())
+    job.work_dir.mkdir(parents=True, exist_ok=True)
     (job.work_dir / CONFIG).write_text(write_config_text(job.config.to_dict()))
     (job.work_dir / _TEXT).write_text(config_text(job))
+    write_marker(job.work_dir, marker)
+    return marker
 
 
 def write_marker(folder: Path, marker: Marker) -> None:
@@ -109,11 +124,10 @@ def clear(folder: Path) -> None:
     Raises:
         FileExistsError: The folder holds files, but is not one of a study.
     """
-    if not folder.exists():
-        return
-    if any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise UserFileExistsError(f'{folder} holds other files: choose another --work-dir.')
-    shutil.rmtree(folder)
+    if folder.exists():
+        if any(folder.iterdir()) and not (folder / MARKER).is_file():
+            raise UserFileExistsError(f'{folder} holds other files: choose another --work-dir.')
+        shutil.rmtree(folder)
 
 
 def _means_the_same(job: Job) -> bool:
@@ -153,3 +167,42 @@ def _file_hash(path: str) -> str:
 @cache
 def _hash_of(path: str, *_: object) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of mmkd, its commit, packages, system and processor."""
+    return {
+        'mmkd': __version__,
+        'code': _commit(),
+        'python': platform.python_version(),
+        **dict(installed()),
+        'system': platform.platform(),
+        'processor': _processor(),
+    }
+
+
+def _commit() -> str:
+    folder = Path(mmkd.__file__).resolve().parents[1]
+    try:
+        done = subprocess.run(
+            ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 'unknown'
+    return done.stdout.strip() or 'unknown'
+
+
+def _processor() -> str:
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        return next(line.split(':')[1].strip() for line in lines if line.startswith('model name'))
+    except (OSError, StopIteration, IndexError):
+        return platform.processor() or platform.machine()

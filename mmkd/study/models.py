@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import mmcv
 import numpy as np
@@ -25,15 +24,11 @@ from .jobs import Job
 
 
 class Inspection:
-    """Looks at finished runs on the first images of the validation split.
+    """Looks at the first finished run of each arm, on the first images of the validation split.
 
     Attributes:
         costs: Parameters and FLOPs at inference by arm; methods change neither.
         found: Detections of each image, in its own pixels, by the run's title.
-
-    Args:
-        jobs: Finished ones; the first run of each arm is looked at.
-        images: How many images.
     """
 
     def __init__(self, jobs: Sequence[Job], images: int) -> None:
@@ -90,25 +85,27 @@ def _cost(model: Detector, path: str) -> dict[str, int]:
 def imitation(jobs: Sequence[Job], images: int) -> dict[str, list[MaskedImage]]:
     """The imitation masks of each method that has one, on the same images, by ``arm: method``.
 
-    The images are those of the validation split, not mirrored; a mask needs no trained weights. A
-    method that imitates in the same cells as an earlier one is left out.
-
-    Args:
-        jobs: The first run of each arm is looked at.
-        images: How many images.
+    The first run of each arm is looked at, on images of the validation split, not mirrored; a mask
+    needs no trained weights. A method that imitates in the same cells as an earlier one is left
+    out.
     """
     masked: dict[str, list[MaskedImage]] = {}
     for job in _first_of_each_arm(jobs):
         if not job.teacher:
             continue
         config = copy.deepcopy(job.config)
-        _unmirrored(config.train_dataloader.dataset)
-        for name in _methods_with_masks(config):
-            model, method = visualization.build_imitator(config, name)
-            dataset = visualization.imitation_dataset(config, 'val')
+        for _, part in dataset_configs(config.train_dataloader.dataset):
+            for transform in part.get('pipeline') or ():
+                if str(transform.get('type', '')).endswith('RandomFlip'):
+                    transform['prob'] = 0.0
+        dataset = visualization.imitation_dataset(config, 'val')
+        indices = range(min(images, len(dataset)))
+        model = MODELS.build(dict(config.model))
+        for name, method in model.distill.items():
+            if not method.has_masks:
+                continue
             np.random.seed(0)
             torch.manual_seed(0)
-            indices = range(min(images, len(dataset)))
             key = job.title if name == job.arm else f'{job.title}: {name}'
             found = list(visualization.imitation_masks(model, method, dataset, indices))
             if not any(_same_cells(found, earlier) for earlier in masked.values()):
@@ -123,17 +120,3 @@ def _same_cells(first: Sequence[MaskedImage], second: Sequence[MaskedImage]) -> 
 
 def _first_of_each_arm(jobs: Sequence[Job]) -> list[Job]:
     return list({job.arm: job for job in reversed(jobs)}.values())[::-1]
-
-
-def _methods_with_masks(config: Any) -> list[str]:
-    init_default_scope(config.get('default_scope', 'mmdet'))
-    model = MODELS.build(dict(config.model))
-    return [name for name, method in model.distill.items() if method.has_masks]
-
-
-def _unmirrored(dataset: Setting) -> None:
-    """Sets the probability of every flip to 0, through wrappers of data sets."""
-    for _, part in dataset_configs(dataset):
-        for transform in part.get('pipeline') or ():
-            if str(transform.get('type', '')).endswith('RandomFlip'):
-                transform['prob'] = 0.0

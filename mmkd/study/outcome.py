@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +43,10 @@ def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> Entrie
             outcome['arms'][name].update(cost)
         plots, pictures = _plots(outcome, finished), _pictures(finished, inspection)
         page = render(outcome, plots, pictures)
-        _write_figures({**plots, **pictures}, folder / 'figures')
+        (folder / 'figures').mkdir(exist_ok=True)
+        for name, (figure, _) in {**plots, **pictures}.items():  # for slides and papers
+            file = re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')
+            write_atomically(encode(figure, 'png', dpi=DPI), folder / 'figures' / f'{file}.png')
     _write_numbers(outcome, study)
     write_atomically(page.encode(), folder / 'report.html')
     console.print(_rich_table(outcome))
@@ -59,14 +61,6 @@ def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> Entrie
 def _write_numbers(outcome: Entries, study: Study) -> None:
     write_atomically(json.dumps(outcome, indent=1).encode(), study.work_dir / 'study.json')
     write_atomically(markdown(outcome).encode(), study.work_dir / 'table.md')
-
-
-def _write_figures(figures_by_name: Figures, folder: Path) -> None:
-    """The report's figures as PNG, for slides and papers."""
-    folder.mkdir(exist_ok=True)
-    for name, (figure, _) in figures_by_name.items():
-        file = re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')
-        write_atomically(encode(figure, 'png', dpi=DPI), folder / f'{file}.png')
 
 
 def _plots(outcome: Entries, finished: Sequence[Job]) -> Figures:
@@ -101,9 +95,7 @@ def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
     for title, masked in imitation(finished, _MASKED).items():
         for image in masked:
             pictures[f'Where {title} imitates: {image.name}'] = (
-                draw_imitation(
-                    image.image, image.masks, image.strides, image.gt_bboxes, image.gt_ignored
-                ),
+                draw_imitation(*image.parts),
                 'The same images; one panel per level of the pyramid.',
             )
     return pictures

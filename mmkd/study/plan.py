@@ -16,18 +16,9 @@ from mmkd.utils.types import Entries, Setting
 from ..utils.errors import UserError, UserFileNotFoundError
 
 TEACHER, STUDENT = 'teacher', 'student'
-_KEYS = {
-    'name',
-    'pair',
-    'teacher',
-    'student',
-    'methods',
-    'seeds',
-    'cfg_options',
-    'max_epochs',
-    'metric',
-    'work_dir',
-}
+_KEYS = set(
+    'name pair teacher student methods seeds cfg_options max_epochs metric work_dir'.split()
+)
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
 _ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing'}
 _NAME = re.compile(r'\w[\w.+-]*')
@@ -59,7 +50,6 @@ class Arm:
         name: Folder and key in ``study.json``.
         title: Name in tables and figures.
         methods: Configs of the methods; empty for the student alone.
-        seeds: Of its runs.
         cfg_options: Changes to its config, over the study's and the student's.
         student_scale: Side of the student's images over the teacher's; where it is not 1, images
             are loaded as the teacher's config loads them.
@@ -80,9 +70,6 @@ class Study:
     """A comparison: one teacher, one student, several ways to train it, under one schedule.
 
     Attributes:
-        name: Of the study.
-        teacher: The teacher.
-        student: The student.
         arms: The student alone first, then the methods.
         cfg_options: Changes to every config, the teacher's too.
         max_epochs: Epochs of every student; None: what its config says.
@@ -121,11 +108,10 @@ def read_study(path: str | Path | None, overrides: Setting) -> Study:
         if 'model' in settings:
             settings = dict(pair=str(Path(path).resolve()))
     for key, value in overrides.items():
-        if value is None:
-            continue
-        both_dicts = isinstance(value, Mapping) and isinstance(settings.get(key), Mapping)
-        merged = both_dicts and key != 'methods'
-        settings[key] = {**settings[key], **value} if merged else value
+        old: Any = settings.get(key) if key != 'methods' else None
+        if value is not None:
+            both = isinstance(value, Mapping) and isinstance(old, Mapping)
+            settings[key] = {**old, **value} if both else value
     unknown = sorted(set(settings) - _KEYS)
     if unknown:
         raise UserError(f'study: unknown settings {unknown}; there are {sorted(_KEYS)}.')
@@ -147,15 +133,13 @@ def make_study(settings: Setting, folder: Path, name: str) -> Study:
     # The student alone runs with every seed of any method: differences are paired by seed.
     union = sorted({seed for arm in arms for seed in arm.seeds} | set(own or seeds))
     name = settings.get('name', name)
-    epochs = settings.get('max_epochs')
-    _check_epochs(epochs, 'max_epochs')
     return Study(
         name=name,
         teacher=_make_detector(settings.get(TEACHER), TEACHER, folder),
         student=_make_detector(student, STUDENT, folder),
         arms=(Arm(STUDENT, 'student alone', (), tuple(union)), *arms),
         cfg_options=dict(settings.get('cfg_options') or {}),
-        max_epochs=epochs,
+        max_epochs=_epochs(settings, 'max_epochs'),
         metric=settings.get('metric', 'auto'),
         work_dir=Path(settings.get('work_dir', Path('work_dirs') / 'studies' / name)).resolve(),
     )
@@ -216,13 +200,12 @@ def _make_detector(value: Any, role: str, folder: Path) -> Detector:
             'study: student.checkpoint: the student is trained by the study; to start it from '
             'weights set load_from or its init_cfg in cfg_options.'
         )
-    _check_epochs(value.get('max_epochs'), f'{role}.max_epochs')
     checkpoint = value.get('checkpoint')
     return Detector(
         config=_find(str(value['config']), folder, f'{role}.config'),
         checkpoint=_find(str(checkpoint), folder, f'{role}.checkpoint') if checkpoint else None,
         cfg_options=dict(value.get('cfg_options') or {}),
-        max_epochs=value.get('max_epochs'),
+        max_epochs=_epochs(value, f'{role}.max_epochs'),
     )
 
 
@@ -259,15 +242,12 @@ def _make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
             f'{sorted(_ARM_KEYS)}; got {value!r}.'
         )
     own = entry.get('seeds')
-    return Arm(
-        name=name,
-        title=entry.get('title', name),
-        methods=tuple(methods),
-        seeds=seeds if own is None else _seeds(own, f'methods[{name!r}].seeds'),
-        cfg_options=dict(entry.get('cfg_options') or {}),
-        student_scale=entry.get('student_scale', 1.0),
-        pairing=entry.get('pairing', 'shift'),
-    )
+    own = {
+        'methods': tuple(methods),
+        'seeds': seeds if own is None else _seeds(own, f'methods[{name!r}].seeds'),
+        'cfg_options': dict(entry.get('cfg_options') or {}),
+    }
+    return Arm(name, **{'title': name, **entry, **own})
 
 
 def _seeds(value: Any, setting: str) -> tuple[int, ...]:
@@ -278,6 +258,8 @@ def _seeds(value: Any, setting: str) -> tuple[int, ...]:
     return seeds
 
 
-def _check_epochs(value: Any, setting: str) -> None:
+def _epochs(settings: Setting, name: str) -> int | None:
+    value = settings.get('max_epochs')
     if value is not None and (not isinstance(value, int) or value < 1):
-        raise UserError(f'study: {setting} must be an integer >= 1, got {value!r}.')
+        raise UserError(f'study: {name} must be an integer >= 1, got {value!r}.')
+    return value

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
 from statistics import median
-from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -58,12 +57,7 @@ class Board:
             self.live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.live:
             self.refresh(now=True)
             self.live.stop()
@@ -98,17 +92,16 @@ class Board:
         for column in ('job', 'run', 'state', 'epoch', '', 'left'):
             table.add_column(column, justify='right' if column in ('job', 'epoch') else 'left')
         for job in self.jobs:
-            state, position = self.states[job.index], self.positions.get(job.index)
-            done = 1.0 if state in (State.FINISHED, State.REUSED) else 0.0
-            running = state in _ACTIVE and position is not None
-            done = position.done if running and position else done
+            state = self.states[job.index]
+            position = self.positions.get(job.index) if state in _ACTIVE else None
+            done = float(state in (State.FINISHED, State.REUSED))
             table.add_row(
                 str(job.index),
                 job.name,
                 Text(state.value, style=_COLOURS.get(state, '')),
-                f'{position.epoch}/{job.epochs}' if running and position else '',
-                ProgressBar(total=1.0, completed=done, width=24),
-                _clock(position.seconds_left) if running and position else '',
+                f'{position.epoch}/{job.epochs}' if position else '',
+                ProgressBar(total=1.0, completed=position.done if position else done, width=24),
+                _clock(position.seconds_left) if position else '',
             )
         left = self.seconds_left()
         over = sum(self.states[job.index] not in (State.WAITING, *_ACTIVE) for job in self.jobs)

@@ -13,16 +13,7 @@ from . import markers
 from .jobs import Job
 from .logs import final_metrics, find_metric, per_class, read_scalars
 from .plan import STUDENT, TEACHER, Study
-from .statistics import (
-    CONFIDENCE,
-    LEAST_GAP,
-    Paired,
-    Summary,
-    compare,
-    holm,
-    overlap,
-    summarize,
-)
+from .statistics import CONFIDENCE, LEAST_GAP, Summary, compare, holm, overlap, summarize
 
 NO_GAP = 'The teacher is hardly ahead of the student alone: there is no gap to close.'
 
@@ -64,23 +55,16 @@ def _usable(job: Job) -> bool:
 def _read_run(job: Job) -> Entries:
     marker = markers.read_marker(job.work_dir)
     assert marker is not None
-    scalars = read_scalars(job.work_dir)
-    steps = scalars.train.get('time', ([], []))[1]
-    memory = scalars.train.get('memory', ([], []))[1]  # MiB, on a GPU only
+    train = read_scalars(job.work_dir).train
+    steps, memory = (train.get(key, ([], []))[1] for key in ('time', 'memory'))  # s; MiB on a GPU
     return dict(
-        index=job.index,
-        arm=job.arm,
-        title=job.title,
-        seed=job.seed,
-        epochs=job.epochs,
+        {key: getattr(job, key) for key in ('index', 'arm', 'title', 'seed', 'epochs')},
         metrics=final_metrics(job),
         step_seconds=median(steps) if steps else None,
         gpu_memory=max(memory) * 2**20 if memory else None,
         process_memory=marker.peak_memory or None,
         wall_seconds=marker.seconds,
-        starts=marker.starts,
-        fingerprint=marker.fingerprint,
-        versions=marker.versions,
+        **{key: getattr(marker, key) for key in ('starts', 'fingerprint', 'versions')},
         checkpoint=str(job.checkpoint),
         work_dir=str(job.work_dir),
         config=markers.config_text(job),
@@ -93,11 +77,9 @@ def _arms(study: Study, jobs: Sequence[Job], runs: Mapping[int, dict]) -> Entrie
     for run in runs.values():
         values.setdefault(run['arm'], {})[run['seed'] or 0] = run['value']
     teacher = next(iter(values.get(TEACHER, {}).values()), None)
-    pairs: dict[str, Paired] = {}
-    for arm in study.arms[1:]:
-        pair = compare(values.get(arm.name, {}), values.get(STUDENT, {}), teacher)
-        if pair is not None:
-            pairs[arm.name] = pair
+    alone = values.get(STUDENT, {})
+    found = {arm.name: compare(values.get(arm.name, {}), alone, teacher) for arm in study.arms[1:]}
+    pairs = {name: pair for name, pair in found.items() if pair is not None}
     corrected = holm({n: p.p_value for n, p in pairs.items() if p.p_value is not None})
     pairs = {name: replace(pair, p_holm=corrected.get(name)) for name, pair in pairs.items()}
     titles = {TEACHER: TEACHER, **{arm.name: arm.title for arm in study.arms}}
@@ -131,23 +113,17 @@ def _warnings(arms: Setting) -> list[str]:
     """What the numbers do not say, in sentences."""
     notes = []
     methods = {name: arm for name, arm in arms.items() if name not in (TEACHER, STUDENT)}
-    few = [
-        arm['title']
-        for name, arm in arms.items()
-        if name != TEACHER and arm['summary']['count'] < 2
-    ]
-    if few:
+    trained = [arm for name, arm in arms.items() if name != TEACHER]
+    if few := [arm['title'] for arm in trained if arm['summary']['count'] < 2]:
         notes.append(f'{", ".join(few)}: one seed, so nothing is known of the spread.')
     for arm in methods.values():
-        pair = arm['paired']
-        if pair and pair['summary']['low'] is not None:
-            low, high = pair['summary']['low'], pair['summary']['high']
-            if low <= 0 <= high:
-                notes.append(
-                    f'{arm["title"]}: the interval of its difference to the student alone, '
-                    f'[{low:+.3f}, {high:+.3f}], contains 0: the runs do not show that it helps '
-                    'or harms.'
-                )
+        low, high = (arm['paired'] and arm['paired']['summary'][end] for end in ('low', 'high'))
+        if low is not None and low <= 0 <= high:
+            notes.append(
+                f'{arm["title"]}: the interval of its difference to the student alone, '
+                f'[{low:+.3f}, {high:+.3f}], contains 0: the runs do not show that it helps '
+                'or harms.'
+            )
     notes += ordered(methods)
     if {TEACHER, STUDENT} <= set(arms) and _mean(arms[TEACHER]) - _mean(arms[STUDENT]) < LEAST_GAP:
         notes.append(NO_GAP)

@@ -17,7 +17,6 @@ from .jobs import Job
 from .launch import Launcher
 from .logs import was_evaluated
 from .progress import Board, State
-from .versions import versions
 
 _POLL = 0.5
 
@@ -93,9 +92,7 @@ class Runner:
         if not self.free:
             return  # a fingerprint reads checkpoints: not at every poll
         for job in list(waiting):
-            if job.needs is not None and job.needs in {r.job.index for r in self.running}:
-                continue
-            if job.needs is not None and any(other.index == job.needs for other in waiting):
+            if job.needs in {*(run.job.index for run in self.running), *(j.index for j in waiting)}:
                 continue
             if not self._may_start(job):
                 waiting.remove(job)
@@ -108,7 +105,7 @@ class Runner:
                 board.set(job, State.REUSED)
             elif self.free:
                 waiting.remove(job)
-                self._start_alone(job, parts, board)
+                self._start(job, parts, board)
 
     def _may_start(self, job: Job) -> bool:
         """Whether the job that this one needs went through."""
@@ -121,7 +118,7 @@ class Runner:
         self.failed[job.index] = f'needs {needed.name} (job {needed.index}), which is not finished'
         return False
 
-    def _start_alone(self, job: Job, parts: dict[str, str], board: Board) -> None:
+    def _start(self, job: Job, parts: dict[str, str], board: Board) -> None:
         lock = hold(job.lock_file)
         if lock is None:
             self.failed[job.index] = (
@@ -129,22 +126,11 @@ class Runner:
                 'that has ended'
             )
             board.set(job, State.FAILED)
-        else:
-            self._start(job, parts, board, lock)
-
-    def _start(self, job: Job, parts: dict[str, str], board: Board, lock: FileLock) -> None:
+            return
         reason = markers.stale_reason(job, parts)
         if reason is not None:
             self.console.print(f'{job.name}: {reason}; it is run again.', soft_wrap=True)
-        marker = markers.read_marker(job.work_dir)
-        if marker is None or reason is not None:
-            markers.clear(job.work_dir)
-            marker = markers.Marker(parts)
-        marker.starts += 1
-        marker.versions = dict(versions())
-        job.work_dir.mkdir(parents=True, exist_ok=True)
-        markers.write_config(job)
-        markers.write_marker(job.work_dir, marker)
+        marker = markers.prepare_folder(job, parts, anew=reason is not None)
         slot = self.free.pop(0)
         process = launch.start(job, slot, self.launcher)
         self.running.append(_Run(job, marker, process, slot, lock, marker.seconds))
@@ -156,7 +142,9 @@ class Runner:
         if status is None:
             return False
         if status == 0 and job.checkpoint.is_file() and was_evaluated(job):
-            self._prune(job)
+            if job.epochs:  # of a training the last checkpoint is enough
+                for path in {*job.work_dir.glob('*.pth')} - {job.checkpoint}:
+                    path.unlink()
             run.marker.finished = True
         elif status == 0:
             self.failed[job.index] = f'ended without {job.checkpoint.name} or was not evaluated'
@@ -171,15 +159,6 @@ class Runner:
         marker.peak_memory = max(marker.peak_memory, run.peak)
         markers.write_marker(run.job.work_dir, marker)
         run.lock.release()
-
-    @staticmethod
-    def _prune(job: Job) -> None:
-        """Keeps only the last checkpoint of a training run."""
-        if not job.epochs:
-            return
-        for path in job.work_dir.glob('*.pth'):
-            if path != job.checkpoint:
-                path.unlink()
 
 
 def _poll(run: _Run) -> int | None:

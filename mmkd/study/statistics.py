@@ -21,8 +21,6 @@ class Summary:
     """A sample of one number per seed.
 
     Attributes:
-        count: Seeds.
-        mean: Their mean.
         deviation: Sample standard deviation (divisor n - 1); None for one seed.
         low: Lower end of the t interval of the mean; None for one seed.
         high: Its upper end.
@@ -62,12 +60,7 @@ class Paired:
 
 
 def summarize(values: Sequence[float], confidence: float = CONFIDENCE) -> Summary:
-    """Mean, deviation and t interval.
-
-    Args:
-        values: At least one.
-        confidence: Of the interval, in (0, 1).
-    """
+    """Mean, deviation and t interval of at least one value; ``confidence`` in (0, 1)."""
     array = np.asarray(values, dtype=float)
     mean = float(array.mean())
     if len(array) < 2:
@@ -80,13 +73,7 @@ def summarize(values: Sequence[float], confidence: float = CONFIDENCE) -> Summar
 def compare(
     method: Mapping[int, float], student: Mapping[int, float], teacher: float | None
 ) -> Paired | None:
-    """Paired differences by seed; None where there is no common seed.
-
-    Args:
-        method: Result by seed.
-        student: Result of the student alone by seed.
-        teacher: The teacher's, or None.
-    """
+    """Paired differences of results by seed; None where there is no common seed."""
     seeds = tuple(sorted(set(method) & set(student)))
     if not seeds:
         return None

@@ -5,18 +5,9 @@ from collections.abc import Sequence
 from mmkd.utils.types import Setting
 
 HEADER = (
-    'model',
-    'seeds',
-    'mAP',
-    'deviation',
-    '95% interval',
-    'difference',
-    '95% interval of it',
-    'p',
-    'p (Holm)',
-    'gap closed',
-    'step',
-)
+    'model|seeds|mAP|deviation|95% interval|difference|95% interval of it|p|p (Holm)|gap closed|'
+    'step'
+).split('|')
 
 
 def rows(outcome: Setting) -> list[list[str]]:
@@ -48,10 +39,7 @@ NOTE = (
 
 def class_names(outcome: Setting) -> list[str]:
     """Classes with an AP, in the order of the data set."""
-    names: dict[str, None] = {}
-    for arm in outcome['arms'].values():
-        names.update(dict.fromkeys(arm['per_class']))
-    return list(names)
+    return list(dict.fromkeys(n for arm in outcome['arms'].values() for n in arm['per_class']))
 
 
 def class_rows(outcome: Setting) -> list[list[str]]:

@@ -2,9 +2,8 @@
 
 from .curves import draw_loss_curves, draw_metric_curves, read_run
 from .detections import Boxes, draw_detections, match_detections
-from .differences import draw_differences
 from .hook import DistillVisualizationHook
-from .imitation import draw_imitation
+from .imitation import draw_differences, draw_imitation
 from .masks import MaskedImage, build_imitator, imitation_dataset, imitation_masks
 from .style import check_free, figure_pixels, save_figure
 

@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 
 from mmkd.utils.types import Dataset
 
-from ..utils.errors import UserFileExistsError
+from .style import check_free
 
 
 def draw_dataset(
@@ -27,28 +27,16 @@ def draw_dataset(
 ) -> list[Path]:
     """Draws images with their boxes by MMDetection's visualizer; ignored boxes are dashed white.
 
-    Args:
-        dataset: Of MMDetection, wrapped or not.
-        out_dir: Folder of the pictures, ``INDEX_NAME.png``.
-        indices: Which images.
-        raw: Images and boxes as they are on disk; otherwise after the pipeline.
-        force: Replace pictures that exist.
-        on_image: Called after each picture.
-
-    Returns:
-        The files written.
+    The pictures ``INDEX_NAME.png``, whose paths are returned, show images and boxes after the
+    pipeline, or with ``raw`` as they are on disk; ``on_image`` is called after each.
 
     Raises:
         FileExistsError: A picture exists and ``force`` is off; nothing is drawn then.
     """
     numbers = list(indices)
-    paths = [Path(out_dir) / f'{index:06d}_{_stem(dataset, index)}.png' for index in numbers]
-    there = [path for path in paths if path.exists()]
-    if there and not force:
-        raise UserFileExistsError(
-            f'{there[0]} exists, as do {len(there) - 1} more: name another folder, or replace them '
-            'with --force.'
-        )
+    stems = [Path(dataset.get_data_info(index)['img_path']).stem for index in numbers]
+    paths = [Path(out_dir) / f'{i:06d}_{stem}.png' for i, stem in zip(numbers, stems, strict=True)]
+    check_free(paths, force=force)
     visualizer = DetLocalVisualizer(name='browse')
     visualizer.dataset_meta = dataset.metainfo
     for index, path in zip(numbers, paths, strict=True):
@@ -95,7 +83,3 @@ def _piped(dataset: Dataset, index: int) -> tuple[np.ndarray, DetDataSample]:
             instances.bboxes = getattr(instances.bboxes, 'tensor', instances.bboxes)
     # Pipelines load BGR.
     return item['inputs'].permute(1, 2, 0).numpy()[..., ::-1].copy(), sample
-
-
-def _stem(dataset: Dataset, index: int) -> str:
-    return Path(dataset.get_data_info(index)['img_path']).stem

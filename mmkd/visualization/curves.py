@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..utils.errors import UserError, UserFileNotFoundError
-from .style import LINES, finish_axes, new_figure, shared_legend
+from .style import LINES, finish_axes, new_figure, new_panels, shared_legend
 
 _SCALARS = 'vis_data/scalars.json'
 # Points of the log over which a loss is averaged: batches of four say little one by one.
@@ -31,26 +31,18 @@ class RunScalars:
     val: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
 
 
-def find_scalars(work_dir: str | Path) -> Path | None:
-    """The newest ``scalars.json`` of a run, or None; MMEngine makes one folder per start."""
-    found = sorted(Path(work_dir).glob(f'*/{_SCALARS}'))
-    return found[-1] if found else None
-
-
 def read_run(work_dir: str | Path) -> RunScalars:
-    """Reads a run's newest log.
-
-    Args:
-        work_dir: The run's work directory, or a ``scalars.json``.
+    """Reads a run's newest log, of its work directory or a ``scalars.json``.
 
     Raises:
         FileNotFoundError: There is no log.
         ValueError: A line that is not the last is not valid JSON; names file and line.
     """
     path = Path(work_dir)
-    log = path if path.is_file() else find_scalars(path)
-    if log is None:
+    logs = [path] if path.is_file() else sorted(path.glob(f'*/{_SCALARS}'))
+    if not logs:
         raise UserFileNotFoundError(f'no */{_SCALARS} below {path}: has the run started?')
+    log = logs[-1]  # MMEngine makes one folder per start
     lines = log.read_text(errors='replace').splitlines()
     run = RunScalars()
     for number, line in enumerate(lines, 1):
@@ -96,15 +88,8 @@ def draw_metric_curves(
         if metric not in run.val:
             raise UserError(f'{name} logged no {metric!r}, only {sorted(run.val)}.')
         steps, values = run.val[metric]
-        axes.plot(
-            steps,
-            values,
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markersize=4,
-            label=f'{name} ({values[-1]:.3f})',
-        )
+        look = dict(color=colour, linestyle=line, marker=marker, markersize=4)
+        axes.plot(steps, values, label=f'{name} ({values[-1]:.3f})', **look)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     finish_axes(axes, 'epoch', ylabel or metric, title)
@@ -130,32 +115,18 @@ def draw_loss_curves(
     wanted = {name: label for name, label in titles.items() if name in logged}
     if not wanted:
         raise UserError(f'no run has logged any of {sorted(names or {})}; there are {logged}.')
-    columns = min(len(wanted), 3)
-    rows = -(-len(wanted) // columns)
-    figure = new_figure(3.4 * columns, 2.6 * rows + 0.4)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (key, label) in zip(panels, wanted.items(), strict=False):
+    figure, panels = new_panels(len(wanted), 3, 3.4, 2.6, title)
+    for axes, (key, label) in zip(panels, wanted.items(), strict=True):
         for (name, run), (colour, line, _) in zip(runs.items(), styles(len(runs)), strict=True):
             if key in run.train:
                 steps, values = run.train[key]
-                marker = '.' if len(steps) == 1 else ''
-                axes.plot(
-                    steps,
-                    smooth(values, _SMOOTH),
-                    color=colour,
-                    linestyle=line,
-                    marker=marker,
-                    label=name,
-                )
+                look = dict(color=colour, linestyle=line, marker='.' if len(steps) == 1 else '')
+                axes.plot(steps, smooth(values, _SMOOTH), label=name, **look)
         axes.set_yscale('log')
         axes.yaxis.set_major_formatter(_plain_number)
         axes.yaxis.set_minor_formatter(_plain_number)
         finish_axes(axes, 'iteration', '', label)
-    shared_legend(figure, panels, 2 * columns)
-    for axes in panels[len(wanted) :]:
-        axes.set_axis_off()
-    if title:
-        figure.suptitle(title, fontsize=10)
+    shared_legend(figure, panels, 2 * min(len(wanted), 3))
     return figure
 
 

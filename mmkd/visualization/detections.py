@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from torchvision.ops import box_iou
 
 from ..utils.errors import UserError
-from .style import BLUE, GREEN, PURPLE, VERMILION, add_boxes, new_figure, show_image
+from .style import BLUE, GREEN, PURPLE, VERMILION, add_boxes, legend_below, new_figure, show_image
 
 _HIT_IOU = 0.5
 _DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1))
@@ -98,9 +98,13 @@ def draw_detections(
         _draw_truth(panels[row, 0], image, truth, class_names)
         for axes, (name, found) in zip(panels[row, 1:], columns.items(), strict=True):
             _draw_found(axes, image, name, _above(found[row], score_thr), truth, class_names)
-    figure.legend(
-        handles=_legend(score_thr), loc='outside lower center', ncols=4, frameon=False, fontsize=8
-    )
+    handles = [
+        Line2D([], [], color=GREEN, label='ground truth (dotted: missed)'),
+        Line2D([], [], color=BLUE, label=f'right (IoU >= {_HIT_IOU}, score >= {score_thr})'),
+        Line2D([], [], color=VERMILION, linestyle=_DASHED, label='wrong'),
+        Line2D([], [], color=PURPLE, linestyle=_DASHED, label='difficult: not counted'),
+    ]
+    legend_below(figure, 4, handles=handles)
     return figure
 
 
@@ -135,12 +139,3 @@ def _above(found: Boxes, score_thr: float) -> Boxes:
 
 def _tensor(boxes: np.ndarray) -> torch.Tensor:
     return torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-
-
-def _legend(score_thr: float) -> list[Line2D]:
-    return [
-        Line2D([], [], color=GREEN, label='ground truth (dotted: missed)'),
-        Line2D([], [], color=BLUE, label=f'right (IoU >= {_HIT_IOU}, score >= {score_thr})'),
-        Line2D([], [], color=VERMILION, linestyle=_DASHED, label='wrong'),
-        Line2D([], [], color=PURPLE, linestyle=_DASHED, label='difficult: not counted'),
-    ]

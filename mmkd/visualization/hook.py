@@ -10,15 +10,14 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmkd.distiller import Distiller
 from mmkd.registry import HOOKS
 from mmkd.utils.errors import UserError
 
 from .detections import Boxes, draw_detections
-from .differences import draw_differences
-from .imitation import draw_imitation
+from .imitation import draw_differences, draw_imitation
 from .style import figure_pixels
 
 
@@ -60,7 +59,12 @@ class DistillVisualizationHook(Hook):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, 'probe'):
-            self._warn(runner, model)
+            if not self._warned:
+                runner.logger.warning(
+                    f'DistillVisualizationHook: {type(model).__name__} distils nothing, so there '
+                    'is nothing to show.'
+                )
+            self._warned = True
             return
         with runner.optim_wrapper.optim_context(runner.model):
             probe = model.probe(data_batch)
@@ -76,14 +80,6 @@ class DistillVisualizationHook(Hook):
             ending = f'_{index}' if self.num_images > 1 else ''
             for name, figure in _figures(model, probe, index, classes, self.score_thr):
                 runner.visualizer.add_image(name + ending, figure_pixels(figure), step=step)
-
-    def _warn(self, runner: Runner, model: nn.Module) -> None:
-        if not self._warned:
-            self._warned = True
-            runner.logger.warning(
-                f'DistillVisualizationHook: {type(model).__name__} distils nothing, so there is '
-                'nothing to show.'
-            )
 
 
 def _figures(
@@ -113,13 +109,7 @@ def _figures(
 
 
 def network_image(preprocessor: Any, inputs: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """The picture behind a normalised input, (H, W, 3) uint8 RGB without the padding.
-
-    Args:
-        preprocessor: The data preprocessor that made it.
-        inputs: (3, H', W').
-        size: (H, W) of the image in it.
-    """
+    """The picture, (H, W, 3) uint8 RGB, behind a normalised and padded input, (3, H', W')."""
     pixels = inputs.detach().float()[:, : size[0], : size[1]]
     if getattr(preprocessor, '_enable_normalize', False):
         pixels = pixels * preprocessor.std + preprocessor.mean

@@ -1,11 +1,10 @@
-"""The cells of each level in which the student imitates, laid over the image.
+"""The cells of each level in which the student imitates, and where its maps differ.
 
 Cell x is drawn on pixels [x * stride, (x + 1) * stride), where its features are. MMDetection
 centres the anchors of a cell on its upper left corner, so kept cells lie half a cell to the right
 of a box and below it.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..utils.errors import UserError
-from .style import BLUE, ORANGE, SKY, add_boxes, new_figure, show_image
+from .style import BLUE, ORANGE, SKY, add_boxes, legend_below, new_panels, show_image
 
 _COLUMNS = 3
 # Kept cells are tinted and the others dimmed, so that both show on any image.
@@ -45,43 +44,29 @@ def draw_imitation(
     """
     if len(masks) != len(strides) or not masks:
         raise UserError(f'{len(masks)} masks do not go with strides {list(strides)}.')
-    columns = _columns(len(masks))
-    rows = math.ceil(len(masks) / columns)
-    width = 3.4
-    height = width * image.shape[0] / image.shape[1] + 0.22
-    figure = new_figure(width * columns, height * rows + 0.45)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, mask, stride in zip(panels, masks, strides, strict=False):
+    columns = 2 if len(masks) == 4 else _COLUMNS
+    height = 3.4 * image.shape[0] / image.shape[1] + 0.22
+    figure, panels = new_panels(len(masks), columns, 3.4, height, title)
+    for axes, mask, stride in zip(panels, masks, strides, strict=True):
         share = f'{mask.mean():.1%} of {mask.shape[0]} x {mask.shape[1]} cells'
         show_image(axes, image, f'stride {stride}: {share}')
         overlay = mask_overlay(mask, stride, image.shape[:2])
         axes.imshow(overlay, extent=(0, image.shape[1], image.shape[0], 0))
         add_boxes(axes, gt_bboxes, ORANGE)
         add_boxes(axes, gt_ignored, BLUE, '--')
-    for axes in panels[len(masks) :]:
-        axes.set_axis_off()
-    figure.legend(
-        handles=_legend(len(gt_ignored) > 0),
-        loc='outside lower center',
-        ncols=3,
-        frameon=False,
-        fontsize=8,
-    )
-    if title:
-        figure.suptitle(title, fontsize=10)
+    handles = [
+        Patch(facecolor=SKY, alpha=_TINT, label='imitated cells'),
+        Line2D([], [], color=ORANGE, label='ground truth'),
+        Line2D([], [], color=BLUE, linestyle='--', label='ignored'),
+    ]
+    legend_below(figure, 3, handles=handles if len(gt_ignored) else handles[:2])
     return figure
 
 
 def mask_overlay(mask: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
-    """Cells as translucent pixels, tinted where kept and dimmed elsewhere.
+    """Cells (h, w), tinted where kept and dimmed elsewhere, as translucent pixels (H, W, 4).
 
-    Args:
-        mask: (h, w) bool.
-        stride: Pixels of a cell's side.
-        size: (H, W) of the image; cells beyond it are cut off.
-
-    Returns:
-        (H, W, 4) float RGBA; what no cell covers is dimmed.
+    Cells beyond the image of ``size`` (H, W) are cut off, what no cell covers is dimmed.
     """
     pixels = np.repeat(np.repeat(mask, stride, axis=0), stride, axis=1)[: size[0], : size[1]]
     overlay = np.full((*size, 4), (0.0, 0.0, 0.0, _DIM))
@@ -89,16 +74,34 @@ def mask_overlay(mask: np.ndarray, stride: int, size: tuple[int, int]) -> np.nda
     return overlay
 
 
-def _columns(panels: int) -> int:
-    """Two by two for four levels, at most three a row otherwise."""
-    return 2 if panels == 4 else min(panels, _COLUMNS)
+def draw_differences(
+    image: np.ndarray,
+    maps: Sequence[np.ndarray],
+    strides: Sequence[int],
+    title: str = '',
+) -> Figure:
+    """The image, and beside it a heat map a level; each level has a scale of its own.
 
+    Args:
+        image: (H, W, 3) uint8 RGB, as the network sees it before normalisation.
+        maps: Per level (h, w) >= 0, e.g. the root mean square over channels of student minus
+            teacher; cells beyond the image (padding) are cut off.
+        strides: Per level, pixels of ``image`` a cell.
+        title: Above the panels.
 
-def _legend(ignored: bool) -> list:
-    handles = [
-        Patch(facecolor=SKY, alpha=_TINT, label='imitated cells'),
-        Line2D([], [], color=ORANGE, label='ground truth'),
-    ]
-    if ignored:
-        handles.append(Line2D([], [], color=BLUE, linestyle='--', label='ignored'))
-    return handles
+    Raises:
+        ValueError: There are not as many maps as strides.
+    """
+    if len(maps) != len(strides) or not maps:
+        raise UserError(f'{len(maps)} maps do not go with strides {list(strides)}.')
+    height, width = image.shape[:2]
+    panel = 3.6, 3.0 * height / width + 0.3
+    figure, panels = new_panels(len(maps) + 1, _COLUMNS, *panel, title)
+    show_image(panels[0], image, 'image')
+    for axes, level, stride in zip(panels[1:], maps, strides, strict=True):
+        extent = (0, level.shape[1] * stride, level.shape[0] * stride, 0)
+        drawn = axes.imshow(level, extent=extent, cmap='cividis', vmin=0, interpolation='nearest')
+        axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+        axes.set_title(f'stride {stride}: mean {level.mean():.3g}', fontsize=9)
+        figure.colorbar(drawn, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
+    return figure

@@ -25,7 +25,6 @@ class MaskedImage:
     """One image as a training step sees it, and where the student imitates in it.
 
     Attributes:
-        name: Stem of the image's file.
         image: (H, W, 3) uint8 RGB after the training pipeline, not normalised, not padded.
         masks: Per level pair (h, w) bool, on the teacher's grid.
         strides: Per level pair, pixels of ``image``.
@@ -41,6 +40,11 @@ class MaskedImage:
     gt_ignored: np.ndarray
 
     @property
+    def parts(self) -> tuple[np.ndarray, list[np.ndarray], list[int], np.ndarray, np.ndarray]:
+        """What :func:`mmkd.visualization.draw_imitation` takes."""
+        return self.image, self.masks, self.strides, self.gt_bboxes, self.gt_ignored
+
+    @property
     def kept(self) -> list[float]:
         """Per level the share of cells that are imitated, in [0, 1]."""
         return [float(mask.mean()) for mask in self.masks]
@@ -48,10 +52,6 @@ class MaskedImage:
 
 def imitation_dataset(config: Config, split: str) -> Any:
     """A split's images under the training pipeline, whose boxes fit the image that comes out.
-
-    Args:
-        config: A config with ``train_dataloader``, and with ``val_dataloader`` for ``'val'``.
-        split: ``'train'`` or ``'val'``.
 
     Raises:
         ValueError: The config has no such split, or no pipeline.
@@ -100,8 +100,7 @@ def build_imitator(config: Config, method: str | None = None) -> tuple[Distiller
         raise UserError(f'{len(masked)} methods have a mask: choose one of {list(masked)}.')
     if method is not None and method not in masked:
         raise UserError(f'method {method!r} has no mask here: choose one of {list(masked)}.')
-    chosen = masked[method or next(iter(masked))]
-    return model, chosen
+    return model, masked[method or next(iter(masked))]
 
 
 @torch.no_grad()
@@ -110,11 +109,7 @@ def imitation_masks(
 ) -> Iterator[MaskedImage]:
     """Runs the student's training loss image by image and asks the method for its masks.
 
-    Args:
-        model: A ``DistillDetector``; left in training mode.
-        method: The one of its methods whose ``masks`` are wanted.
-        dataset: Items as ``PackDetInputs`` makes them, images BGR uint8.
-        indices: Of the items.
+    Images are BGR uint8, as ``PackDetInputs`` gives them. The model is left in training mode.
     """
     model.train()
     for index in indices:

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from ..utils.errors import UserFileExistsError
+from ..utils.types import Entries
 
 # Okabe and Ito's palette: told apart with every form of colour blindness. Source: Color Universal
 # Design, https://jfly.uni-koeln.de/color/ (2008). Yellow is left out: too pale on white paper.
@@ -41,6 +42,21 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def new_panels(
+    count: int, columns: int, width: float, height: float, title: str = ''
+) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels of so many inches each, with room below for a legend."""
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure = new_figure(width * columns, height * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure, list(panels[:count])
+
+
 def check_free(paths: Sequence[Path], *, force: bool = False) -> None:
     """Refuses to overwrite.
 
@@ -57,11 +73,6 @@ def check_free(paths: Sequence[Path], *, force: bool = False) -> None:
 
 def save_figure(figure: Figure, path: str | Path, *, force: bool = False) -> Path:
     """Writes a PNG, and its folder where that is missing.
-
-    Args:
-        figure: The figure.
-        path: File to write.
-        force: Whether a file of that name may be replaced.
 
     Raises:
         FileExistsError: The file exists and ``force`` is not set.
@@ -98,14 +109,15 @@ def shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc='outside lower center',
-        ncols=min(len(handles), columns),
-        frameon=False,
-        fontsize=8,
+    legend_below(
+        figure, min(len(handles), columns), handles=handles.values(), labels=handles.keys()
     )
+
+
+def legend_below(figure: Figure, columns: int, **entries: Any) -> None:
+    """A legend of ``handles`` under the panels."""
+    look = dict(loc='outside lower center', ncols=columns, frameon=False, fontsize=8)
+    figure.legend(**entries, **look)
 
 
 def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
@@ -126,32 +138,11 @@ def add_boxes(
     """Outlines boxes, (N, 4) xyxy pixels, with a dark rim that shows on bright images."""
     for i, (x1, y1, x2, y2) in enumerate(np.asarray(boxes, dtype=float).reshape(-1, 4)):
         rim = [withStroke(linewidth=2.6, foreground=BLACK, alpha=0.55)]
-        axes.add_patch(
-            Rectangle(
-                (x1, y1),
-                x2 - x1,
-                y2 - y1,
-                fill=False,
-                edgecolor=colour,
-                linewidth=1.4,
-                linestyle=linestyle,
-                path_effects=rim if linestyle == '-' else None,
-            )
-        )
+        look: Entries = dict(fill=False, edgecolor=colour, linewidth=1.4, linestyle=linestyle)
+        look['path_effects'] = rim if linestyle == '-' else None
+        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **look))
         if labels is not None:
-            _add_label(axes, labels[i], x1, y1, colour)
-
-
-def _add_label(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
-    """A name above a box, or below its upper edge where there is no room above."""
-    above = y > 9
-    axes.text(
-        x,
-        y,
-        text,
-        fontsize=6,
-        color='white',
-        va='bottom' if above else 'top',
-        clip_on=True,
-        bbox=dict(facecolor=colour, edgecolor='none', alpha=0.85, pad=0.6),
-    )
+            side = 'bottom' if y1 > 9 else 'top'  # below the upper edge where there is no room
+            ground = dict(facecolor=colour, edgecolor='none', alpha=0.85, pad=0.6)
+            text: Entries = dict(fontsize=6, color='white', va=side, clip_on=True, bbox=ground)
+            axes.text(x1, y1, labels[i], **text)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmdet.datasets import CocoDataset
 from mmengine.dataset import pseudo_collate
+from rich.console import Console
 
 from mmkd.datasets import KITTIDataset, kitti_to_coco, parse_kitti_labels
 from mmkd.registry import DATASETS
@@ -182,7 +183,7 @@ class TestCoco:
         spec.loader.exec_module(tool)
         out = folder / 'train.json'
         args = tool.parse_args([str(folder), 'ImageSets/train.txt', str(out)])
-        tool.run(args)
+        tool.run(args, Console())
         dataset = CocoDataset(
             ann_file=str(out), data_prefix=dict(img=str(folder / 'training/image_2')),
             metainfo=dict(classes=('Car', 'Pedestrian', 'Cyclist')),
@@ -191,5 +192,5 @@ class TestCoco:
         assert [i['ignore_flag'] for i in dataset.get_data_info(0)['instances']].count(0) == 2
         out.write_text('mine')
         with pytest.raises(FileExistsError, match='--force'):
-            tool.run(args)
+            tool.run(args, Console())
         assert out.read_text() == 'mine'

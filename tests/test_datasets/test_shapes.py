@@ -162,7 +162,7 @@ def test_a_number_out_of_range_is_refused_by_name(name, low):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Runs the command in this process: exit status or message, and what it printed."""
+    """Runs the command in this process: exit status, and what it printed."""
 
     def call(*args):
         monkeypatch.setattr(sys, 'argv', ['make_shapes.py', *args])
@@ -170,8 +170,7 @@ def run(monkeypatch, capsys):
         try:
             runpy.run_path(str(script), run_name='__main__')
         except SystemExit as stop:
-            return stop.code, capsys.readouterr().out
-        return 0, capsys.readouterr().out
+            return stop.code, *capsys.readouterr()
 
     return call
 
@@ -184,9 +183,9 @@ def test_the_command_draws_reuses_and_refuses(tmp_path, run):
     assert 'drawn' in first[1] and 'reused' in second[1]
     manifest = json.loads((tmp_path / 'set/shapes.json').read_text())
     assert manifest['config'] == dict(train=3, val=2, width=128, height=96, seed=4)
-    message, _ = run(out, '--train', '4')
-    assert message.startswith('error: ') and '--force' in message
-    assert 'train must be >= 1' in run(out, '--train', '0')[0]
+    status, _, message = run(out, '--train', '4')
+    assert status == 2 and message.startswith('error: ') and '--force' in message
+    assert 'train must be >= 1' in run(out, '--train', '0')[2]
     assert run(out, *options[:-1], '5', '--force')[0] == 0
 
 

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
+from rich.console import Console
 
 from mmkd.datasets import read_wider_face_list, wider_face_to_voc
 from mmkd.engine.readable_errors import run_readably
@@ -72,7 +73,7 @@ def test_the_command_goes_on_replaces_nothing_and_names_what_is_missing(root, ca
     spec.loader.exec_module(tool)
 
     def call(*argv):
-        return run_readably(lambda: tool.run(tool.parse_args([str(root), *argv])))
+        return run_readably(lambda: tool.run(tool.parse_args([str(root), *argv]), Console()))
 
     assert call('val') == 0
     assert '3 images, 3 faces, 1 without area' in ' '.join(capsys.readouterr().out.split())

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from mmkd.engine.readable_errors import run_readably
 from mmkd.testing.benchmarks import write_vbb
@@ -34,7 +35,7 @@ def test_sets_that_are_no_range_are_refused(tool, capsys, sets):
 def test_nothing_is_written_of_no_frame_or_a_wrong_share(tool, tmp_path, capsys, option, message):
     write_vbb(tmp_path / 'annotations/set06/V000.vbb', ['person'], [[], []])
     argv = [str(tmp_path), str(tmp_path / 'out.json'), '--sets', '6', '--skip', '1', *option]
-    assert run_readably(lambda: tool.run(tool.parse_args(argv))) == 2
+    assert run_readably(lambda: tool.run(tool.parse_args(argv), Console())) == 2
     assert message in capsys.readouterr().err and not (tmp_path / 'out.json').exists()
 
 
@@ -47,7 +48,7 @@ def test_it_writes_annotations_and_frames_and_goes_on_when_called_again(tool, tm
     (tmp_path / 'videos/set06/V000.seq').write_bytes(video)
     argv = [str(tmp_path), str(tmp_path / 'out.json'), '--sets', '6', '--skip', '1', '--extract']
 
-    tool.run(tool.parse_args(argv))
+    tool.run(tool.parse_args(argv), Console())
     content = json.loads((tmp_path / 'out.json').read_text())
     assert len(content['images']) == 2 and len(content['annotations']) == 1
     for entry in content['images']:
@@ -57,13 +58,13 @@ def test_it_writes_annotations_and_frames_and_goes_on_when_called_again(tool, tm
     assert 'images: 2 frames; 2 written.' in printed
 
     (tmp_path / 'images/set06/V000/I00001.jpg').unlink()
-    tool.run(tool.parse_args(argv))
+    tool.run(tool.parse_args(argv), Console())
     printed = ' '.join(capsys.readouterr().out.split())
     assert '1 to train on; there already.' in printed
     assert 'images: 2 frames; 1 there already, 1 written.' in printed
 
     other = [*argv, '--min-height', '120']
-    assert run_readably(lambda: tool.run(tool.parse_args(other))) == 2
+    assert run_readably(lambda: tool.run(tool.parse_args(other), Console())) == 2
     assert 'out.json exists with another content' in capsys.readouterr().err
-    assert run_readably(lambda: tool.run(tool.parse_args([*other, '--force']))) == 0
+    assert run_readably(lambda: tool.run(tool.parse_args([*other, '--force']), Console())) == 0
     assert '0 to train on; replaced.' in ' '.join(capsys.readouterr().out.split())

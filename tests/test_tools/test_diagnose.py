@@ -4,7 +4,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from mmkd.engine.readable_errors import run_readably
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.oracle import oracle_cfg, save_oracle
 
@@ -45,7 +47,7 @@ def call(tool, monkeypatch, capfd):
         monkeypatch.setattr('sys.argv', ['diagnose.py', *map(str, args)])
         monkeypatch.setenv('COLUMNS', '200')
         try:
-            status = tool.main()
+            status = run_readably(lambda: tool.run(tool.parse_args(), Console()))
         except SystemExit as error:  # argparse
             status = error.code
         return status, *capfd.readouterr()

@@ -2,9 +2,11 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from mmkd.datasets import draw_shapes
 from mmkd.datasets.shapes import ShapesConfig
+from mmkd.engine.readable_errors import run_readably
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs' / 'fgfi_faster_rcnn_r18_16th_shapes.py'
@@ -28,7 +30,7 @@ def call(tool, monkeypatch, capfd):
         monkeypatch.setattr('sys.argv', ['visualize_imitation.py', *map(str, args)])
         monkeypatch.setenv('COLUMNS', '200')
         try:
-            status = tool.main()
+            status = run_readably(lambda: tool.run(tool.parse_args(), Console()))
         except SystemExit as error:  # argparse
             status = error.code
         return status, *capfd.readouterr()

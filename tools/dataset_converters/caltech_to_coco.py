@@ -15,73 +15,38 @@ import json
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
 
-from rich.console import Console  # noqa: E402
-from rich.progress import Progress  # noqa: E402
-
-from mmkd.datasets import (  # noqa: E402
-    Outcome,
-    caltech_frames,
-    caltech_to_coco,
-    extract_frames,
-    write_once,
-)
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
-
+from mmkd.datasets import Outcome, caltech_frames, caltech_to_coco, extract_frames, write_once
+from mmkd.engine.commands.tool_options import new_parser, progress_bar
+from mmkd.engine.readable_errors import run_readably
 
 _SAID: dict[Outcome, str] = {'written': 'written', 'there': 'there already', 'replaced': 'replaced'}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('data_root', type=Path, help='folder that holds annotations and videos')
-    parser.add_argument('out', help='file to write')
-    parser.add_argument(
-        '--sets',
-        type=_range,
-        default=_range('6-10'),
-        metavar='FIRST-LAST',
-        help='0-5 to train, 6-10 to test',
-    )
-    parser.add_argument(
-        '--skip',
-        type=int,
-        default=30,
-        metavar='N',
-        help='every N-th frame; the benchmark tests every 30th',
-    )
-    parser.add_argument(
-        '--min-height',
-        type=float,
-        default=50,
-        metavar='PIXELS',
-        help='lower persons are ignored in training',
-    )
-    parser.add_argument(
-        '--min-visible',
-        type=float,
-        default=0.65,
-        metavar='SHARE',
-        help='persons less visible are ignored in training',
-    )
-    parser.add_argument('--extract', action='store_true', help='write the frames too')
-    parser.add_argument(
-        '--force', action='store_true', help='replace files that exist with another content'
-    )
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('data_root', type=Path, help='folder that holds annotations and videos')
+    add('out', help='file to write')
+    sets = dict(default=_range('6-10'), metavar='FIRST-LAST', help='0-5 to train, 6-10 to test')
+    add('--sets', type=_range, **sets)
+    every = 'every N-th frame; the benchmark tests every 30th'
+    add('--skip', type=int, default=30, metavar='N', help=every)
+    low = 'lower persons are ignored in training'
+    add('--min-height', type=float, default=50, metavar='PIXELS', help=low)
+    hidden = 'persons less visible are ignored in training'
+    add('--min-visible', type=float, default=0.65, metavar='SHARE', help=hidden)
+    add('--extract', action='store_true', help='write the frames too')
+    add('--force', action='store_true', help='replace files that exist with another content')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, console: Console) -> None:
     """Reads the annotations and writes the file, and the frames if asked."""
-    console = Console()
     with console.status('reading annotations'):
         frames = caltech_frames(args.data_root / 'annotations', args.sets, args.skip)
     content = caltech_to_coco(frames, args.min_height, args.min_visible)
@@ -93,15 +58,10 @@ def run(args: argparse.Namespace) -> None:
         f'{_SAID[outcome]}.'
     )
     if args.extract:
-        images = args.data_root / 'images'
-        with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task('extracting', total=len(frames))
+        videos, images = args.data_root / 'videos', args.data_root / 'images'
+        with progress_bar(console, 'extracting', len(frames)) as advance:
             counts = extract_frames(
-                args.data_root / 'videos',
-                list(frames),
-                images,
-                force=args.force,
-                on_frame=lambda: progress.advance(bar),
+                videos, list(frames), images, force=args.force, on_frame=advance
             )
         said = ', '.join(f'{count} {_SAID[outcome]}' for outcome, count in counts.items())
         console.print(f'{images}: {counts.total()} frames; {said}.')
@@ -116,4 +76,4 @@ def _range(text: str) -> range:
 
 
 if __name__ == '__main__':
-    sys.exit(run_readably(lambda: run(parse_args())))
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

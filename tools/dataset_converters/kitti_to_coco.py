@@ -10,35 +10,30 @@ import json
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
 
-from rich.console import Console  # noqa: E402
-
-from mmkd.datasets import KITTIDataset, kitti_to_coco, write_new  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.datasets import KITTIDataset, kitti_to_coco, write_new
+from mmkd.engine.commands.tool_options import new_parser
+from mmkd.engine.readable_errors import run_readably
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('data_root', help='folder that holds training/image_2 and label_2')
-    parser.add_argument('split', help='split file, relative to it: one frame per line')
-    parser.add_argument('out', help='file to write')
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='Car Pedestrian Cyclist')
-    parser.add_argument('--force', action='store_true', help='replace a file that exists')
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('data_root', help='folder that holds training/image_2 and label_2')
+    add('split', help='split file, relative to it: one frame per line')
+    add('out', help='file to write')
+    add('--classes', nargs='+', metavar='NAME', help='Car Pedestrian Cyclist')
+    add('--force', action='store_true', help='replace a file that exists')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, console: Console) -> None:
     """Reads the split and writes the file."""
     metainfo = dict(classes=tuple(args.classes)) if args.classes else None
-    console = Console()
     with console.status(f'reading {args.split}'):
         dataset = KITTIDataset(
             data_root=args.data_root, ann_file=args.split, metainfo=metainfo, test_mode=True
@@ -51,4 +46,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_readably(lambda: run(parse_args())))
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

@@ -1,51 +1,44 @@
-"""Draw the shapes set: python tools/dataset_converters/make_shapes.py data/shapes."""
+"""Draws the shapes set in Pascal VOC layout.
+
+python tools/dataset_converters/make_shapes.py data/shapes
+"""
 
 import argparse
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works without installation
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmkd.datasets.shapes import ShapesConfig, draw_shapes
+from mmkd.engine.commands.tool_options import new_parser, progress_bar
+from mmkd.engine.readable_errors import run_readably
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     default = ShapesConfig()
-    parser = argparse.ArgumentParser(description='Draw the shapes set in Pascal VOC layout.')
-    parser.add_argument('out_dir', nargs='?', default='data/shapes', help='folder of the set')
-    parser.add_argument('--train', type=int, default=default.train, help='training images')
-    parser.add_argument('--val', type=int, default=default.val, help='validation images')
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs=2,
-        metavar=('WIDTH', 'HEIGHT'),
-        default=(default.width, default.height),
-        help='of each image, in pixels',
-    )
-    parser.add_argument('--seed', type=int, default=default.seed)
-    parser.add_argument('--force', action='store_true', help='replace another set of shapes')
-    return parser.parse_args()
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('out_dir', nargs='?', default='data/shapes', help='folder of the set')
+    add('--train', type=int, default=default.train, help='training images')
+    add('--val', type=int, default=default.val, help='validation images')
+    size = dict(metavar=('WIDTH', 'HEIGHT'), default=(default.width, default.height))
+    add('--size', type=int, nargs=2, help='of each image, in pixels', **size)
+    add('--seed', type=int, default=default.seed)
+    add('--force', action='store_true', help='replace another set of shapes')
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    """Parse, draw, report."""
-    args = parse_args()
-    console = Console()
-    columns = (TextColumn('drawing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        config = ShapesConfig(args.train, args.val, *args.size, seed=args.seed)
-        with Progress(*columns, console=console, transient=True) as progress:
-            bar = progress.add_task('', total=args.train + args.val)
-            drawn = draw_shapes(
-                args.out_dir, config, force=args.force, on_image=lambda: progress.advance(bar)
-            )
-    except (ValueError, OSError) as error:
-        sys.exit(f'error: {error}')
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Draws and reports."""
+    config = ShapesConfig(args.train, args.val, *args.size, seed=args.seed)
+    with progress_bar(console, 'drawing', args.train + args.val) as advance:
+        drawn = draw_shapes(args.out_dir, config, force=args.force, on_image=advance)
     state = 'drawn' if drawn else 'already complete, reused'
     console.print(f'{args.train} + {args.val} images in {args.out_dir}: {state}.')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

@@ -12,45 +12,32 @@ import argparse
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-if (CHECKOUT / 'mmkd' / '__init__.py').is_file():  # works without installation
-    sys.path.insert(0, str(CHECKOUT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works without installation
 
-import mmkd  # noqa: E402, F401, I001  first: it makes the host importable
+from rich.console import Console
 
-from rich.console import Console  # noqa: E402
-from rich.progress import Progress  # noqa: E402
-
-from mmkd.datasets import read_wider_face_list, wider_face_to_voc  # noqa: E402
-from mmkd.engine.readable_errors import run_readably  # noqa: E402
+from mmkd.datasets import read_wider_face_list, wider_face_to_voc
+from mmkd.engine.commands.tool_options import new_parser, progress_bar
+from mmkd.engine.readable_errors import run_readably
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('data_root', type=Path, help='folder that holds the three')
-    parser.add_argument('split', choices=('train', 'val'))
-    parser.add_argument(
-        '--force', action='store_true', help='replace files that exist with another content'
-    )
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add('data_root', type=Path, help='folder that holds the three')
+    add('split', choices=('train', 'val'))
+    add('--force', action='store_true', help='replace files that exist with another content')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, console: Console) -> None:
     """Reads the list and writes the files."""
     path = args.data_root / 'wider_face_split' / f'wider_face_{args.split}_bbx_gt.txt'
     faces = read_wider_face_list(path)
-    console = Console()
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task('writing', total=len(faces))
+    with progress_bar(console, 'writing', len(faces)) as advance:
         written, left_out = wider_face_to_voc(
-            faces,
-            args.data_root,
-            args.split,
-            force=args.force,
-            on_image=lambda: progress.advance(bar),
+            faces, args.data_root, args.split, force=args.force, on_image=advance
         )
     console.print(
         f'{args.data_root}: {len(faces)} images, {written} faces, {left_out} without area left out.'
@@ -58,4 +45,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_readably(lambda: run(parse_args())))
+    sys.exit(run_readably(lambda: run(parse_args(), Console())))

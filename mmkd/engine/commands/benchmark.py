@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,15 +19,13 @@ from mmkd.utils.types import Detector
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Medians in seconds of one training step (forward and backward).
+    """Medians over rounds of one training step (forward and backward), in seconds.
 
     Attributes:
-        student: The student alone.
-        distilled: The student under its teacher.
         teacher: The parts of the teachers that the methods read.
         masks: The imitation masks of all methods that have any.
-        ratio: Median over rounds of distilled / (student + teacher).
-        mask_share: Median over rounds of masks / distilled.
+        ratio: Of distilled / (student + teacher).
+        mask_share: Of masks / distilled.
     """
 
     student: float
@@ -42,12 +41,8 @@ def random_batch(
 ) -> tuple[Tensor, list]:
     """Noise images of one size with random boxes, as a data preprocessor would give them.
 
-    Args:
-        shape: (height, width), pixels.
-        images: Images in the batch.
-        boxes: Boxes an image, sides 16 to 320 pixels.
-        classes: Labels are drawn from [0, classes).
-        device: Where to put them.
+    ``shape`` is (height, width) in pixels, ``boxes`` are so many an image with sides of 16 to 320
+    pixels, and labels are drawn from [0, classes).
     """
     height, width = shape
     generator = torch.Generator().manual_seed(0)
@@ -88,32 +83,23 @@ def measure(
         model: A ``DistillDetector``.
         inputs: (B, 3, H, W).
         samples: B data samples with ground truth.
-        rounds: Rounds to take medians over, >= 1.
+        rounds: >= 1.
         after_round: Called after each round, for a progress bar.
     """
     rows = []
     for _ in range(rounds + 1):
         rows.append(_round(model, inputs, samples))
         after_round()
-    student, distilled, teacher, masks = map(statistics.median, zip(*rows[1:], strict=True))
-    return StepTimes(
-        student=student,
-        distilled=distilled,
-        teacher=teacher,
-        masks=masks,
-        ratio=statistics.median(d / (s + t) for s, d, t, _ in rows[1:]),
-        mask_share=statistics.median(m / d for _, d, _, m in rows[1:]),
-    )
+    ratios = [(d / (s + t), m / d) for s, d, t, m in rows[1:]]
+    columns = [*zip(*rows[1:], strict=True), *zip(*ratios, strict=True)]
+    return StepTimes(*map(statistics.median, columns))
 
 
 @dataclass(frozen=True)
 class InferenceTimes:
-    """One detector at inference.
+    """One detector at inference: medians over rounds of the time an image, and over the first's.
 
-    Attributes:
-        seconds: Median over rounds, an image.
-        ratio: Median over rounds of its time over that of the first detector.
-        rois: RoIs an image that its second stage answered on; 0 for a one-stage detector.
+    ``rois`` are those an image that its second stage answered on; 0 for a one-stage detector.
     """
 
     seconds: float
@@ -132,13 +118,8 @@ def measure_inference(
     """Times ``predict`` of detectors in turn, ``rounds`` times, after one round not counted.
 
     Random weights give no detection above a threshold of 0.05, so the last NMS has nothing to do.
-
-    Args:
-        models: Detectors by name, in eval mode; the first is what others are compared with.
-        inputs: (B, 3, H, W).
-        samples: B data samples; each call gets copies.
-        rounds: Rounds to take medians over, >= 1.
-        after_round: Called after each round, for a progress bar.
+    The models are in eval mode, and the first is what others are compared with; the other arguments
+    are as for :func:`measure`.
     """
     rois = {name: _count_rois(model, inputs, samples) for name, model in models.items()}
     rows: dict[str, list[float]] = {name: [] for name in models}
@@ -163,17 +144,18 @@ def _count_rois(model: nn.Module, inputs: Tensor, samples: list) -> int:
     """RoIs of the batch; this call also warms the detector up."""
     counts = [0]
     extractor = getattr(getattr(model, 'roi_head', None), 'bbox_roi_extractor', None)
-    handle = None
+    note: Any = nullcontext()
     if extractor is not None:
-        handle = extractor.register_forward_hook(lambda m, args, out: counts.append(len(args[1])))
+        note = extractor.register_forward_hook(lambda m, args, out: counts.append(len(args[1])))
     predict: Any = model.predict
-    predict(inputs, [sample.clone() for sample in samples])
-    if handle is not None:
-        handle.remove()
+    with note:  # a handle removes itself at the end
+        predict(inputs, [sample.clone() for sample in samples])
     return max(counts)
 
 
-def _round(model: Distiller, inputs: Tensor, samples: list) -> tuple[float, float, float, float]:
+def _round(model: Distiller, inputs: Tensor, samples: list) -> list[float]:
+    """Seconds in the order of :class:`StepTimes`."""
+
     def step(loss: Callable) -> None:
         total, _ = model.parse_losses(loss(inputs, samples))
         total.backward()
@@ -188,13 +170,13 @@ def _round(model: Distiller, inputs: Tensor, samples: list) -> tuple[float, floa
                 getattr(seen.teachers[name], field)
 
     student: Detector = model.student
-    alone = _seconds(lambda: step(student.loss), inputs)
-    distilled = _seconds(lambda: step(model.loss), inputs)
-    asked = _seconds(ask_teachers, inputs)
-    masked = _seconds(
-        lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks], inputs
+    parts = (
+        lambda: step(student.loss),
+        lambda: step(model.loss),
+        ask_teachers,
+        lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks],
     )
-    return alone, distilled, asked, masked
+    return [_seconds(part, inputs) for part in parts]
 
 
 def _seconds(work: Callable[[], object], inputs: Tensor) -> float:

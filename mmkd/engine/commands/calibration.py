@@ -1,19 +1,16 @@
 """The range of the teacher's features, and a step to quantize them with."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from rich.table import Table
 from torch import Tensor
 
-from mmkd.compat import is_distillation
 from mmkd.distiller import Distiller, PairLike
-from mmkd.engine.diagnose.sample import training_batches
+from mmkd.engine.diagnose.sample import begin, training_batches
 from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Entries
@@ -31,9 +28,6 @@ class FeatureRange:
 
     Attributes:
         stride: Pixels a cell.
-        channels: Of the map.
-        minimum: Smallest value.
-        maximum: Largest value.
         percentiles: Of the values, by percent.
         large: 99th percentile of the absolute values.
         negative: Share of values below 0.
@@ -76,7 +70,7 @@ def calibrate(
     cfg: Config,
     num: int = 64,
     device: str = 'cpu',
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    track: Callable[[list[dict]], Iterable[dict]] = iter,
 ) -> Calibration:
     """Runs the teacher of a distillation config over images of its training split.
 
@@ -84,51 +78,47 @@ def calibrate(
         cfg: The whole config.
         num: Images, about; at most eight batches, evenly spread over the split.
         device: Where to run.
-        progress: Told the batches done and their number.
+        track: Gives the batches one by one, and may show how far they are.
 
     Raises:
         ValueError: The config distils nothing, or the teacher's checkpoint does not fit.
         FileNotFoundError: There is no such checkpoint.
     """
-    if not is_distillation(cfg):
-        raise UserError(
-            f'the model of {cfg.filename or "the config"} has no teacher: name a config whose '
-            "model has type='mmkd.DistillDetector'."
-        )
-    if num < 1:
-        raise UserError(f'--num must be >= 1, got {num}.')
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    np.random.seed(0)  # the same flips in every call
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    for teacher in model.teachers.values():
-        teacher.load()
-    model.to(device)
+    model, pair, batches = teacher_and_batches(cfg, num, device)
     if len(model.pairs) > 1:
         raise UserError(
             f'the config has the teachers {list(model.pairs)}: features are calibrated of one, so '
             'leave the others out of model.teacher.'
         )
-    pair = next(iter(model.pairs.values()))
-    batches = training_batches(cfg, model, num)
     seen: list[list[Tensor]] = []
-    for done, batch in enumerate(batches):
-        progress(done, len(batches))
+    for batch in track(batches):
         maps = teacher_maps(pair, batch)
         seen.append([maps[level] for level in compared_levels(model, len(maps))])
-    progress(len(batches), len(batches))
     images = sum(len(batch['inputs']) for batch in batches)
     side = batches[0]['inputs'].shape[-1]
     return summarise(list(zip(*seen, strict=True)), side, images)
 
 
-def compared_levels(model: Distiller, number: int) -> list[int]:
-    """The teacher's levels that methods read proposals on; all where none does.
+def teacher_and_batches(
+    cfg: Config, num: int, device: str
+) -> tuple[Distiller, PairLike, list[dict]]:
+    """The model of a config, its first teacher with its weights, and batches to look at.
 
-    Args:
-        model: The DistillDetector.
-        number: How many levels the teacher has.
+    Raises:
+        ValueError, FileNotFoundError: As :func:`calibrate`.
     """
+    begin(cfg)
+    if num < 1:
+        raise UserError(f'--num must be >= 1, got {num}.')
+    model = MODELS.build(cfg.model)
+    pair = next(iter(model.pairs.values()))
+    pair.teacher.load()
+    model.to(device)
+    return model, pair, training_batches(cfg, model, num)
+
+
+def compared_levels(model: Distiller, number: int) -> list[int]:
+    """Those of the teacher's ``number`` levels that methods read proposals on, else all."""
     levels = {
         level
         for part in model.distill.modules()
@@ -145,13 +135,7 @@ def teacher_maps(pair: PairLike, batch: dict) -> list[Tensor]:
 
 
 def summarise(levels: Sequence[Sequence[Tensor]], side: int, images: int) -> Calibration:
-    """Ranges of maps that were seen.
-
-    Args:
-        levels: Per level and batch (B, C, H, W).
-        side: Width of the images, pixels.
-        images: How many they are.
-    """
+    """Ranges of maps, per level and batch (B, C, H, W), of images ``side`` pixels wide."""
     values = [torch.cat([_thinned(batch) for batch in level]) for level in levels]
     large = [float(found.abs().quantile(0.99)) for found in values]
     step = _one_digit(sum(large) / len(large) / _INTERVALS)
@@ -180,19 +164,11 @@ def _thinned(maps: Tensor) -> Tensor:
 
 def _one_digit(value: float) -> float:
     """The number of one significant digit that is nearest; 1 for a map that is 0 everywhere."""
-    if value <= 0:
-        return 1.0
-    digits = -math.floor(math.log10(value))
-    return round(value, digits)
+    return 1.0 if value <= 0 else round(value, -math.floor(math.log10(value)))
 
 
 def render(calibration: Calibration, name: str) -> Table:
-    """The ranges as a table.
-
-    Args:
-        calibration: What was found.
-        name: Of the config.
-    """
+    """The ranges as a table, under the config's name."""
     table = Table(
         title=f'{name}: features of the teacher on {calibration.images} training images',
         caption=f'suggested: step={calibration.step:g}, signed={calibration.signed}; zero: share '

@@ -20,14 +20,10 @@ from mmkd.utils.quiet import quiet_host
 
 @dataclass(frozen=True)
 class Complexity:
-    """Cost of one image.
+    """Parameters and multiply-adds of one image.
 
-    Attributes:
-        backbone_parameters: Parameters of the backbone.
-        backbone_flops: Its multiply-adds.
-        parameters: Parameters of the detector.
-        flops: Its multiply-adds. Of a two-stage detector they depend on how many boxes it proposes;
-            untrained, about as many as its test_cfg permits.
+    Those of a two-stage detector depend on how many boxes it proposes; untrained, about as many as
+    its test_cfg permits.
     """
 
     backbone_parameters: int
@@ -41,9 +37,7 @@ def measure_complexity(config: Config, shape: tuple[int, int]) -> Complexity:
 
     A distillation config counts as its student, which is what remains of it. No file is read.
 
-    Args:
-        config: A config with a ``model``.
-        shape: (height, width) of the image in pixels, multiples of 32.
+    ``shape`` is (height, width) of the image in pixels, multiples of 32.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
     with torch.random.fork_rng(devices=[]):
@@ -75,10 +69,7 @@ def count_parameters(model: nn.Module) -> int:
 def count_flops(model: nn.Module, inputs: torch.Tensor, **arguments: Any) -> int:
     """Multiply-adds of one forward pass as MMEngine counts them, on a copy of the model.
 
-    Args:
-        model: Anything that takes ``inputs``.
-        inputs: (B, 3, H, W).
-        **arguments: More arguments of ``model.forward``.
+    ``inputs`` are (B, 3, H, W); ``arguments`` go to ``model.forward`` too.
     """
     model = copy.deepcopy(model)
     model.forward = partial(model.forward, **arguments)

@@ -17,14 +17,7 @@ ADAPTER_PREFIX = 'distill.'
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
-
-    Attributes:
-        path: The file.
-        student_keys: Number of weights and buffers in it.
-        dropped_keys: Number of adapters' weights and buffers left out.
-        averaged: Whether the weights are an exponential moving average.
-    """
+    """The file, how many weights and buffers it has and lacks, and whether they are averaged."""
 
     path: Path
     student_keys: int

@@ -68,9 +68,7 @@ def use_teacher(cfg: Config, teacher: Config) -> None:
 def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
     """Has a distillation config train with the methods of ``--method``, if any, in place.
 
-    Args:
-        cfg: The whole config.
-        given: Texts as :func:`read_method` reads them; they replace ``model.methods``.
+    The texts are as :func:`read_method` reads them.
 
     Raises:
         ValueError: A text names no method, the config distils nothing, or it is a pair, which

@@ -3,7 +3,6 @@
 import inspect
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from mmkd.registry import FIELDS, MODELS
@@ -22,11 +21,7 @@ def methods() -> list[type]:
 
 
 def table(root: Path) -> str:
-    """Markdown: method, paper, what it reads, which detectors, config.
-
-    Args:
-        root: Of the repository.
-    """
+    """Markdown: method, paper, what it reads, which detectors, config; ``root``: the repository."""
     rows = ['| method | paper | compares | detectors | config |', '|---|---|---|---|---|']
     return '\n'.join(rows + [_row(kind, root) for kind in methods()]) + '\n'
 
@@ -59,13 +54,3 @@ def with_table(text: str, root: Path) -> str:
     first, last = (re.escape(mark) for mark in _MARKS)
     fresh = _MARKS[0] + table(root) + _MARKS[1]
     return re.sub(f'{first}.*{last}', lambda _: fresh, text, flags=re.DOTALL)
-
-
-def main(args: Sequence[str] | None = None) -> None:
-    """Prints the table, or with ``--update`` writes it into the README."""
-    root = Path.cwd()
-    readme = root / 'README.md'
-    if '--update' in (sys.argv[1:] if args is None else args):
-        readme.write_text(with_table(readme.read_text('utf-8'), root), 'utf-8')
-    else:
-        print(table(root))

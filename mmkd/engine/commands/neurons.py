@@ -1,18 +1,14 @@
 """Which channels of a teacher tell the classes: the lists of ``mmkd.NeuronSelection``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from mmkd.engine.commands.calibration import teacher_maps
-from mmkd.engine.diagnose.sample import training_batches
+from mmkd.engine.commands.calibration import teacher_and_batches, teacher_maps
 from mmkd.losses.functional import select_neurons
-from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
 
 
@@ -22,35 +18,21 @@ def choose_channels(
     num: int = 64,
     ratio: float = 0.824,
     device: str = 'cpu',
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    track: Callable[[list[dict]], Iterable[dict]] = iter,
 ) -> list[list[int]]:
     """The channels of each level of the teacher whose response to objects tells their class.
 
     A response is the mean over the aligned region of a ground-truth box. Related attributes are the
-    classes; unrelated ones size, shape, place in the image, and its brightness.
-
-    Args:
-        cfg: The whole config.
-        num: Images, about; at most eight batches, evenly spread over the split.
-        ratio: Share of the channels to keep, in (0, 1].
-        device: Where to run.
-        progress: Told the batches done and their number.
+    classes; unrelated ones size, shape, place in the image, and its brightness. ``ratio`` is the
+    share of the channels to keep, in (0, 1]; the other arguments are as for :func:`calibrate`.
 
     Raises:
         ValueError: The config distils nothing, or no object was seen.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    np.random.seed(0)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    pair = next(iter(model.pairs.values()))
-    pair.teacher.load()
-    model.to(device)
-    batches = training_batches(cfg, model, num)
+    _, pair, batches = teacher_and_batches(cfg, num, device)
     responses: list[list[Tensor]] = []
     boxes, labels, brightness = [], [], []
-    for done, batch in enumerate(batches):
-        progress(done, len(batches))
+    for batch in track(batches):
         maps = teacher_maps(pair, batch)
         inputs = batch['inputs']
         gts = [sample.gt_instances.bboxes for sample in batch['data_samples']]
@@ -65,7 +47,6 @@ def choose_channels(
         labels += [sample.gt_instances.labels.cpu() for sample in batch['data_samples']]
         means = inputs.float().mean(dim=(1, 2, 3)).cpu()
         brightness += [mean.expand(len(gt)) for mean, gt in zip(means, gts, strict=True)]
-    progress(len(batches), len(batches))
     related, unrelated = _attributes(torch.cat(boxes), torch.cat(labels), torch.cat(brightness))
     if not len(related):
         raise UserError(f'no object in the {num} images that were looked at: raise --num.')

@@ -1,59 +1,182 @@
-"""What the commands in ``tools/`` that look at a config share: options, and how it is read."""
+"""What the commands in ``tools/`` share: their options, how they read a config, a progress bar."""
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.config.utils import ConfigParsingError
+from mmengine.hub import get_config
 from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.progress import Progress
 
-from mmkd.engine.checks.preflight import check_data
-from mmkd.engine.commands.methods import add_method_option
-from mmkd.engine.commands.train_and_test import read_config, set_teacher_checkpoints
+from mmkd.compat import resolve_config_path
+from mmkd.engine.checks.preflight import check_data, is_distillation, named_teachers
+from mmkd.engine.commands.methods import (
+    add_method_option,
+    method_name,
+    use_methods,
+    use_teacher,
+)
+from mmkd.utils.errors import UserError, UserFileNotFoundError
+from mmkd.utils.types import Detector
 
 
-def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """``--cfg-options``, and what :func:`read_config` asks for besides."""
+def new_parser(text: str | None) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` shows ``text``, a tool's docstring with its example, as it is."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def refuse_below(
+    least: int, parser: argparse.ArgumentParser, args: argparse.Namespace, *options: str
+) -> None:
+    """Ends the command where one of these options (``'work_dir'``) is given and below ``least``."""
+    for option in options:
+        value = getattr(args, option)
+        if value is not None and value < least:
+            parser.error(f'--{option.replace("_", "-")} must be >= {least}, got {value}')
+
+
+@contextmanager
+def progress_bar(console: Console, title: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar while the block runs; calling what it gives moves it by one of ``total``."""
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
+
+
+def add_config_options(
+    parser: argparse.ArgumentParser, text: str = 'override settings of the config'
+) -> None:
+    """``--cfg-options``, and defaults of what :func:`read_config` asks for besides."""
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help=text
     )
     parser.set_defaults(launcher='none', work_dir=None)
 
 
 def add_distillation_options(parser: argparse.ArgumentParser) -> None:
     """The distillation config to look at, its methods and teacher, the device, and the above."""
-    parser.add_argument('config', help='a distillation, a pair, or plain with --teacher')
+    add = parser.add_argument
+    add('config', help='a distillation, a pair, or plain with --teacher')
     add_method_option(parser)
+    add_teacher_option(parser)
+    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_config_options(parser)
+
+
+def add_teacher_option(parser: argparse.ArgumentParser) -> None:
+    """``--teacher-checkpoint``, for :func:`set_teacher_checkpoints`."""
     parser.add_argument(
         '--teacher-checkpoint',
         nargs='+',
         metavar='FILE',
-        help="replaces the config's; NAME=FILE ... for several teachers",
+        help="file or URL that replaces the config's; NAME=FILE ... for several teachers",
     )
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    add_config_options(parser)
 
 
 def read_distillation(args: argparse.Namespace, splits: Sequence[str]) -> Config:
     """The config with the options of :func:`add_distillation_options`; its data are there.
 
-    From here on the log shows warnings alone, as the command reports by itself.
-
-    Args:
-        args: Of a parser with those options.
-        splits: Of ``'train'``, ``'val'``, ``'test'``: those that the command will read.
+    From here on the log shows warnings alone, as the command reports by itself. The ``splits`` are
+    those of ``'train'``, ``'val'``, ``'test'`` that the command will read.
 
     Raises:
         FileNotFoundError: There is no such config, or a data set's file is missing.
         ValueError: It cannot be read, or has no teacher whose checkpoint could be replaced.
     """
     config = read_config(args)
-    if args.teacher_checkpoint is not None:
-        set_teacher_checkpoints(config, args.teacher_checkpoint)
+    set_teacher_checkpoints(config, args.teacher_checkpoint)
     check_data(config, tuple(splits))
     MMLogger.get_current_instance().setLevel('WARNING')
     return config
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Reads the config and merges the options that commands share into it.
+
+    The work directory is the option's, else the config's, else ``work_dirs/NAME`` of the config,
+    with the names of the teacher and the methods that the command line gives, where it takes them
+    (``args.teacher``, ``args.methods``).
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It, or one that it is based on, cannot be read; or as :func:`use_methods`.
+    """
+    cfg = config_of(args.config)
+    cfg.launcher = args.launcher
+    words = [_stem(args.config)]
+    if 'methods' in args:
+        if args.teacher:
+            use_teacher(cfg, config_of(args.teacher))
+            words.append(_stem(args.teacher))
+        use_methods(cfg, args.methods)
+        words += map(method_name, cfg.model.methods if args.methods else ())
+    cfg.merge_from_dict(args.cfg_options or {})
+    default = os.path.join('work_dirs', '_'.join(words))
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
+    return cfg
+
+
+def _stem(config: str) -> str:
+    return Path(config.split('::')[-1]).stem
+
+
+def config_of(path: str) -> Config:
+    """Reads a config, a file or MMDetection's own by ``mmdet::``.
+
+    Raises:
+        FileNotFoundError: There is no such config; a former name's message has the new one.
+        ValueError: It, or one that it is based on, cannot be read.
+    """
+    path = resolve_config_path(path)
+    if '::' not in path and not os.path.isfile(path):
+        raise UserFileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
+    try:
+        return get_config(path) if '::' in path else Config.fromfile(path)
+    except (ConfigParsingError, FileNotFoundError) as error:
+        raise UserError(f'{path} cannot be read: {error}') from error
+
+
+def set_teacher_checkpoints(cfg: Config, given: list[str] | None) -> None:
+    """Puts checkpoints in place of the configured teachers'.
+
+    They are ``[FILE]`` for the only teacher, or ``NAME=FILE`` for each of several, or None.
+
+    Raises:
+        ValueError: The config distils nothing, or has no such teacher.
+    """
+    if given is None:
+        return
+    option = f'--teacher-checkpoint {" ".join(given)}'
+    if not is_distillation(cfg):
+        raise UserError(
+            f'{option}: the config has no teacher, its model is {cfg.model.get("type")}. Add '
+            '--teacher CONFIG, or give a config whose model is mmkd.DistillDetector.'
+        )
+    teachers = named_teachers(cfg)
+    if teachers is None:
+        if len(given) > 1:
+            raise UserError(f'{option}: the config has one teacher, so give one file.')
+        cfg.model.teacher = _with_checkpoint(cfg.model.teacher, given[0])
+        return
+    names = [entry.partition('=')[0] for entry in given]
+    for entry in given:
+        name, _, path = entry.partition('=')
+        if name not in teachers or not path or names.count(name) > 1:
+            raise UserError(
+                f'{option}: the config has the teachers {list(teachers)}, so write NAME=FILE, once '
+                'for each.'
+            )
+        cfg.model.teacher[name] = _with_checkpoint(teachers[name], path)
+
+
+def _with_checkpoint(teacher: Detector, path: str) -> dict:
+    whole = isinstance(teacher, dict) and 'type' not in teacher
+    return dict(teacher if whole else dict(config=teacher), checkpoint=path)

@@ -1,7 +1,8 @@
 """Batch norm statistics that a frozen layer uses, against those of the data."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmkd.distiller import Distiller, roles
 from mmkd.utils.types import Detector
 
-from .check import Check, State
+from .check import Check, State, judge
 
 _MAX_SHIFT = 1.0
 _MAX_RATIO = 4.0
@@ -22,11 +23,7 @@ def check_batch_norm(model: Distiller, batches: Sequence[dict]) -> list[Check]:
 
     Statistics are stale where, in half of the layers, the mean of the input lies more than one
     running standard deviation off, or its variance is more than four times or less than a quarter
-    of the running one (medians over channels).
-
-    Args:
-        model: The ``DistillDetector``.
-        batches: Preprocessed training batches.
+    of the running one (medians over channels). The batches are preprocessed training batches.
     """
     model.train()
     checks = []
@@ -53,16 +50,13 @@ def _judge(name: str, seen: dict[str, list[tuple[float, float]]]) -> Check:
         f'{len(layers)} layers, medians: mean off by {shift:.2f} running standard deviations, '
         f'variance off by a factor of {2**ratio:.2f}'
     )
-    if shift <= _MAX_SHIFT and 2**ratio <= _MAX_RATIO:
-        return Check(name, State.OK, text)
+    fine = shift <= _MAX_SHIFT and 2**ratio <= _MAX_RATIO
     worst = max(layers, key=lambda key: layers[key][0] / _MAX_SHIFT + layers[key][1])
-    return Check(
-        name,
-        State.FINDING,
-        f'{text}; worst in {worst}',
+    remedy = (
         'the statistics are of other data: check preprocessing and checkpoint, or let the detector '
-        'see this data for some hundred iterations in training mode',
+        'see this data for some hundred iterations in training mode'
     )
+    return judge(name, fine, text if fine else f'{text}; worst in {worst}', remedy)
 
 
 @contextmanager
@@ -70,7 +64,8 @@ def _watch(detector: nn.Module) -> Iterator[dict[str, list[tuple[float, float]]]
     """Per layer in eval mode and per batch: shift of the mean, and log2 of the variance's ratio."""
     seen: dict[str, list[tuple[float, float]]] = {}
 
-    def look(name: str, layer: _BatchNorm, value: Tensor) -> None:
+    def look(name: str, layer: _BatchNorm, args: tuple[Tensor]) -> None:
+        value = args[0]
         dims = [dim for dim in range(value.dim()) if dim != 1]
         variance, mean = torch.var_mean(value.float(), dim=dims)
         running = layer.running_var + layer.eps
@@ -78,13 +73,9 @@ def _watch(detector: nn.Module) -> Iterator[dict[str, list[tuple[float, float]]]
         ratio = ((variance + layer.eps) / running).log2().abs()
         seen.setdefault(name, []).append((shift.median().item(), ratio.median().item()))
 
-    handles = [
-        layer.register_forward_pre_hook(lambda m, args, name=name: look(name, m, args[0]))
-        for name, layer in detector.named_modules()
-        if isinstance(layer, _BatchNorm) and not layer.training and layer.track_running_stats
-    ]
-    try:
+    with ExitStack() as handles:
+        for name, layer in detector.named_modules():
+            if isinstance(layer, _BatchNorm) and not layer.training and layer.track_running_stats:
+                hook = partial(look, name)
+                handles.enter_context(layer.register_forward_pre_hook(hook))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

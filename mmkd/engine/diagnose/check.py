@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -18,19 +19,17 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """What one check saw.
-
-    Attributes:
-        name: Of the check.
-        state: How it ended.
-        text: What was seen, with numbers.
-        remedy: What to do; empty where nothing needs doing.
-    """
+    """What one check saw, with numbers, and what to do where something needs doing."""
 
     name: str
     state: State
     text: str
     remedy: str = ''
+
+
+def judge(name: str, fine: bool, text: str, remedy: str) -> Check:
+    """``OK``, or a ``FINDING`` with its remedy."""
+    return Check(name, State.OK, text) if fine else Check(name, State.FINDING, text, remedy)
 
 
 _STYLES = {State.OK: 'green', State.INFO: 'cyan', State.FINDING: 'bold red', State.SKIPPED: 'dim'}
@@ -43,10 +42,5 @@ def render(checks: Sequence[Check], title: str) -> Table:
         table.add_column(column, overflow='fold')
     for check in checks:
         state = f'[{_STYLES[check.state]}]{check.state.value}[/]'
-        table.add_row(check.name, state, _plain(check.text), _plain(check.remedy))
+        table.add_row(check.name, state, escape(check.text), escape(check.remedy))
     return table
-
-
-def _plain(text: str) -> str:
-    """Square brackets as they are: rich would take lists for markup."""
-    return text.replace('[', r'\[')

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmkd.distiller import TeacherLike
 
-from .check import Check, State
+from .check import Check, State, judge
 from .scores import Score
 
 _ENOUGH = 5
@@ -20,7 +20,7 @@ _REMEDY = (
 
 def check_class_names(role: str, teacher: TeacherLike, classes: Sequence[str]) -> Check:
     """Names in a teacher's checkpoint against those of the data."""
-    name = 'class names' if role == 'the teacher' else f'class names of {role}'
+    name = _named('class names', role)
     known = teacher.classes
     if known is None:
         return Check(name, State.INFO, f'the checkpoint of {role} names no classes')
@@ -42,26 +42,22 @@ def check_confusion(role: str, teacher: Score, classes: Sequence[str]) -> Check:
 
     This sees another class order where the checkpoint names no classes.
     """
-    name = 'class order' if role == 'the teacher' else f'class order of {role}'
-    table = teacher.confusion
-    if table is None or table.sum() < _ENOUGH:
-        return Check(
-            name,
-            State.SKIPPED,
-            f'not run: the teacher found {0 if table is None else table.sum()} annotated objects '
-            'of the sample',
-        )
+    name, table = _named('class order', role), teacher.confusion
+    total = 0 if table is None else int(table.sum())
+    if table is None or total < _ENOUGH:
+        text = f'not run: the teacher found {total} annotated objects of the sample'
+        return Check(name, State.SKIPPED, text)
     wrong = []
     for label, row in enumerate(table):
         called = int(row.argmax())
         if row.sum() >= _ENOUGH and called != label and row[called] > row.sum() / 2:
-            true, other = (_name(classes, index) for index in (label, called))
+            true, other = (
+                repr(classes[i]) if i < len(classes) else f'label {i}' for i in (label, called)
+            )
             wrong.append(f'{true} is called {other} in {row[called]} of {row.sum()} cases')
-    if wrong:
-        return Check(name, State.FINDING, '; '.join(wrong), _REMEDY)
-    right = int(np.trace(table))
-    return Check(name, State.OK, f'{right} of {table.sum()} objects found are called by their name')
+    text = f'{int(np.trace(table))} of {total} objects found are called by their name'
+    return judge(name, not wrong, '; '.join(wrong) or text, _REMEDY)
 
 
-def _name(classes: Sequence[str], label: int) -> str:
-    return repr(classes[label]) if label < len(classes) else f'label {label}'
+def _named(what: str, role: str) -> str:
+    return what if role == 'the teacher' else f'{what} of {role}'

@@ -8,10 +8,7 @@ from mmkd.compat import load_checkpoint_file
 from mmkd.distiller import Distiller, PairLike, TeacherLike
 from mmkd.utils.types import Entries, Setting
 
-from .check import Check, State
-
-_SETTINGS = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
-_DEFAULTS = {'bgr_to_rgb': False, 'rgb_to_bgr': False}
+from .check import Check, State, judge
 
 
 def check_conversion(model: Distiller, role: str, pair: PairLike) -> Check:
@@ -38,19 +35,16 @@ def check_record(model: Distiller, role: str, teacher: TeacherLike) -> Check:
     # A backbone alone may have no preprocessor: it sees the student's images as they are.
     configured = _of_module(teacher.model.data_preprocessor or model.data_preprocessor)
     differing = [key for key in recorded if recorded[key] != configured.get(key)]
-    if not differing:
-        return Check(name, State.OK, f'as its checkpoint records: {_described(configured)}')
     what = '; '.join(
         f'{key} is {configured.get(key)} in the config and was {recorded[key]} in training'
         for key in differing
     )
-    return Check(
-        name,
-        State.FINDING,
-        what,
+    remedy = (
         f'set data_preprocessor.{", ".join(differing)} of {teacher.source} to the recorded '
-        'values; the student may keep its own, images are converted',
+        'values; the student may keep its own, images are converted'
     )
+    right = f'as its checkpoint records: {_described(configured)}'
+    return judge(name, not differing, what or right, remedy)
 
 
 def recorded_preprocessing(text: str) -> Entries | None:
@@ -82,32 +76,21 @@ def recorded_preprocessing(text: str) -> Entries | None:
 
 
 def _settings(found: Setting) -> Entries:
-    """Settings in one form, what is absent by its default."""
-    settings = {key: found.get(key, _DEFAULTS.get(key)) for key in _SETTINGS}
-    for key in ('mean', 'std'):
-        if settings[key] is not None:
-            settings[key] = [round(float(number), 3) for number in settings[key]]
-    return _one_order(settings)
+    """Settings in one form; ``rgb_to_bgr`` swaps the same channels as ``bgr_to_rgb``."""
+    settings: Entries = {
+        key: None if found.get(key) is None else [round(float(n), 3) for n in found[key]]
+        for key in ('mean', 'std')
+    }
+    return settings | {'bgr_to_rgb': bool(found.get('bgr_to_rgb') or found.get('rgb_to_bgr'))}
 
 
 def _of_module(preprocessor: Any) -> Entries:
     """The same of a built data preprocessor."""
     normalises = getattr(preprocessor, '_enable_normalize', False)
-    settings: Entries = {
-        key: [round(x, 3) for x in getattr(preprocessor, key).flatten().tolist()]
-        if normalises
-        else None
-        for key in ('mean', 'std')
-    }
-    settings['bgr_to_rgb'] = bool(getattr(preprocessor, '_channel_conversion', False))
-    return _one_order(settings)
-
-
-def _one_order(settings: Entries) -> Entries:
-    """``rgb_to_bgr`` swaps the same channels as ``bgr_to_rgb``."""
-    swapped = bool(settings['bgr_to_rgb'] or settings.pop('rgb_to_bgr', False))
-    settings.pop('rgb_to_bgr', None)
-    return {**settings, 'bgr_to_rgb': swapped}
+    settings: Entries = {'bgr_to_rgb': getattr(preprocessor, '_channel_conversion', False)}
+    for key in ('mean', 'std') if normalises else ():
+        settings[key] = getattr(preprocessor, key).flatten().tolist()
+    return _settings(settings)
 
 
 def _described(settings: Setting) -> str:

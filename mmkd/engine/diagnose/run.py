@@ -4,12 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
-from mmkd.compat import is_distillation
 from mmkd.distiller import Distiller, roles
 from mmkd.fields import class_count
 from mmkd.registry import MODELS
@@ -19,9 +15,11 @@ from .batch_norm import check_batch_norm
 from .check import Check, State
 from .classes import check_class_names, check_confusion
 from .preprocessing import check_conversion, check_record
-from .sample import training_batches, validation_sample
+from .sample import begin, training_batches, validation_sample
 from .scores import check_scores, score
 from .signals import check_features, check_levels, check_masks, check_weights, watch_training
+
+_NEED_WEIGHTS = 'class order', 'teacher is worth it', 'feature scales', 'loss weight', 'batch norm'
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,6 @@ class Options:
         target: What the student shall reach, in units of the config's metric; None: see below.
         student_checkpoint: A trained student, scored as the target on the same images. Without
             either the teacher must beat the untrained student.
-        device: Where to run.
 
     Raises:
         ValueError: A value is out of range.
@@ -58,26 +55,14 @@ class Options:
 def diagnose(
     cfg: Config, options: Options, progress: Callable[[str], None] = lambda stage: None
 ) -> list[Check]:
-    """Runs every check of a distillation config.
-
-    Args:
-        cfg: The whole config.
-        options: How to look.
-        progress: Told the name of each stage as it begins.
+    """Runs every check of a whole distillation config; ``progress`` is told each stage's name.
 
     Raises:
         ValueError: The config distils nothing, or ``options.student_checkpoint`` was trained on
             other classes.
         FileNotFoundError: ``options.student_checkpoint`` does not exist.
     """
-    if not is_distillation(cfg):
-        raise UserError(
-            f'the model of {cfg.filename or "the config"} is a {cfg.get("model", {}).get("type")}, '
-            "which has no teacher: name a config whose model has type='mmkd.DistillDetector'."
-        )
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    np.random.seed(0)  # the same numbers in every call
-    torch.manual_seed(0)
+    begin(cfg)
     progress('building the detectors')
     model, fits = _build(cfg)
     if model is None:
@@ -87,7 +72,8 @@ def diagnose(
     checks = [fits, loaded]
     checks += [check_conversion(model, role, model.pairs[name]) for name, role in names.items()]
     if loaded.state is State.FINDING:
-        return [*checks, *_skipped('the teacher has no weights')]
+        text = 'not run: the teacher has no weights'
+        return [*checks, *(Check(name, State.SKIPPED, text) for name in _NEED_WEIGHTS)]
     checks += [check_record(model, role, model.teachers[name]) for name, role in names.items()]
     model.to(options.device)
     return [*checks, *_on_images(cfg, options, model, progress)]
@@ -110,19 +96,10 @@ def _load(model: Distiller) -> Check:
     try:
         model.init_weights()
     except (ValueError, FileNotFoundError) as error:
-        return Check(
-            name,
-            State.FINDING,
-            str(error),
-            'model.teacher=dict(config=..., checkpoint=...) of one training',
-        )
+        remedy = 'model.teacher=dict(config=..., checkpoint=...) of one training'
+        return Check(name, State.FINDING, str(error), remedy)
     fitting = [f'{one.checkpoint} fits {one.source}' for one in model.teachers.values()]
     return Check(name, State.OK, '; '.join(fitting))
-
-
-def _skipped(why: str) -> list[Check]:
-    names = ('class order', 'teacher is worth it', 'feature scales', 'loss weight', 'batch norm')
-    return [Check(name, State.SKIPPED, f'not run: {why}') for name in names]
 
 
 def _on_images(
@@ -136,7 +113,7 @@ def _on_images(
         for name, role in names.items()
         if model.reads_classes(name) or model.teachers[name].specialist is not None
     ]
-    progress(f'scoring teacher and student on {len(sample)} images')
+    progress(f'scoring teacher and student on {len(sample.ids)} images')
     student = score(model, model, sample)
     for name, role in names.items():
         pair = model.pairs[name]

@@ -2,20 +2,22 @@
 
 import copy
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Subset
 
+from mmkd.compat import is_distillation
 from mmkd.distiller import Distiller
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Dataset
+from mmkd.utils.types import Dataset, Setting
 
 _MAX_BATCHES = 8
 """Enough for means of losses and maps; more would tell nothing and cost as much as training."""
@@ -26,45 +28,47 @@ class ValidationSample:
     """Some images of the validation split, evenly spread over it.
 
     Attributes:
-        subset: The data set's items.
-        batch_size: As configured.
+        dataset: All of the split.
+        batches: As its data loader gives them.
+        ids: Of the images.
         evaluator: Config of the split's evaluator.
     """
 
-    subset: Subset
-    batch_size: int
+    dataset: Dataset
+    batches: DataLoader
+    ids: list
     evaluator: Any
-
-    def __len__(self) -> int:
-        return len(self.subset)
-
-    @property
-    def metainfo(self) -> dict:
-        """Of the data set."""
-        return self.subset.dataset.metainfo  # type: ignore[attr-defined]
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the labels."""
-        return tuple(self.metainfo.get('classes') or ())
-
-    def batches(self) -> Iterator[dict]:
-        """As the data loader gives them."""
-        yield from DataLoader(self.subset, self.batch_size, collate_fn=pseudo_collate)
+        return tuple(self.dataset.metainfo.get('classes') or ())
 
     def build_evaluator(self) -> Evaluator:
         """The configured evaluator, which expects these images alone."""
         evaluator = Evaluator(copy.deepcopy(self.evaluator))
-        evaluator.dataset_meta = self.metainfo
-        ids = [
-            self.subset.dataset.get_data_info(i).get('img_id')  # type: ignore[attr-defined]
-            for i in self.subset.indices
-        ]
+        evaluator.dataset_meta = self.dataset.metainfo
         for metric in evaluator.metrics:
             # COCO's counts every image of its annotation file that was not predicted as missed.
             if hasattr(metric, 'img_ids'):
-                metric.img_ids = ids
+                metric.img_ids = self.ids
         return evaluator
+
+
+def begin(cfg: Config) -> None:
+    """Prepares to look at a distillation config with the same random numbers in every call.
+
+    Raises:
+        ValueError: The config distils nothing.
+    """
+    if not is_distillation(cfg):
+        raise UserError(
+            f'the model of {cfg.filename or "the config"} is a {cfg.get("model", {}).get("type")}, '
+            "which has no teacher: name a config whose model has type='mmkd.DistillDetector'."
+        )
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 def validation_sample(cfg: Config, num: int) -> ValidationSample:
@@ -76,24 +80,27 @@ def validation_sample(cfg: Config, num: int) -> ValidationSample:
     for key in ('val_dataloader', 'val_evaluator'):
         if not cfg.get(key):
             raise UserError(f'the config has no {key}, and the teacher is scored with it: add it.')
-    loader = cfg.val_dataloader
-    return ValidationSample(
-        _spread(DATASETS.build(copy.deepcopy(loader.dataset)), num),
-        loader.get('batch_size', 1),
-        cfg.val_evaluator,
-    )
+    dataset, places, batches = _spread(cfg.val_dataloader, num)
+    ids = [dataset.get_data_info(place).get('img_id') for place in places]
+    return ValidationSample(dataset, batches, ids, cfg.val_evaluator)
 
 
 def training_batches(cfg: Config, model: Distiller, num: int) -> list[dict]:
     """Preprocessed batches as training gives them, of about ``num`` images, at most eight."""
-    loader = cfg.train_dataloader
-    size = loader.get('batch_size', 1)
+    size = cfg.train_dataloader.get('batch_size', 1)
     count = min(math.ceil(num / size), _MAX_BATCHES)
-    subset = _spread(DATASETS.build(copy.deepcopy(loader.dataset)), count * size)
-    raw = DataLoader(subset, size, collate_fn=pseudo_collate)
+    raw = _spread(cfg.train_dataloader, count * size)[2]
     return [model.data_preprocessor(batch, True) for batch in raw]
 
 
-def _spread(dataset: Dataset, num: int) -> Subset:
+def _spread(loader: Setting, num: int) -> tuple[Dataset, list[int], DataLoader]:
+    """The data set of a loader's config, and at most ``num`` items: their places and batches."""
+    dataset: Dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
     count = min(num, len(dataset))
-    return Subset(dataset, np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist())
+    places = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
+    subset = Subset(dataset, places)
+    return (
+        dataset,
+        places,
+        DataLoader(subset, loader.get('batch_size', 1), collate_fn=pseudo_collate),
+    )

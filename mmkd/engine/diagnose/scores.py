@@ -1,23 +1,21 @@
 """Is the teacher worth imitating?"""
 
 import copy
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from mmengine.logging import MMLogger
 from torch import Tensor
 from torchvision.ops import box_iou
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.distiller import Distiller, PairLike
 from mmkd.utils.errors import UserError
+from mmkd.utils.quiet import quiet_host
 
-from .check import Check, State
+from .check import Check, judge
 from .sample import ValidationSample
 
 if TYPE_CHECKING:
@@ -32,8 +30,6 @@ class Score:
     """How well a detector does on the sample.
 
     Attributes:
-        metric: Name of the number.
-        value: The number.
         confusion: (K, K) counts of objects found (IoU >= 0.5, score >= 0.3): true label, label
             given; None where the validation pipeline loads no boxes.
     """
@@ -47,18 +43,15 @@ class Score:
 def score(model: Distiller, detector: Distiller | PairLike, sample: ValidationSample) -> Score:
     """Evaluates student or teacher on images as the student's preprocessor makes them.
 
-    Args:
-        model: The ``DistillDetector``.
-        detector: It, for the student, or one of its ``pairs``, for a teacher.
-        sample: Images and evaluator.
+    ``detector`` is ``model``, the ``DistillDetector``, for the student, or one of its ``pairs``.
     """
     model.eval()
     evaluator = sample.build_evaluator()
     size = len(sample.classes)
     table = np.zeros((size, size), int)
     annotated = False
-    with _quiet():
-        for batch in sample.batches():
+    with quiet_host():  # evaluators print a table a call; here there is one table in the end
+        for batch in sample.batches:
             data = model.data_preprocessor(batch, False)
             found = detector.predict(data['inputs'], data['data_samples'], rescale=True)
             for image in found:
@@ -66,7 +59,7 @@ def score(model: Distiller, detector: Distiller | PairLike, sample: ValidationSa
                     annotated = True
                     _count(table, image)
             evaluator.process(data_samples=found, data_batch=batch)
-        numbers = evaluator.evaluate(len(sample))
+        numbers = evaluator.evaluate(len(sample.ids))
     name = next((key for key in numbers if key.endswith('mAP')), next(iter(numbers)))
     return Score(name, float(numbers[name]), table if annotated else None)
 
@@ -89,18 +82,14 @@ def check_scores(
         trained = _trained(model, options.student_checkpoint, sample.classes)
         target = score(model, trained, sample).value
     text = (
-        f'{teacher.metric} on {len(sample)} images: {role.removeprefix("the ")} '
+        f'{teacher.metric} on {len(sample.ids)} images: {role.removeprefix("the ")} '
         f'{teacher.value:.3f}, {what} {target:.3f}, student as it starts {student.value:.3f}'
     )
-    if teacher.value > target:
-        return Check(name, State.OK, text)
-    return Check(
-        name,
-        State.FINDING,
-        text,
+    remedy = (
         'a student seldom passes its teacher: train the teacher longer or on this data, give its '
-        'own checkpoint and preprocessing, or take a larger one',
+        'own checkpoint and preprocessing, or take a larger one'
     )
+    return judge(name, teacher.value > target, text, remedy)
 
 
 def _trained(model: Distiller, checkpoint: str, classes: Sequence[str]) -> Any:
@@ -136,15 +125,3 @@ def _count(table: np.ndarray, image: Any) -> None:
 
 def _boxes(instances: Any) -> Tensor:
     return getattr(instances.bboxes, 'tensor', instances.bboxes)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Evaluators print a table a call; here there is one table in the end."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

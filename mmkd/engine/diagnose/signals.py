@@ -8,7 +8,7 @@ import torch
 from mmkd.distiller import Distiller, Method, roles
 from mmkd.observation import Batch, Observation
 
-from .check import Check, State
+from .check import Check, State, judge
 
 _MAX_SCALE = 100.0
 _LOSS_RANGE = (0.01, 10.0)
@@ -20,7 +20,6 @@ class Signals:
     """Means over the training batches.
 
     Attributes:
-        methods: The active methods.
         roles: What messages call each teacher.
         scales: Root mean square of each level of ``features``, of ``'student'`` and each teacher.
         task: The student's own losses, added up.
@@ -42,12 +41,7 @@ class Signals:
 
 @torch.no_grad()
 def watch_training(model: Distiller, batches: Sequence[dict]) -> Signals:
-    """Runs the forward passes of training steps.
-
-    Args:
-        model: The ``DistillDetector``.
-        batches: Preprocessed training batches.
-    """
+    """Runs the forward passes of training steps on preprocessed training batches."""
     model.train()
     methods = [method for method in model.distill.values() if method.active]
     seen = Signals(methods, roles(model))
@@ -100,37 +94,31 @@ def _add_pairs(seen: Signals, method: Method, student: Observation, teacher: Obs
 
 def check_levels(seen: Signals) -> Check:
     """Levels paired by hand, against the sizes of the maps."""
-    if not seen.shifted:
-        return Check('levels', State.OK, 'each is compared with the one of its own stride')
     text = '; '.join(f'{name} compares {what}' for name, what in seen.shifted.items())
-    return Check(
-        'levels',
-        State.FINDING,
-        text,
+    remedy = (
         'leave levels=... out of the method, so that levels are paired by stride, or name the '
-        'teacher levels of the same stride',
+        'teacher levels of the same stride'
     )
+    right = 'each is compared with the one of its own stride'
+    return judge('levels', not text, text or right, remedy)
 
 
 def check_features(seen: Signals) -> list[Check]:
     """Root mean squares of the features, level by level; one check per teacher."""
-    return [_check_scales(seen, name, role) for name, role in seen.roles.items()]
-
-
-def _check_scales(seen: Signals, name: str, role: str) -> Check:
-    first, second = seen.scales['student'], seen.scales[name]
-    what = 'feature scales' if len(seen.roles) == 1 else f'feature scales of {role}'
-    text = f'root mean square by level: student {_shown(first)}, teacher {_shown(second)}'
-    pairs = zip(first, second, strict=False)
-    if all(0 < b < a * _MAX_SCALE and a < b * _MAX_SCALE for a, b in pairs):
-        return Check(what, State.OK, text)
-    return Check(
-        what,
-        State.FINDING,
-        f'{text}: more than a factor of {_MAX_SCALE:g} apart',
+    remedy = (
         "check the teacher's checkpoint and preprocessing; if both are right, set loss_weight as "
-        'below, or auto_scale',
+        'below, or auto_scale'
     )
+    checks = []
+    for name, role in seen.roles.items():
+        first, second = seen.scales['student'], seen.scales[name]
+        what = 'feature scales' if len(seen.roles) == 1 else f'feature scales of {role}'
+        text = f'root mean square by level: student {_shown(first)}, teacher {_shown(second)}'
+        pairs = zip(first, second, strict=False)
+        fine = all(0 < b < a * _MAX_SCALE and a < b * _MAX_SCALE for a, b in pairs)
+        apart = '' if fine else f': more than a factor of {_MAX_SCALE:g} apart'
+        checks.append(judge(what, fine, text + apart, remedy))
+    return checks
 
 
 def check_weights(seen: Signals, fraction: float) -> list[Check]:
@@ -138,62 +126,44 @@ def check_weights(seen: Signals, fraction: float) -> list[Check]:
 
     A method with ``auto_scale`` chooses for itself, so its ratio is not a finding.
     """
-    checks = []
-    for method in seen.methods:
-        own = seen.losses[method.name]
-        ratio = own / seen.task
-        name = f'loss weight of {method.name}'
-        text = f'task {seen.task:.3g}, {method.name} {own:.3g}: {ratio:.3g} of the task'
-        if not ratio > 0:
-            checks.append(
-                Check(
-                    name,
-                    State.FINDING,
-                    text,
-                    'look at what the method compares: its loss is 0 or not a number',
-                )
-            )
-            continue
-        weight = f'loss_weight={method.loss_weight * fraction / ratio:.3g}'
-        advice = f'{weight} makes it {fraction:g} of the task at the start'
-        if method.auto_scale is not None:
-            checks.append(Check(name, State.INFO, f'{text}; auto_scale will choose', advice))
-        elif _LOSS_RANGE[0] <= ratio <= _LOSS_RANGE[1]:
-            checks.append(Check(name, State.OK, text, advice))
-        else:
-            checks.append(
-                Check(
-                    name,
-                    State.FINDING,
-                    f'{text}, orders apart',
-                    f'{advice}, or auto_scale=dict(fraction={fraction:g})',
-                )
-            )
-    return checks
+    return [_check_weight(method, seen, fraction) for method in seen.methods]
+
+
+def _check_weight(method: Method, seen: Signals, fraction: float) -> Check:
+    own = seen.losses[method.name]
+    ratio = own / seen.task
+    name = f'loss weight of {method.name}'
+    text = f'task {seen.task:.3g}, {method.name} {own:.3g}: {ratio:.3g} of the task'
+    if not ratio > 0:
+        remedy = 'look at what the method compares: its loss is 0 or not a number'
+        return Check(name, State.FINDING, text, remedy)
+    weight = f'loss_weight={method.loss_weight * fraction / ratio:.3g}'
+    advice = f'{weight} makes it {fraction:g} of the task at the start'
+    if method.auto_scale is not None:
+        return Check(name, State.INFO, f'{text}; auto_scale will choose', advice)
+    if _LOSS_RANGE[0] <= ratio <= _LOSS_RANGE[1]:
+        return Check(name, State.OK, text, advice)
+    remedy = f'{advice}, or auto_scale=dict(fraction={fraction:g})'
+    return Check(name, State.FINDING, f'{text}, orders apart', remedy)
 
 
 def check_masks(seen: Signals) -> list[Check]:
     """Kept cells of methods with an imitation mask."""
-    checks = []
-    for name, kept in seen.cells.items():
-        low, high = _MASK_RANGE
-        text = (
+    low, high = _MASK_RANGE
+    remedy = (
+        'anchors and boxes do not fit, or psi is extreme: draw it with '
+        'tools/visualize_imitation.py; set psi, or anchor_generator to the sizes of boxes'
+    )
+    return [
+        judge(
+            f'mask of {name}',
+            low <= kept <= high and seen.empty[name] <= 0.5,
             f'{kept:.1%} of the cells are imitated; none in {seen.empty[name]:.0%} of the images '
-            'with a box'
+            'with a box',
+            remedy,
         )
-        if low <= kept <= high and seen.empty[name] <= 0.5:
-            checks.append(Check(f'mask of {name}', State.OK, text))
-            continue
-        checks.append(
-            Check(
-                f'mask of {name}',
-                State.FINDING,
-                text,
-                'anchors and boxes do not fit, or psi is extreme: draw it with '
-                'tools/visualize_imitation.py; set psi, or anchor_generator to the sizes of boxes',
-            )
-        )
-    return checks
+        for name, kept in seen.cells.items()
+    ]
 
 
 def _shown(values: Sequence[float]) -> str:

@@ -7,7 +7,9 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmkd.registry import HOOKS
 from mmkd.utils.errors import UserError
 
-_HUB = ('log_scalars', 'runtime_info', 'resumed_keys')
+_STATE = (
+    'meta.epoch meta.iter message_hub.log_scalars message_hub.runtime_info message_hub.resumed_keys'
+).split()
 
 
 @HOOKS.register_module()
@@ -58,13 +60,8 @@ class AdapterResumeHook(Hook):
 
 def _check_state(runner: Runner, checkpoint: dict) -> None:
     """Refuses a file of weights alone, which MMEngine fails on key by key."""
-    needed = {'meta': ('epoch', 'iter'), 'message_hub': _HUB}
-    lacking = [
-        f'{entry}.{key}'
-        for entry, keys in needed.items()
-        for key in keys
-        if (checkpoint.get(entry) or {}).get(key) is None
-    ]
+    parts = (name.split('.') for name in _STATE)
+    lacking = [f'{e}.{key}' for e, key in parts if (checkpoint.get(e) or {}).get(key) is None]
     if lacking:
         raise UserError(
             f'cannot resume from {checkpoint_of(runner)}: it has no {", ".join(lacking)}, as a '

@@ -24,11 +24,8 @@ class _Use(NamedTuple):
     remedy: str
 
 
-_RESUMED = _Use(
-    'refuse',
-    'refuse',
-    'Resume with the classes that the run was started with, or start a new run.',
-)
+_RESUME = 'Resume with the classes that the run was started with, or start a new run.'
+_RESUMED = _Use('refuse', 'refuse', _RESUME)
 _STARTED_FROM = _Use(
     'refuse',
     'say',
@@ -93,11 +90,9 @@ class ClassNamesHook(Hook):
             for setting, file, use in _initial_weights(model):
                 trained = class_names(load_checkpoint_file(file))
                 self._compare(f'{setting}: {file}', trained, data, 'the training data', use)
-        elif runner._resume:
-            self._compare(f'resume: {loaded[0]}', loaded[1], data, 'the training data', _RESUMED)
         else:
-            what = f'load_from: {loaded[0]}'
-            self._compare(what, loaded[1], data, 'the training data', _STARTED_FROM)
+            what, use = ('resume', _RESUMED) if runner._resume else ('load_from', _STARTED_FROM)
+            self._compare(f'{what}: {loaded[0]}', loaded[1], data, 'the training data', use)
 
     def before_test(self, runner: Runner) -> None:
         """Compares the checkpoint that is tested.

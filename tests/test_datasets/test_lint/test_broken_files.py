@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from mmdet.registry import DATASETS
+from rich.console import Console
 
 from mmkd.datasets.lint import check_splits, splits_of_path
+from mmkd.engine.readable_errors import run_readably
 from mmkd.testing import write_tiny_coco
 from mmkd.testing.kitti_folders import write_kitti_folder
 from mmkd.testing.voc_folders import write_voc_folder
@@ -29,7 +31,7 @@ def status(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
-        ended = tool.main()
+        ended = run_readably(lambda: tool.run(tool.parse_args(), Console()))
         out, err = capsys.readouterr()
         if ended == 2:
             assert str(arguments[0]) in err

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from rich.console import Console
 
 from mmkd.datasets.lint import KINDS, check_splits, render, splits_of_config, splits_of_path
+from mmkd.engine.readable_errors import run_readably
 from mmkd.testing import write_tiny_coco
 from mmkd.testing.kitti_folders import kitti_line, write_kitti_folder
 from mmkd.testing.voc_folders import shared_data, write_voc_folder
@@ -337,7 +339,9 @@ class TestTheTool:
 
         def run(*arguments):
             monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
-            return tool.main(), *capsys.readouterr()
+            return run_readably(
+                lambda: tool.run(tool.parse_args(), Console())
+            ), *capsys.readouterr()
 
         return run
 

@@ -13,7 +13,7 @@ from mmkd.engine.commands.methods import (
     registered_method,
     use_methods,
 )
-from mmkd.engine.commands.train_and_test import read_config
+from mmkd.engine.commands.tool_options import read_config
 
 
 @pytest.mark.parametrize('text, setting', [

@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmkd.study.schedule import set_epochs
+from mmkd.study.jobs import set_epochs
 
 
 def config(**train_cfg):
