@@ -96,13 +96,13 @@ class Distiller(Protocol):
     def predict(self, inputs: Tensor, samples: list, rescale: bool = True) -> list:
         """The student's detections."""
 
-    def train(self, mode: bool = True) -> Any:
+    def train(self, mode: bool = True) -> object:
         """Training mode."""
 
-    def eval(self) -> Any:
+    def eval(self) -> object:
         """Evaluation mode."""
 
-    def to(self, device: Any) -> Any:
+    def to(self, device: str) -> object:
         """Moves it."""
 
     def init_weights(self) -> None:

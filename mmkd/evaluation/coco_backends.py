@@ -30,10 +30,12 @@ class CocoCurves(NamedTuple):
     precision: NDArray[np.float64]  # (I, R, K, A, M)
     recall: NDArray[np.float64]  # (I, K, A, M), the highest reached
     iou_thrs: NDArray[np.float64]  # (I,)
-    cat_ids: tuple[Any, ...]  # k category ids, in the order in which they were given
+    cat_ids: tuple[int | str, ...]  # k category ids, in the order in which they were given
     max_dets: tuple[int, ...]  # m numbers of detections an image, ascending
 
-    def ap(self, iou: float | None = None, area: str = 'all', category: Any = None) -> float:
+    def ap(
+        self, iou: float | None = None, area: str = 'all', category: int | str | None = None
+    ) -> float:
         """Mean precision at the highest limit, of one threshold and category id, or of all.
 
         -1 where there is nothing to find; ``area`` is one of :data:`AREAS`.
@@ -70,8 +72,8 @@ def coco_curves(
     found: Sequence[Setting],
     *,
     backend: str,
-    cat_ids: Sequence[Any],
-    img_ids: Sequence[Any],
+    cat_ids: Sequence[int | str],
+    img_ids: Sequence[int | str],
     iou_thrs: Sequence[float] | NDArray[np.float64],
     max_dets: Sequence[int],
     use_cats: bool = True,
@@ -159,8 +161,8 @@ def _covers(box: Sequence[float], image: Setting) -> bool:
 
 def _numbered(
     entries: Iterable[tuple[Setting, bool]],
-    images: Mapping[Any, int],
-    categories: Mapping[Any, int],
+    images: Mapping[int | str, int],
+    categories: Mapping[int | str, int],
 ) -> list[dict]:
     """Boxes, each with whether it is a crowd, as annotations; those of other ids left out."""
     numbered: list[dict] = []

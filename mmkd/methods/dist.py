@@ -1,7 +1,6 @@
 """DIST, distillation from a stronger teacher (Huang et al., NeurIPS 2022)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -49,6 +48,6 @@ class DIST(LogitMethod):
         """Of a softmax, or of sigmoids."""
         return CorrelationLoss(*self.constants, sigmoid)
 
-    def compare(self, loss: Any, rows: ClassRows) -> Tensor:
+    def compare(self, loss: nn.Module, rows: ClassRows) -> Tensor:
         """Over the rows of this process."""
         return loss(student=rows.student, teacher=rows.teacher)

@@ -1,7 +1,5 @@
 """Decoupled knowledge distillation (Zhao et al., CVPR 2022)."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from mmkd.losses import DecoupledLoss
@@ -48,7 +46,7 @@ class DKD(LogitMethod):
         """Of a softmax."""
         return DecoupledLoss(*self.constants)
 
-    def compare(self, loss: Any, rows: ClassRows) -> Tensor:
+    def compare(self, loss: nn.Module, rows: ClassRows) -> Tensor:
         """Averaged over the RoIs."""
         return loss(
             student=rows.student,

@@ -1,7 +1,6 @@
 """Flow of the solution procedure (Yim et al., CVPR 2017)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
@@ -87,6 +86,6 @@ class FSP(FirstAlone):
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
         """Returns ``loss_<name>``."""
-        sides: list[Any] = [getattr(side, self.stage) for side in (student, teacher)]
+        sides: list[Sequence[Tensor]] = [getattr(side, self.stage) for side in (student, teacher)]
         own, target = ([(maps[i], maps[j]) for i, j in self.maps] for maps in sides)
         return {f'loss_{self.name}': self.loss(student=own, teacher=target)}

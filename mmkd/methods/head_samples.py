@@ -15,7 +15,7 @@ from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.utils import warn_renamed
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Coder
+from mmkd.utils.types import Coder, Value
 
 
 class Head(NamedTuple):
@@ -233,7 +233,7 @@ def decoded_boxes(
     return dense_boxes(output, student.dense.labels, coder)
 
 
-def dense_boxes(output: Any, labels: Sequence[Tensor], coder: Any) -> Tensor:
+def dense_boxes(output: Value, labels: Sequence[Tensor], coder: Coder) -> Tensor:
     """(N, 4) boxes of a one-stage head.
 
     Those that are distances, or bins of distances, are relative to the row's own point, in the
@@ -256,7 +256,7 @@ def dense_boxes(output: Any, labels: Sequence[Tensor], coder: Any) -> Tensor:
     return torch.cat([-sides[:, :2], sides[:, 2:]], dim=1)
 
 
-def _decoded(coder: Any, priors: Tensor, deltas: Tensor) -> Tensor:
+def _decoded(coder: Coder, priors: Tensor, deltas: Tensor) -> Tensor:
     found = coder.decode(wide(priors), wide(deltas))
     return getattr(found, 'tensor', found)
 
@@ -322,7 +322,7 @@ def in_students_encoding(deltas: Tensor, student: Coder, teacher: Coder) -> Tens
 
 
 @torch.no_grad()
-def _mean_box(teachers: Sequence[Tensor], coder: Any) -> Tensor:
+def _mean_box(teachers: Sequence[Tensor], coder: Coder) -> Tensor:
     """The deltas of the mean of several boxes: of centres, and of widths and heights."""
     if len(teachers) == 1:
         return teachers[0]

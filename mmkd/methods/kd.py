@@ -1,7 +1,6 @@
 """Knowledge distillation with soft targets (Hinton et al., 2015)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -49,6 +48,6 @@ class KD(LogitMethod):
         """KL of the softmax, or of each sigmoid."""
         return SoftTargetLoss(self.temperature, sigmoid)
 
-    def compare(self, loss: Any, rows: ClassRows) -> Tensor:
+    def compare(self, loss: nn.Module, rows: ClassRows) -> Tensor:
         """Averaged by the head's own count of rows."""
         return loss(student=rows.student, teacher=rows.teacher, avg_factor=rows.avg_factor)

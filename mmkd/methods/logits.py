@@ -1,7 +1,6 @@
 """What methods on class logits share."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -50,7 +49,7 @@ class LogitMethod(DistillMethod):
         """The formula for a softmax or a sigmoid head."""
         raise NotImplementedError
 
-    def compare(self, loss: Any, rows: ClassRows) -> Tensor:
+    def compare(self, loss: nn.Module, rows: ClassRows) -> Tensor:
         """The formula's value on the rows of a head."""
         raise NotImplementedError
 
