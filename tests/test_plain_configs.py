@@ -137,7 +137,7 @@ def test_a_pair_is_a_student_and_a_teacher_of_the_same_data(name):
     student = name.replace(crossed[1], '') if crossed else name
     own = plain(cfg.model.student)
     if name.endswith('_half_size.py'):  # begins with the weights of the same detector at full size
-        assert own.pop('init_cfg').checkpoint == cfg.model.teacher.checkpoint
+        assert own.pop('init_cfg')['checkpoint'] == cfg.model.teacher.checkpoint
         student = name.replace('_half_size', '')
     assert own == plain(load(f'students/{student}').model)
     teacher = load(cfg.model.teacher.config)
