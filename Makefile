@@ -13,7 +13,7 @@ VENV_ONEDL ?= .venv-onedl
 # Outside both environments, so that pip never takes the links for packages of its own.
 LINKS := .venv-torch
 TORCH := torch==2.14.1 torchvision==0.29.1
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: venv venv-onedl test test-onedl lint demo
 

@@ -28,7 +28,7 @@ FAST_EVAL = ['faster-coco-eval>=1.8']
 TEST = [
     'pytest>=8',
     'pytest-timeout>=2.3',
-    'pytest-xdist>=3.6',
+    'pytest-xdist>=3.8',
     'timm>=1.0.15',
     'faster-coco-eval>=1.8',
     'hypothesis>=6.100',

@@ -7,6 +7,7 @@ run; a larger number draws new ones each time.
 
 import pytest
 from hypothesis import HealthCheck, settings
+from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
 
 import mmkd  # noqa: F401
@@ -38,8 +39,20 @@ def pytest_configure(config):
     settings.load_profile('mmkd')
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no process ends with them while another waits."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def mmdet_scope():
     """Names without scope are MMDetection's, whatever scope a runner of another test has set."""
     with DefaultScope.overwrite_default_scope('mmdet'):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_progress():
+    """A runner of another test leaves its iteration there, which schedules of weights read."""
+    MessageHub._instance_dict.clear()

@@ -28,8 +28,9 @@ def pair_of(path):
 
 def detectors_in_pairs():
     """Plain configs that a pair builds: its teacher's, and its student's by the file's name."""
-    teachers = {Path(load(pair).model.teacher.config).resolve() for pair in PAIRS}
-    return teachers | {CONFIGS / 'students' / pair.name for pair in PAIRS}
+    named = {name for pair in PAIRS for name in re.findall(r'teachers/\w+\.py', pair.read_text())}
+    students = {CONFIGS / 'students' / pair.name for pair in PAIRS}
+    return {CONFIGS / name for name in named} | students
 
 
 ALONE = [path for path in PLAIN if path not in detectors_in_pairs()]

@@ -113,7 +113,7 @@ def read_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     words = [_stem(args.config)]
     if 'methods' in args:
-        if args.teacher:
+        if getattr(args, 'teacher', None):
             use_teacher(cfg, config_of(args.teacher))
             words.append(_stem(args.teacher))
         use_methods(cfg, args.methods)
