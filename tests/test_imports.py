@@ -99,6 +99,7 @@ RULES = {
     'registry': Rule(set(), {'mmengine'}, 'the registry knows no part that registers itself'),
     'version': Rule(set(), set(), 'the version is a string'),
     'utils.errors': Rule(set(), set(), 'every part, compat too, may raise one'),
+    'utils.deprecation': Rule(set(), set(), 'every part, compat too, may have an old name'),
     'utils': Rule({'compat'}, NUMERIC | {'mmengine', 'filelock'}, 'a small helper knows no part'),
     'settings': Rule(set(), set(), 'a check of a value knows no part'),
     'compat': Rule(
@@ -193,7 +194,14 @@ def _breach(entry: Import, source: str, rule: Rule) -> str | None:
         target = part_of(entry.module)
         # The package itself offers its version and the order of its parts, and is safe to name;
         # settings are checked everywhere, by what knows no part, and refused with one error.
-        allowed = rule.inside | {source, '__init__', 'version', 'settings', 'utils.errors'}
+        allowed = rule.inside | {
+            source,
+            '__init__',
+            'version',
+            'settings',
+            'utils.errors',
+            'utils.deprecation',
+        }
         if source not in _BELOW_UTILS:
             allowed.add('utils')
         if target == 'testing' and source != 'testing':

@@ -13,6 +13,7 @@ from pathlib import Path
 import mmengine.hub
 from mmengine.config import Config
 
+from ..utils.deprecation import warn_renamed
 from ..utils.errors import UserError, UserFileNotFoundError
 from .former_configs import replacement_of
 
@@ -38,34 +39,46 @@ def resolve_config_path(name: str | Path) -> str:
 
     Raises:
         FileNotFoundError: There is no such config of mmkd: names those that resemble it; or mmkd
-            had it once: names what stands in its place.
+            had it once: names the pair and ``--method`` in its place. A file that was only renamed
+            is found, with one warning.
     """
     name = str(name)
     if not name.startswith(PREFIX):
         if '::' not in name and not Path(name).is_file():
-            _refuse_former(name, 'configs/')
+            return _renamed(name, 'configs/') or name
         return name
     folder = config_folder()
     relative = name.removeprefix(PREFIX)
     path = folder / relative
     if path.is_file():
         return str(path)
-    _refuse_former(name, PREFIX)
+    renamed = _renamed(name, PREFIX)
+    if renamed is not None:
+        return renamed
     known = [str(file.relative_to(folder)) for file in folder.rglob('*.py')]
     close = difflib.get_close_matches(relative, known, n=3)
     hint = f' Did you mean {" or ".join(close)}?' if close else ''
     raise UserFileNotFoundError(f'mmkd has no config {relative} in {folder}.{hint}')
 
 
-def _refuse_former(name: str, prefix: str) -> None:
-    """Raises where a name that does not exist is a former one; else the caller goes on."""
+def _renamed(name: str, prefix: str) -> str | None:
+    """The file that a former name has today, with one warning; None for other names.
+
+    Raises:
+        FileNotFoundError: A pair and ``--method`` stand in its place.
+    """
     try:
         new = replacement_of(name.removeprefix(PREFIX), config_folder())
     except FileNotFoundError:  # an installation without configs
-        return
-    if new is not None:
-        how = f'run tools/train.py {prefix}{new}' if '--method' in new else f'use {prefix}{new}'
-        raise UserFileNotFoundError(f'the config {name} has been replaced: {how}.')
+        return None
+    if new is None:
+        return None
+    if '--method' in new:
+        raise UserFileNotFoundError(
+            f'the config {name} has been replaced: run tools/train.py {prefix}{new}.'
+        )
+    warn_renamed(f'the config {name}', f'{prefix}{new}')
+    return str(config_folder() / new)
 
 
 def install() -> None:

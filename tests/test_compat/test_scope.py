@@ -8,6 +8,8 @@ import mmkd.compat.scope as scope  # isort: skip  first
 import mmengine.hub
 from mmengine.config import Config
 
+from mmkd.utils import warn_renamed
+
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
@@ -101,12 +103,22 @@ class TestFolder:
 class TestFormerNames:
     @pytest.mark.parametrize('name, new', [
         ('students/faster_rcnn_r18thin_half_bccd.py',
-         'use {}students/faster_rcnn_r18_16th_bccd_128x96.py'),
-        ('teachers/rfcn_r18_bccd.py', 'use {}teachers/rfcn_r18_quarter_bccd.py'),
-        ('_base_/models/faster_rcnn_r18half_fpn.py',
-         'use {}_base_/models/faster_rcnn_r18_half_fpn.py'),
-        ('_base_/pairs/faster_rcnn_r50_voc.py', 'use {}pairs/faster_rcnn_r50_voc.py'),
-        ('fgfi_faster_rcnn_r18thin_bccd.py', 'use {}fgfi_faster_rcnn_r18_16th_bccd.py'),
+         'students/faster_rcnn_r18_16th_bccd_128x96.py'),
+        ('students/faster_rcnn_r18thin_shapes.py', 'students/faster_rcnn_r18_16th_shapes.py'),
+        ('teachers/rfcn_r18_bccd.py', 'teachers/rfcn_r18_quarter_bccd.py'),
+        ('_base_/models/faster_rcnn_r18half_fpn.py', '_base_/models/faster_rcnn_r18_half_fpn.py'),
+        ('_base_/models/faster_rcnn_r18thin_fpn.py',
+         '_base_/models/faster_rcnn_r18_3_16ths_fpn.py'),
+        ('_base_/pairs/faster_rcnn_r50_voc.py', 'pairs/faster_rcnn_r50_voc.py'),
+        ('fgfi_faster_rcnn_r18thin_bccd.py', 'fgfi_faster_rcnn_r18_16th_bccd.py'),
+    ])  # fmt: skip
+    @pytest.mark.parametrize('prefix', ['configs/', 'mmkd::'])
+    def test_a_renamed_one_is_found_with_one_warning(self, name, new, prefix):
+        warn_renamed.cache_clear()
+        with pytest.warns(FutureWarning, match=f'the config {prefix}{name} is now {prefix}{new}'):
+            assert Config.fromfile(prefix + name).filename.endswith(f'configs/{new}')
+
+    @pytest.mark.parametrize('name, new', [
         ('hint_faster_rcnn_r50_coco.py',
          'run tools/train.py {}pairs/faster_rcnn_r50_coco.py --method hint'),
         ('chen2017_hint_faster_rcnn_r18thin_bccd.py',
@@ -129,13 +141,14 @@ class TestFormerNames:
         said = f'the config {prefix}{name} has been replaced: {new.format(prefix)}.'
         assert str(error.value) == said
 
-    def test_one_as_a_base_or_a_teacher_does_too(self, tmp_path):
+    def test_one_as_a_base_or_a_teacher_is_found_too(self, tmp_path):
         from mmkd.detectors.detector_source import resolve_spec
 
         (tmp_path / 'mine.py').write_text('_base_ = "./_base_/pairs/faster_rcnn_r50_voc.py"\n')
-        with pytest.raises(FileNotFoundError, match=r'use configs/pairs/faster_rcnn_r50_voc\.py'):
-            Config.fromfile(tmp_path / 'mine.py')
-        with pytest.raises(FileNotFoundError, match=r'teachers/faster_rcnn_r18_half_bccd\.py'):
+        warn_renamed.cache_clear()
+        with pytest.warns(FutureWarning, match=r'now configs/pairs/faster_rcnn_r50_voc\.py'):
+            assert Config.fromfile(tmp_path / 'mine.py').model.type == 'mmkd.DistillDetector'
+        with pytest.warns(FutureWarning, match=r'teachers/faster_rcnn_r18_half_bccd\.py'):
             resolve_spec('configs/teachers/faster_rcnn_r18_bccd.py', 'teacher')
 
     @pytest.mark.parametrize(
