@@ -336,7 +336,8 @@ class TestPerfectDetections:
         assert result['bbox_mAP'] == pytest.approx(1)
 
     def test_the_log_says_how_many_images_count(self, tmp_path, caplog):
-        logger = MMLogger.get_instance('mmengine')
+        logger = MMLogger.get_current_instance()  # a runner of another test may have left its own
+        logger.setLevel('INFO')
         logger.addHandler(caplog.handler)
         try:
             self.perfect(four_images(), tmp_path, indices=3)
