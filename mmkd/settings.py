@@ -8,7 +8,7 @@ import difflib
 import inspect
 import math
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from numbers import Integral, Real
 
@@ -59,9 +59,9 @@ def check_flag(name: str, value: object, *, none: bool = False) -> None:
         raise UserError(name, f'must be {allowed}, got {value!r}', remedy)
 
 
-def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Refuses what is none of a few values."""
-    if value not in choices:
+    if value not in list(choices):  # a list is no key of a dict
         raise UserError(f'{name} must be one of {list(choices)}, got {value!r}.')
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.registry import MODELS
+from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
 
 DEPTHS = {
@@ -146,8 +147,7 @@ def _plan(
     depth: int, divisor: int, out_indices: Sequence[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Convolutions and channels of the stages that are built."""
-    if depth not in DEPTHS:
-        raise UserError(f'depth must be one of {list(DEPTHS)}, got {depth}.')
+    check_choice('depth', depth, DEPTHS)
     if divisor < 1 or any(width % divisor for width in WIDTHS):
         raise UserError(
             f'width_divisor must divide {", ".join(map(str, sorted(set(WIDTHS))))} into whole '

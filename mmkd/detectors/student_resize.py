@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmkd.observation import DetectorInfo, MapsInfo
+from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
 
 PAIRINGS = ('shift', 'upsample')
@@ -64,8 +65,7 @@ class StudentDownscaler:
             ValueError: ``pairing`` is unknown, or a map of the teacher is finer than the student's
                 pixels.
         """
-        if pairing not in PAIRINGS:
-            raise UserError(f'pairing must be one of {PAIRINGS}, got {pairing!r}.')
+        check_choice('pairing', pairing, PAIRINGS)
 
         if min(teacher.strides) < self.factor:
             raise UserError(

@@ -1,9 +1,8 @@
 """One registered module a formula: it holds the constants, checks the inputs, names the divisor."""
 
 from .bounded_regression import TeacherBoundedLoss
-from .cell_loss import CellLoss
 from .hint import HintLoss
-from .imitation import ImitationLoss
+from .imitation import CellLoss, ImitationLoss
 from .logits import CorrelationLoss, DecoupledLoss, SoftTargetLoss
 from .maps import AttentionLoss, ChannelWiseLoss, FSPLoss, SelectivityLoss
 from .proposal_mimic import ProposalMimicLoss

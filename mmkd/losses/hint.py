@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
-from mmkd.utils.errors import UserError
+from mmkd.settings import check_choice, check_number
 
 from .functional import NORMS, check_same_shape, global_avg_factor, hint_error
 
@@ -37,10 +36,8 @@ class HintLoss(nn.Module):
     def __init__(self, loss_weight: float = 0.5, norm: str = 'l2', reduction: str = 'mean') -> None:
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
-        if norm not in NORMS:
-            raise UserError(f'norm must be one of {NORMS}, got {norm!r}.')
-        if reduction not in REDUCTIONS:
-            raise UserError(f'reduction must be one of {REDUCTIONS}, got {reduction!r}.')
+        check_choice('norm', norm, NORMS)
+        check_choice('reduction', reduction, REDUCTIONS)
         self.loss_weight = loss_weight
         self.norm = norm
         self.reduction = reduction

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
-from mmkd.utils.errors import UserError
+from mmkd.settings import check_choice, check_number
 
 from .functional import NORMALIZE, RegionErrors, global_avg_factor, mimic_rows
 
@@ -30,8 +29,7 @@ class ProposalMimicLoss(nn.Module):
     def __init__(self, loss_weight: float = 1.0, normalize: str = 'elements') -> None:
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
-        if normalize not in NORMALIZE:
-            raise UserError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
+        check_choice('normalize', normalize, NORMALIZE)
         self.loss_weight = loss_weight
         self.normalize = normalize
 

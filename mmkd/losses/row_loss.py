@@ -6,8 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
-from mmkd.utils.errors import UserError
+from mmkd.settings import check_choice, check_number
 
 from .functional import (
     absolute_error,
@@ -53,8 +52,7 @@ class RowLoss(nn.Module):
     def __init__(self, formula: str, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
-        if formula not in FORMULAS:
-            raise UserError(f'formula must be one of {list(FORMULAS)}, got {formula!r}.')
+        check_choice('formula', formula, FORMULAS)
         self.formula = FORMULAS[formula]
         self.loss_weight = loss_weight
 

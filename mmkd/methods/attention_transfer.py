@@ -30,9 +30,6 @@ class AttentionTransfer(WholeMapMethod):
         ValueError: An argument is out of range.
     """
 
-    adapter = 'mmkd.NoAdapter'
-    formula = 'mmkd.AttentionLoss'
-
     def __init__(
         self,
         loss_weight: ScheduleSetting = 1000.0,
@@ -42,5 +39,5 @@ class AttentionTransfer(WholeMapMethod):
         stage: str = 'backbone',
         **kwargs: Any,
     ) -> None:
-        constants = dict(attention=attention, p=p, form=form)
-        super().__init__(constants, loss_weight, stage=stage, **kwargs)
+        formula = dict(type='mmkd.AttentionLoss', attention=attention, p=p, form=form)
+        super().__init__(dict(type='mmkd.NoAdapter'), formula, loss_weight, stage=stage, **kwargs)

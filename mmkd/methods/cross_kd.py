@@ -10,7 +10,7 @@ from mmkd.losses.functional import match_statistics, wide
 from mmkd.modules import ConvAdapter
 from mmkd.observation import Batch, DetectorInfo, HeadInfo, Observation
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
+from mmkd.settings import check_choice, check_number
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Info, Value
 
@@ -74,8 +74,7 @@ class CrossKD(DistillMethod):
         name: str | None = None,
     ) -> None:
         super().__init__(loss_weight, name)
-        if on not in ON:
-            raise UserError(f'on must be one of {ON}, got {on!r}.')
+        check_choice('on', on, ON)
         if layer is not None:
             check_number('layer', layer, '>= 1', whole=True)
         for term, weight in (('cls_weight', cls_weight), ('reg_weight', reg_weight)):

@@ -24,14 +24,11 @@ class CWD(WholeMapMethod):
         ValueError: An argument is out of range.
     """
 
-    adapter = 'mmkd.ChannelAdapter'
-    formula = 'mmkd.ChannelWiseLoss'
-
     def __init__(
         self,
         loss_weight: ScheduleSetting = 5.0,
         temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        constants = dict(temperature=temperature)
-        super().__init__(constants, loss_weight, **kwargs)
+        formula = dict(type='mmkd.ChannelWiseLoss', temperature=temperature)
+        super().__init__(dict(type='mmkd.ChannelAdapter'), formula, loss_weight, **kwargs)

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmkd.losses.functional import NORMALIZATIONS, normalize_maps
 from mmkd.modules import FeatureAligner, constructor, named_class
 from mmkd.observation import Batch, DetectorInfo, MapsInfo, Observation
+from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
@@ -60,11 +61,9 @@ class FeatureMethod(DistillMethod):
         normalize: str = 'none',
     ) -> None:
         super().__init__(loss_weight, name)
-        if normalize not in NORMALIZATIONS:
-            raise UserError(f'normalize must be one of {NORMALIZATIONS}, got {normalize!r}.')
+        check_choice('normalize', normalize, NORMALIZATIONS)
         self.normalize = normalize
-        if stage not in STAGES:
-            raise UserError(f'stage must be one of {STAGES}, got {stage!r}.')
+        check_choice('stage', stage, STAGES)
         self.stage = stage
         self.student_fields = self.teacher_fields = frozenset({stage})
         aligner = part('aligner', aligner, type='mmkd.FeatureAligner')

@@ -1,20 +1,20 @@
 """FitNets: hints through a convolutional regressor (Romero et al., ICLR 2015)."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
 
-from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
-from .stages import FirstAlone
+from .stages import FirstAlone, only_until
+from .whole_maps import WholeMapMethod
 
 _REDUCTIONS = {'mse': 'mean', 'paper': 'half_sum', 'code': 'half_channels'}
 
 
 @MODELS.register_module()
-class FitNets(FirstAlone, FeatureMethod):
+class FitNets(FirstAlone, WholeMapMethod):
     """The student's guided map, through a regressor, approaches the teacher's hint.
 
     Source: Adriana Romero, Nicolas Ballas, Samira Ebrahimi Kahou, Antoine Chassang, Carlo Gatta,
@@ -31,11 +31,8 @@ class FitNets(FirstAlone, FeatureMethod):
         kernel_size: Of the valid regressor: H_S - H_T + 1 cells.
         alone_epochs: Epochs of the first stage, in which only the hints are trained; 0: beside the
             task all along.
-        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
-        stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
-        aligner: Changes or replaces the :class:`FeatureAligner`.
-        loss: Changes or replaces the :class:`HintLoss`.
         name: Name in the log and the checkpoint.
+        kwargs: ``levels``, ``stage``, ``aligner``, ``loss`` of :class:`WholeMapMethod`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -48,11 +45,8 @@ class FitNets(FirstAlone, FeatureMethod):
         regressor: str = 'same',
         kernel_size: int = 1,
         alone_epochs: int = 0,
-        levels: Sequence[Sequence[int]] | None = None,
-        stage: str = 'features',
-        aligner: dict | None = None,
-        loss: dict | None = None,
         name: str | None = 'fitnets',
+        **kwargs: Any,
     ) -> None:
         check_choice('reduction', reduction, tuple(_REDUCTIONS))
         check_choice('regressor', regressor, ('same', 'valid'))
@@ -60,16 +54,13 @@ class FitNets(FirstAlone, FeatureMethod):
             raise UserError(
                 f"kernel_size={kernel_size} is that of the valid regressor: set regressor='valid'."
             )
-        adapter: dict = dict(type='mmkd.ConvAdapter')
-        if regressor == 'valid':
-            adapter = dict(type='mmkd.ValidConvAdapter', kernel_size=kernel_size)
+        kind = 'mmkd.ValidConvAdapter' if regressor == 'valid' else 'mmkd.ConvAdapter'
+        adapter = dict(type=kind, kernel_size=kernel_size)
         super().__init__(
-            loss_weight,
-            name,
-            alone_epochs=alone_epochs,
-            stage=stage,
-            aligner=part(
-                'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
-            ),
-            loss=part('loss', loss, type='mmkd.HintLoss', reduction=_REDUCTIONS[reduction]),
+            adapter,
+            dict(type='mmkd.HintLoss', reduction=_REDUCTIONS[reduction]),
+            only_until(alone_epochs, loss_weight),
+            name=name,
+            **kwargs,
         )
+        self.alone_epochs = alone_epochs

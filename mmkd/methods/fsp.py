@@ -13,7 +13,7 @@ from mmkd.utils.errors import UserError
 
 from .feature import STAGES
 from .schedule import ScheduleSetting
-from .stages import FirstAlone
+from .stages import FirstAlone, only_until
 
 
 @MODELS.register_module()
@@ -48,7 +48,8 @@ class FSP(FirstAlone):
         stage: str = 'features',
         name: str | None = None,
     ) -> None:
-        super().__init__(loss_weight, name, alone_epochs=alone_epochs)
+        super().__init__(only_until(alone_epochs, loss_weight), name)
+        self.alone_epochs = alone_epochs
         check_choice('stage', stage, STAGES)
         self.stage = stage
         self.student_fields = self.teacher_fields = frozenset({stage})

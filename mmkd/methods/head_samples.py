@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
+from mmkd.settings import check_choice
 from mmkd.utils import warn_renamed
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Coder, Value
@@ -70,8 +71,7 @@ def check_agreement(agreement: str | None) -> str | None:
     Raises:
         ValueError: It is none of :data:`AGREEMENTS`.
     """
-    if agreement not in AGREEMENTS:
-        raise UserError(f'agreement must be one of {list(AGREEMENTS)}, got {agreement!r}.')
+    check_choice('agreement', agreement, AGREEMENTS)
     return agreement
 
 

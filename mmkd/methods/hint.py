@@ -1,15 +1,15 @@
 """Hints with adaptation layers (Chen et al., NIPS 2017)."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from mmkd.registry import MODELS
 
-from .feature import FeatureMethod, part
 from .schedule import ScheduleSetting
+from .whole_maps import WholeMapMethod
 
 
 @MODELS.register_module()
-class Hint(FeatureMethod):
+class Hint(WholeMapMethod):
     """The student's whole maps, through a 1x1 convolution a level, approach the teacher's.
 
     Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
@@ -22,12 +22,7 @@ class Hint(FeatureMethod):
         norm: ``'l2'``, the squared error, or ``'l1'``.
         reduction: ``'mean'`` over all elements of a level, or ``'sum'`` over channels and cells
             and mean over images. Levels add up.
-        levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
-        stage: ``'features'``, what the heads see (neck outputs, or the backbone's where there is
-            no neck), or ``'backbone'``, its stages.
-        aligner: Changes or replaces the :class:`FeatureAligner`.
-        loss: Changes or replaces the :class:`HintLoss`.
-        name: Name in the log and the checkpoint.
+        kwargs: ``levels``, ``stage``, ``aligner``, ``loss``, ``name`` of :class:`WholeMapMethod`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -38,16 +33,7 @@ class Hint(FeatureMethod):
         loss_weight: ScheduleSetting = 0.5,
         norm: str = 'l2',
         reduction: str = 'mean',
-        levels: Sequence[Sequence[int]] | None = None,
-        stage: str = 'features',
-        aligner: dict | None = None,
-        loss: dict | None = None,
-        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            loss_weight,
-            name,
-            stage=stage,
-            aligner=part('aligner', aligner, type='mmkd.FeatureAligner', levels=levels),
-            loss=part('loss', loss, type='mmkd.HintLoss', norm=norm, reduction=reduction),
-        )
+        formula = dict(type='mmkd.HintLoss', norm=norm, reduction=reduction)
+        super().__init__(dict(type='mmkd.ConvAdapter'), formula, loss_weight, **kwargs)

@@ -25,14 +25,11 @@ class NST(WholeMapMethod):
         ValueError: An argument is out of range.
     """
 
-    adapter = 'mmkd.NoAdapter'
-    formula = 'mmkd.SelectivityLoss'
-
     def __init__(
         self,
         loss_weight: ScheduleSetting = 25.0,
         kernel: str = 'polynomial',
         **kwargs: Any,
     ) -> None:
-        constants = dict(kernel=kernel)
-        super().__init__(constants, loss_weight, **kwargs)
+        formula = dict(type='mmkd.SelectivityLoss', kernel=kernel)
+        super().__init__(dict(type='mmkd.NoAdapter'), formula, loss_weight, **kwargs)

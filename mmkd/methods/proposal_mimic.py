@@ -8,6 +8,7 @@ from mmkd.losses.functional import assigned_levels
 from mmkd.modules import ProposalRegion, Proposals, RegionPool
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
+from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
 
 from .feature import FeatureMethod, part
@@ -74,8 +75,7 @@ class ProposalMimic(FeatureMethod):
         unknown = [source for source in self.sources if source not in SOURCES]
         if not self.sources or unknown or len(set(self.sources)) < len(self.sources):
             raise UserError(f'proposals must name one or more of {SOURCES}, got {proposals!r}.')
-        if upsample not in UPSAMPLE:
-            raise UserError(f'upsample must be one of {list(UPSAMPLE)}, got {upsample!r}.')
+        check_choice('upsample', upsample, UPSAMPLE)
         super().__init__(
             loss_weight,
             name,

@@ -12,10 +12,12 @@ class WholeMapMethod(FeatureMethod):
     """Compares whole maps through one kind of adaptation layer under one formula.
 
     Args:
-        constants: Of the formula; a subclass names them.
+        adapter: Config of the adaptation layer; a subclass chooses it.
+        formula: Config of the loss, with its constants; a subclass chooses it.
         loss_weight: Factor on the loss, >= 0, or a schedule.
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
-        stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
+        stage: ``'features'``, what the heads see (neck outputs, or the backbone's where there is
+            no neck), or ``'backbone'``, its stages.
         aligner: Changes or replaces the :class:`FeatureAligner`.
         loss: Changes or replaces the formula.
         name: Name in the log and the checkpoint.
@@ -24,15 +26,10 @@ class WholeMapMethod(FeatureMethod):
         ValueError: An argument is out of range.
     """
 
-    adapter: str
-    """Registered type of the adaptation layer."""
-
-    formula: str
-    """Registered type of the loss."""
-
     def __init__(
         self,
-        constants: Entries,
+        adapter: Entries,
+        formula: Entries,
         /,
         loss_weight: ScheduleSetting = 1.0,
         levels: Sequence[Sequence[int]] | None = None,
@@ -41,7 +38,6 @@ class WholeMapMethod(FeatureMethod):
         loss: dict | None = None,
         name: str | None = None,
     ) -> None:
-        adapter = dict(type=self.adapter)
         super().__init__(
             loss_weight,
             name,
@@ -49,5 +45,5 @@ class WholeMapMethod(FeatureMethod):
             aligner=part(
                 'aligner', aligner, type='mmkd.FeatureAligner', adapter=adapter, levels=levels
             ),
-            loss=part('loss', loss, type=self.formula, **constants),
+            loss=part('loss', loss, **formula),
         )

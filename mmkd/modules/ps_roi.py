@@ -10,7 +10,7 @@ from torchvision.ops import ps_roi_align
 
 from mmkd.losses.functional import wide
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
+from mmkd.settings import check_choice, check_number
 from mmkd.utils.errors import UserError
 
 POOLS = ('align', 'pool')
@@ -49,8 +49,7 @@ class PSRoIExtractor(nn.Module):
         sampling_ratio: int = 2,
     ) -> None:
         super().__init__()
-        if pool not in POOLS:
-            raise UserError(f'pool must be one of {POOLS}, got {pool!r}.')
+        check_choice('pool', pool, POOLS)
         for name, value in (
             ('featmap_stride', featmap_stride),
             ('output_size', output_size),

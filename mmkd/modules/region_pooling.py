@@ -14,8 +14,7 @@ from mmkd.losses.functional import (
     wide,
 )
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
-from mmkd.utils.errors import UserError
+from mmkd.settings import check_choice, check_number
 
 REGIONS = ('roi_align', 'crop')
 Transform = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -42,8 +41,7 @@ class RegionPool(nn.Module):
         self, region: str = 'roi_align', output_size: int = 7, sampling_ratio: int = 2
     ) -> None:
         super().__init__()
-        if region not in REGIONS:
-            raise UserError(f'region must be one of {REGIONS}, got {region!r}.')
+        check_choice('region', region, REGIONS)
         check_number('output_size', output_size, '>= 1', whole=True)
         check_number('sampling_ratio', sampling_ratio, '>= 0', whole=True)
         self.region = region

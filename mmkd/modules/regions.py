@@ -10,7 +10,7 @@ from torch.nn import functional
 from mmkd.losses.functional import MAX_OVER, imitation_mask
 from mmkd.observation import Batch, DetectorInfo, Observation, Priors
 from mmkd.registry import MODELS, TASK_UTILS
-from mmkd.settings import check_number
+from mmkd.settings import check_choice, check_number
 from mmkd.utils.errors import UserError
 
 
@@ -39,8 +39,7 @@ class ImitationRegion:
         anchor_generator: dict | None = None,
     ) -> None:
         check_number('psi', psi, '[0, 1]')
-        if max_over not in MAX_OVER:
-            raise UserError(f'max_over must be one of {MAX_OVER}, got {max_over!r}.')
+        check_choice('max_over', max_over, MAX_OVER)
         if anchor_generator is not None and not isinstance(anchor_generator, Mapping):
             raise UserError(
                 'anchor_generator must be a dict of its settings, e.g. dict(scales=[8], '

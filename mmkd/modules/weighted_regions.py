@@ -9,7 +9,7 @@ from torch.nn import functional
 from mmkd.losses.functional import assigned_levels, boxes_to_cells, wide
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
+from mmkd.settings import check_choice, check_number
 from mmkd.utils.errors import UserError
 
 SOURCES = ('student', 'teacher')
@@ -116,8 +116,7 @@ class ProposalCells:
     on_rois = False
 
     def __init__(self, source: str = 'teacher', max_per_image: int = 32) -> None:
-        if source not in SOURCES:
-            raise UserError(f'source must be one of {SOURCES}, got {source!r}.')
+        check_choice('source', source, SOURCES)
         check_number('max_per_image', max_per_image, '>= 1', whole=True)
         self.source, self.max_per_image = source, max_per_image
 
@@ -128,16 +127,7 @@ class ProposalCells:
         target_strides: Sequence[int],
         teacher: DetectorInfo,
     ) -> frozenset[str]:
-        """Gets ready for the level pairs of a method.
-
-        Args:
-            student: Description of the student.
-            strides: Of the student's level of each pair, pixels.
-            target_strides: Of the grids that masks are wanted on, in the same pixels.
-            teacher: Description of the teacher.
-
-        Returns:
-            The fields of the student that are read.
+        """Gets ready for the level pairs of a method, as :meth:`ConfidenceRegion.setup` does.
 
         Raises:
             ValueError: The detector that is named has no proposals.
@@ -164,18 +154,7 @@ class ProposalCells:
         sizes: Sequence[tuple[int, int]],
         teacher: Observation,
     ) -> list[Tensor]:
-        """Masks of a batch.
-
-        Args:
-            student: The student's observation.
-            batch: Ground truth; not read.
-            levels: The student's level of each pair.
-            sizes: (H, W) of the grid that each mask is wanted on.
-            teacher: The teacher's observation.
-
-        Returns:
-            Per pair (B, H, W) bool.
-        """
+        """Per pair (B, H, W) bool, from what :class:`ConfidenceRegion` is called with."""
         observed = {'student': student, 'teacher': teacher}[self.source].proposals
         images = [boxes[: self.max_per_image] for boxes in observed]
         stride_of = [

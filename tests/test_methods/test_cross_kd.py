@@ -329,7 +329,7 @@ class TestRefused:
             build(boxes, teacher=teacher, **kwargs)
 
     @pytest.mark.parametrize('kwargs, message', [
-        (dict(on='rpn'), r"on must be one of \('roi_head', 'dense'\), got 'rpn'"),
+        (dict(on='rpn'), r"on must be one of .'roi_head', 'dense'., got 'rpn'"),
         (dict(layer=0), 'layer must be'),
         (dict(cls_weight=-1), 'cls_weight must be >= 0'),
         (dict(agreement='all'), 'agreement must be one of'),
