@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 from mmkd.losses.functional import wide
-from mmkd.observation import Batch, Observation
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.settings import check_choice, check_number
 
 from .base import DistillMethod
+from .head_samples import check_one_teacher
 from .schedule import ScheduleSetting
 
 MAX_ROWS = 64
@@ -56,6 +57,15 @@ class EmbeddingMethod(DistillMethod):
         self.rows, self.scope, self.min_rows = rows, scope, min_rows
         self.loss = loss
 
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
+        """Tells softmax from sigmoid heads.
+
+        Raises:
+            ValueError: The teacher is an ensemble.
+        """
+        check_one_teacher(self.name, self.teacher)
+        self.sigmoid = student.roi_head.sigmoid
+
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
@@ -88,8 +98,9 @@ class EmbeddingMethod(DistillMethod):
         """
         output = student.roi_head
         labels, weights, *_ = output.targets
-        probs = wide(teacher.roi_head.cls_score).softmax(dim=1)
-        positive = ((labels < probs.shape[1] - 1) & (weights > 0)).nonzero().squeeze(1)
+        logits = wide(teacher.roi_head.cls_score)
+        probs = logits.sigmoid() if self.sigmoid else logits.softmax(dim=1)[:, :-1]  # (R, K)
+        positive = ((labels < probs.shape[1]) & (weights > 0)).nonzero().squeeze(1)
         scores = probs[positive, labels[positive]]
         image = output.rois[positive, 0].long()
         if self.rows == 'rois' or not len(positive):

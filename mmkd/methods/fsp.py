@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mmkd.losses import FSPLoss
-from mmkd.modules import pair_levels
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_choice
@@ -68,7 +67,7 @@ class FSP(FirstAlone):
         own, target = (list(info.channels) for info in infos)
         count = min(len(own), len(target))
         chosen = [[i, i + 1] for i in range(count - 1)] if self.setting is None else self.setting
-        self.maps = pair_levels(range(count), range(count), chosen) if chosen else []
+        self.maps = [_checked(pair, count) for pair in chosen]
         if not self.maps:
             raise UserError(
                 f'{self.name} compares pairs of maps, but {self.stage!r} has one: set '
@@ -90,3 +89,13 @@ class FSP(FirstAlone):
         sides: list[Sequence[Tensor]] = [getattr(side, self.stage) for side in (student, teacher)]
         own, target = ([(maps[i], maps[j]) for i, j in self.maps] for maps in sides)
         return {f'loss_{self.name}': self.loss(student=own, teacher=target)}
+
+
+def _checked(pair: Sequence[int], count: int) -> tuple[int, int]:
+    known = range(count)
+    if not isinstance(pair, Sequence) or len(pair) != 2 or any(i not in known for i in pair):
+        raise UserError(
+            f'maps has {pair!r}: write [index, index], two of 0 to {count - 1}, the maps that both '
+            'detectors have.'
+        )
+    return pair[0], pair[1]

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from mmkd.testing import tiny_c4_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_rfcn_cfg
+from mmkd.testing import (
+    tiny_c4_faster_rcnn_cfg,
+    tiny_faster_rcnn_cfg,
+    tiny_retinanet_cfg,
+    tiny_rfcn_cfg,
+)
 from mmkd.testing.distill import build_distill, loss_of
 
 MAPS = [
@@ -82,8 +87,6 @@ def batch_at(epoch):
 def test_fsp_needs_equal_channels_and_pairs_of_maps(tmp_path):
     with pytest.raises(ValueError, match='fsp needs equal channels'):
         build_distill(tmp_path, methods=[dict(type='mmkd.FSP', stage='backbone')])
-    from mmkd.testing import tiny_faster_rcnn_cfg
-
     cfg = tiny_faster_rcnn_cfg()
     model = build_distill(
         tmp_path, student=cfg, teacher=cfg, methods=[dict(type='mmkd.FSP', stage='backbone')]
@@ -112,6 +115,24 @@ def test_objects_are_the_means_of_their_rois(tmp_path):
     model = build_distill(tmp_path, methods=[dict(type='mmkd.RKD')])
     losses = loss_of(model, num_boxes=(3, 2))
     assert losses['rkd_rows'] == 5
+
+
+def test_objects_of_every_class_count_where_classes_are_sigmoids(tmp_path):
+    cfg = tiny_faster_rcnn_cfg()
+    cfg.roi_head.bbox_head.loss_cls = dict(type='CrossEntropyLoss', use_sigmoid=True)
+    found = loss_of(
+        build_distill(tmp_path, student=cfg, teacher=cfg, methods=[dict(type='mmkd.RKD')]),
+        num_boxes=(3, 2),
+    )
+    assert found['rkd_rows'] == 5 and found['loss_rkd'].isfinite()
+
+
+@pytest.mark.parametrize('maps', [[[0, 9]], [[0]], [0, 1], [['a', 1]]])
+def test_maps_that_are_not_there_are_named(tmp_path, maps):
+    cfg = tiny_faster_rcnn_cfg()
+    methods = [dict(type='mmkd.FSP', stage='backbone', maps=maps)]
+    with pytest.raises(ValueError, match='maps has .* two of 0 to 3'):
+        build_distill(tmp_path, student=cfg, teacher=cfg, methods=methods)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torchvision.ops import roi_align
 
 from mmkd.engine.commands.calibration import teacher_and_batches, teacher_maps
 from mmkd.losses.functional import select_neurons
+from mmkd.settings import check_number
 from mmkd.utils.errors import UserError
 
 
@@ -27,8 +28,10 @@ def choose_channels(
     share of the channels to keep, in (0, 1]; the other arguments are as for :func:`calibrate`.
 
     Raises:
-        ValueError: The config distils nothing, or no object was seen.
+        ValueError: The config distils nothing, ``ratio`` is out of range, or the objects that were
+            seen have fewer than two classes.
     """
+    check_number('--ratio', ratio, '(0, 1]')
     _, pair, batches = teacher_and_batches(cfg, num, device)
     responses: list[list[Tensor]] = []
     boxes, labels, brightness = [], [], []
@@ -48,8 +51,11 @@ def choose_channels(
         means = inputs.float().mean(dim=(1, 2, 3)).cpu()
         brightness += [mean.expand(len(gt)) for mean, gt in zip(means, gts, strict=True)]
     related, unrelated = _attributes(torch.cat(boxes), torch.cat(labels), torch.cat(brightness))
-    if not len(related):
-        raise UserError(f'no object in the {num} images that were looked at: raise --num.')
+    if related.shape[1] < 2:
+        raise UserError(
+            f'objects of {related.shape[1]} classes in the {num} images, and channels are chosen by '
+            'how they tell classes: raise --num, or take data of two classes.'
+        )
     columns = related.shape[1]
     attributes = torch.cat([related, unrelated], dim=1)
     places = list(range(columns, attributes.shape[1])), list(range(columns))
