@@ -58,13 +58,13 @@ class EmbeddingMethod(DistillMethod):
         self.loss = loss
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
-        """Tells softmax from sigmoid heads.
+        """Tells softmax from sigmoid heads, and objects from background.
 
         Raises:
             ValueError: The teacher is an ensemble.
         """
         check_one_teacher(self.name, self.teacher)
-        self.sigmoid = student.roi_head.sigmoid
+        self.sigmoid, self.classes = student.roi_head.sigmoid, student.num_classes
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
@@ -99,8 +99,8 @@ class EmbeddingMethod(DistillMethod):
         output = student.roi_head
         labels, weights, *_ = output.targets
         logits = wide(teacher.roi_head.cls_score)
-        probs = logits.sigmoid() if self.sigmoid else logits.softmax(dim=1)[:, :-1]  # (R, K)
-        positive = ((labels < probs.shape[1]) & (weights > 0)).nonzero().squeeze(1)
+        probs = logits.sigmoid() if self.sigmoid else logits.softmax(dim=1)
+        positive = ((labels < self.classes) & (weights > 0)).nonzero().squeeze(1)
         scores = probs[positive, labels[positive]]
         image = output.rois[positive, 0].long()
         if self.rows == 'rois' or not len(positive):

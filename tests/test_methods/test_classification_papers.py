@@ -117,7 +117,7 @@ def test_objects_are_the_means_of_their_rois(tmp_path):
     assert losses['rkd_rows'] == 5
 
 
-def test_objects_of_every_class_count_where_classes_are_sigmoids(tmp_path):
+def test_background_is_no_object_where_classes_are_sigmoids(tmp_path):
     cfg = tiny_faster_rcnn_cfg()
     cfg.roi_head.bbox_head.loss_cls = dict(type='CrossEntropyLoss', use_sigmoid=True)
     found = loss_of(
@@ -125,6 +125,13 @@ def test_objects_of_every_class_count_where_classes_are_sigmoids(tmp_path):
         num_boxes=(3, 2),
     )
     assert found['rkd_rows'] == 5 and found['loss_rkd'].isfinite()
+    rows = dict(type='mmkd.RKD', rows='rois')
+    softmax = tiny_faster_rcnn_cfg()
+    counts = [
+        loss_of(build_distill(tmp_path, student=one, teacher=one, methods=[rows]), num_boxes=(3, 2))
+        for one in (cfg, softmax)
+    ]
+    assert counts[0]['rkd_rows'] == counts[1]['rkd_rows'] < 64
 
 
 @pytest.mark.parametrize('maps', [[[0, 9]], [[0]], [0, 1], [['a', 1]]])

@@ -53,8 +53,8 @@ def choose_channels(
     related, unrelated = _attributes(torch.cat(boxes), torch.cat(labels), torch.cat(brightness))
     if related.shape[1] < 2:
         raise UserError(
-            f'objects of {related.shape[1]} classes in the {num} images, and channels are chosen by '
-            'how they tell classes: raise --num, or take data of two classes.'
+            f'objects of {related.shape[1]} classes in the {num} images, and channels are chosen '
+            'by how they tell classes: raise --num, or take data of two classes.'
         )
     columns = related.shape[1]
     attributes = torch.cat([related, unrelated], dim=1)
