@@ -1,7 +1,6 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -134,25 +133,18 @@ class DistillDetector(BaseDetector):
         if self.downscaler is not None:
             self.downscaler.fit_padding(self.data_preprocessor, student)
             infos = {name: self.downscaler.describe(one, pairing) for name, one in infos.items()}
-        infos = {
-            name: replace(info, check=partial(self._check_field, self.pairs[name]))
-            for name, info in infos.items()
-        }
         self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
             for field in sorted(reads & set(student.fields)):
-                self._check_field(pair, field)
+                known[field].check(self.student, pair.teacher.model, pair.factor)
             pair.note_classes(self.student, self._role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
         )
         self._recorded = {name: known[name] for name in sorted(every)}
-
-    def _check_field(self, pair: Pair, field: str) -> None:
-        all_fields()[field].check(self.student, pair.teacher.model, pair.factor)
 
     def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:
         if setting is None or not self.pairs:
