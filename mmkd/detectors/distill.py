@@ -30,6 +30,7 @@ from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
+from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Entries
 
 from .batch import batch_of
@@ -39,7 +40,6 @@ from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .pseudo_labels import PseudoLabels, check_marks
-from .random_state import forked_rng
 from .teacher import Teacher
 
 
