@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import sys
 
 import cv2
@@ -12,13 +13,14 @@ from mmdet.evaluation.functional import eval_map
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 
+from mmkd.compat.config_text import write_config_text
 from mmkd.detectors.batch import batch_of
 from mmkd.engine.diagnose import Check, State
 from mmkd.observation import gradient_cosine
 from mmkd.registry import MODELS
 from mmkd.study.after import diagnose_after, gains, read_finished
 from mmkd.study.after.agreement import check_agreement, measure_agreement
-from mmkd.study.after.copies import near_copies
+from mmkd.study.after.copies import Copy, check_copies, near_copies
 from mmkd.study.after.finished import restore
 from mmkd.study.after.influence import Influence, check_direction, check_strength
 from mmkd.study.after.run import choose
@@ -37,7 +39,7 @@ def write_run(folder, cfg, losses, epochs=(1, 2)):
     log.mkdir(parents=True)
     cfg.work_dir = str(folder)
     cfg.train_cfg.max_epochs = 2
-    cfg.dump(log / 'config.py')
+    (log / 'config.py').write_text(write_config_text(cfg.to_dict()))
     lines = [
         dict(lr=0.1, loss=1.0 + own, loss_cls=0.75, loss_bbox=0.25, loss_fgfi=own, iter=step)
         for step, own in losses.items()
@@ -156,8 +158,8 @@ class TestFolders:
         (lambda folder: [file.unlink() for file in folder.glob('*.pth')],
          r'--after .* has no checkpoint, epoch_N.pth .*: train with default_hooks.checkpoint'),
     ])  # fmt: skip
-    def test_what_is_missing_is_named_with_its_remedy(self, configs, tmp_path, spoil, message):
-        folder = write_run(tmp_path / 'run', copy.deepcopy(configs[0]), LOSSES)
+    def test_what_is_missing_is_named_with_its_remedy(self, folders, tmp_path, spoil, message):
+        folder = shutil.copytree(folders[0], tmp_path / 'run')
         spoil(folder)
         with pytest.raises(FileNotFoundError, match=message):
             read_finished(folder, '--after')
@@ -232,10 +234,14 @@ class TestAgreement:
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
     def test_the_worst_size_is_found_where_it_has_enough_objects(self):
-        check = check_agreement(np.array([[19, 0, 19], [100, 60, 30], [50, 50, 0]]))
+        check = check_agreement(np.array([[19, 0, 19], [100, 60, 30], [50, 50, 0]]), True)
         assert check.state is State.FINDING
         assert 'on medium objects the teacher calls 60% as the label does and 30%' in check.text
-        assert check_agreement(np.array([[19, 0, 19], [9, 0, 0], [9, 0, 0]])).state is State.OK
+        few = np.array([[19, 0, 19], [9, 0, 0], [9, 0, 0]])
+        assert check_agreement(few, True).state is State.OK
+
+    def test_what_no_method_compares_is_no_finding(self):
+        assert check_agreement(np.array([[90, 0, 90]] * 3), False).state is State.OK
 
 
 def boxes(*corners, labels=None, scores=None):
@@ -271,9 +277,11 @@ class TestGains:
         check = gains.check_lead(rows)
         assert check.state is State.FINDING and 'teacher 0.500, student alone 1.000' in check.text
 
-    def test_a_gain_beyond_noise_is_no_finding(self):
+    def test_a_gain_beyond_noise_is_no_finding_and_still_of_one_seed(self):
         row = gains.Row('all', 9, dict(teacher=0.9, alone=0.5, distilled=0.6), (0.1, 0.02, 0.2))
-        assert gains.check_gain([row]).state is State.OK
+        check = gains.check_gain([row])
+        assert check.state is State.INFO and '+0.100 [+0.020, +0.200]' in check.text
+        assert 'one seed cannot tell' in check.remedy
         assert gains.check_lead([row]).state is State.OK
         assert gains.check_parts([row, row]).state is State.OK
 
@@ -327,12 +335,24 @@ def test_near_copies_are_found_and_others_are_not(tmp_path):
     train = [str(tmp_path / f'{name}.png') for name in 'ab']
     told = []
     others = [str(tmp_path / 'c.png'), str(tmp_path / 'copy.jpg')]
-    (found,) = near_copies(train, others, told.append)
+    splits = dict(val=others, test=others[:1])
+    near = near_copies(train, splits, told.append)
+    (found,), none = near['val'], near['test']
     assert (found.image, found.original) == (others[1], train[1]) and found.bits < 30
+    assert none == []
     assert told == ['hashes of the images: 0 of 4']
 
 
-def test_at_most_five_findings_are_shown_the_first_ones():
+def test_few_near_copies_are_worth_knowing_and_many_are_a_finding():
+    pair = Copy('images/0007.png', 'images/0003.png', 9)
+    check = check_copies(dict(val=[], test=[pair] * 3), dict(val=100, test=100))
+    assert check.state is State.FINDING
+    assert '3 of 100 images of test nearly equal training images, such as 0007.png' in check.text
+    assert check_copies(dict(val=[pair]), dict(val=100)).state is State.INFO
+    assert check_copies(dict(val=[]), dict(val=100)).state is State.OK
+
+
+def test_at_most_five_findings_are_shown():
     checks = [Check(str(i), State.FINDING, '') for i in range(7)]
     checks += [Check('fine', State.OK, ''), Check('not run', State.SKIPPED, '')]
     assert [check.name for check in choose(checks)] == ['0', '1', '2', '3', '4', 'not run']

@@ -75,16 +75,21 @@ def agreement_table(found: NDArray) -> Table:
     return table
 
 
-def check_agreement(found: NDArray) -> Check:
-    """The size at which the teacher disagrees most, where that is often."""
+def check_agreement(found: NDArray, compared: bool) -> Check:
+    """The size at which the teacher disagrees most, where that is often.
+
+    Args:
+        found: See :func:`measure_agreement`.
+        compared: Whether a method compares classes; else the student never hears of it.
+    """
     shares = np.where(found[:, :1] >= _ENOUGH, found / np.maximum(found[:, :1], 1), 1.0)
     worst = int(shares[:, 1].argmin())
     _, agrees, nothing = shares[worst]
     return judge(
         'teacher and labels',
-        bool(agrees >= _AGREES),
+        not compared or bool(agrees >= _AGREES),
         f'of RoIs on {list(SIZES)[worst]} objects the teacher calls {agrees:.0%} as the label does '
         f'and {nothing:.0%} background',
-        "methods on heads: agreement='weighted' (mmkd.BinaryKD, mmkd.SoftClassification); else a "
-        'teacher trained longer or on larger images',
+        "compare where both agree: agreement='weighted' (mmkd.BinaryKD, mmkd.SoftClassification); "
+        'or a teacher trained longer or on larger images',
     )

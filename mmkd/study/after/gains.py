@@ -10,7 +10,7 @@ from mmdet.evaluation.functional import average_precision
 from numpy.typing import NDArray
 from rich.table import Table
 
-from mmkd.engine.diagnose.check import Check, judge
+from mmkd.engine.diagnose.check import Check, State, judge
 from mmkd.engine.diagnose.sample import ValidationSample
 from mmkd.evaluation.base import to_numpy
 from mmkd.visualization import Boxes, match_detections
@@ -199,14 +199,17 @@ def gains_table(rows: Sequence[Row], images: int) -> Table:
 
 
 def check_gain(rows: Sequence[Row]) -> Check:
-    """Whether the whole gained, beyond what other images would change."""
+    """Whether the whole gained, beyond what other images would change; other seeds are not seen."""
     assert rows[0].gain is not None
     _, low, high = rows[0].gain
-    if high < 0:
-        text, remedy = f'it lost: {rows[0].shown}', 'lower loss_weight, or stop the method early; '
-    else:
-        text, remedy = f'{rows[0].shown} is within the noise of the images alone', ''
-    return judge('gain', low > 0, text, remedy + _MORE_SEEDS)
+    if low > 0:
+        text = f'{rows[0].shown}: beyond what other images would change'
+        return Check('gain', State.INFO, text, _MORE_SEEDS)
+    if high >= 0:
+        text = f'{rows[0].shown} is within the noise: other images would change as much'
+        return Check('gain', State.FINDING, text, _MORE_SEEDS)
+    remedy = f'lower loss_weight, or stop the method early; {_MORE_SEEDS}'
+    return Check('gain', State.FINDING, f'it lost: {rows[0].shown}', remedy)
 
 
 def check_lead(rows: Sequence[Row]) -> Check:

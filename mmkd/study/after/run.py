@@ -37,7 +37,8 @@ class Outcome:
 
     Attributes:
         tables: The numbers.
-        findings: At most five, what invalidates most first; and what could not be looked at.
+        findings: At most five, what invalidates most first; then what is worth knowing and what
+            could not be looked at.
         pictures: Files that were written.
     """
 
@@ -102,7 +103,7 @@ def diagnose_after(
     counts = agreement.measure_agreement(run, model, knowing[0], num) if knowing else None
     if counts is not None:
         tables.insert(1, agreement.agreement_table(counts))
-        checks.append(agreement.check_agreement(counts))
+        checks.append(agreement.check_agreement(counts, model.reads_classes(knowing[0])))
     if alone is not None:
         checks.append(gains.check_parts(rows))
     logs = ({} if alone is None else {ALONE: alone.log}) | {DISTILLED: run.log}
@@ -111,9 +112,10 @@ def diagnose_after(
 
 
 def choose(checks: Sequence[Check]) -> list[Check]:
-    """The first five findings, and what could not be looked at."""
+    """The first five findings, then what is worth knowing and what could not be looked at."""
     findings = [check for check in checks if check.state is State.FINDING]
-    return findings[:_FINDINGS] + [check for check in checks if check.state is State.SKIPPED]
+    others = [check for check in checks if check.state in (State.INFO, State.SKIPPED)]
+    return findings[:_FINDINGS] + others
 
 
 def _image_paths(config: Config, split: str) -> list[str]:
@@ -147,10 +149,7 @@ def _check_copies(images: Mapping[str, list[str]], progress: Callable[[str], Non
     if splits['test'] == splits['val']:
         del splits['test']
     try:
-        near = {
-            split: copies.near_copies(images['train'], paths, progress)
-            for split, paths in splits.items()
-        }
+        near = copies.near_copies(images['train'], splits, progress)
     except UserImportError as error:
         return Check('train and test', State.SKIPPED, f'not run: {error}')
     return copies.check_copies(near, {split: len(paths) for split, paths in splits.items()})
