@@ -268,6 +268,15 @@ class TestGains:
         assert rows['b'].gain == rows['large'].gain == (-1, -1, -1)
         assert rows['a'].gain == rows['small'].gain == (0, 0, 0)
 
+    def test_a_false_detection_counts_for_its_own_size_alone(self):
+        scores = np.array([0.9, 0.8, 0.7])
+        found = [boxes((400, 400, 600, 600), self.SMALL, self.LARGE, scores=scores)] * 2
+        truths = [boxes(self.SMALL, self.LARGE)] * 2
+        rows = gains.measure_gains({'distilled': found}, truths, ('a',))
+        scores = {row.name: row.scores['distilled'] for row in rows}
+        assert scores['small'] == 1 and scores['large'] == 0.5  # two false, then two of four
+        assert rows[0].gain is None
+
     def test_a_loss_is_found_and_that_the_teacher_is_no_better_there(self):
         rows = self.rows()
         check = gains.check_gain(rows)
