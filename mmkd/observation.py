@@ -248,11 +248,13 @@ class DetectorInfo:
         pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
             student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
             the student's pixels. None where both see the same images.
+        name: What messages call it, e.g. ``'RetinaNet'``.
     """
 
     fields: Setting
     num_classes: int | None = None
     pairing: str | None = None
+    name: str = 'the detector'
 
     def __getattr__(self, name: str) -> Any:
         if name == 'fields' or name.startswith('_'):

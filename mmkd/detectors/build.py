@@ -15,6 +15,9 @@ from mmkd.utils.types import Setting
 
 from .pair import ENSEMBLE, ensemble_info
 
+_HEADS = ('roi_head', 'rpn', 'dense')
+"""Fields that a method's ``on`` chooses from."""
+
 
 def build_methods(
     configs: Sequence[dict], student: DetectorInfo, teachers: Mapping[str, DetectorInfo]
@@ -90,13 +93,15 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
     lacking = sorted(reads - set(info.fields))
     if lacking:
         known = all_fields()
-        words = [
-            f'{name!r} ({known[name].words})' if name in known else repr(name) for name in lacking
-        ]
+        # A coder goes with its head.
+        named = [name for name in lacking if 'coder' not in name] or lacking
+        words = [known[name].words if name in known else repr(name) for name in named]
+        heads = [name for name in _HEADS if name in info.fields]
+        other = f'on={heads}, if it takes that, or ' if heads and hasattr(method, 'on') else ''
         raise UserError(
             method.name,
-            f'reads {", ".join(words)} of the {role}, which offers only {sorted(info.fields)}',
-            f'choose another method or another {role}',
+            f'compares {" and ".join(words)}, and {info.name}, the {role}, has none',
+            f'use {other}a method on features, which any detector has (fgfi, hint)',
         )
 
 

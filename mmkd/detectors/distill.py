@@ -1,6 +1,6 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
-from mmkd.settings import check_arguments
+from mmkd.settings import accepted_arguments, check_arguments, check_known
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Entries
 
@@ -40,6 +40,7 @@ from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .pseudo_labels import PseudoLabels, check_marks
 from .random_state import forked_rng
+from .start import FirstSteps, announce
 from .teacher import Teacher
 
 
@@ -86,7 +87,7 @@ class DistillDetector(BaseDetector):
         self,
         student: DetectorSpec,
         teacher: DetectorSpec | None,
-        methods: Sequence[dict],
+        methods: Sequence[dict] | None = None,
         student_scale: float = 1.0,
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
@@ -94,7 +95,9 @@ class DistillDetector(BaseDetector):
         dry_run_size: ImageSize | None = None,
         nan_guard: bool = True,
         unlabelled: dict | None = None,
+        **others: object,
     ) -> None:
+        _refuse(others)
         if init_cfg is not None:
             raise UserError('DistillDetector takes no init_cfg: set it in model.student.')
         student_spec = resolve_spec(student, 'student')
@@ -107,6 +110,8 @@ class DistillDetector(BaseDetector):
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
         self.nan_guard = NanGuard(nan_guard)
+        self.first_steps = FirstSteps()
+        self.writes_student = False
         downscaler = None if student_scale == 1 else StudentDownscaler(student_scale)
         self.downscaler = downscaler
         # The teachers and the adapters draw no number from the student's random stream.
@@ -126,7 +131,7 @@ class DistillDetector(BaseDetector):
         """Builds the methods and checks that they, student and teachers fit."""
         student = describe(self.student, 'student', dry_run_size)
         infos = {
-            name: describe(one.model, self._role(name), dry_run_size)
+            name: describe(one.model, self.role(name), dry_run_size)
             for name, one in self.teachers.items()
         }
         if self.downscaler is not None:
@@ -138,7 +143,7 @@ class DistillDetector(BaseDetector):
             reads = self.reads(name)
             for field in sorted(reads & set(student.fields)):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
-            pair.note_classes(self.student, self._role(name), self.reads_classes(name))
+            pair.note_classes(self.student, self.role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
@@ -151,7 +156,8 @@ class DistillDetector(BaseDetector):
         check_arguments('unlabelled', setting, PseudoLabels, without=('pairs', 'student'))
         return PseudoLabels(self.pairs, self.student, **setting)
 
-    def _role(self, name: str) -> str:
+    def role(self, name: str) -> str:
+        """What messages call a teacher."""
         return 'teacher' if len(self.teachers) == 1 else f'teacher {name!r}'
 
     def reads(self, teacher: str) -> frozenset[str]:
@@ -198,7 +204,9 @@ class DistillDetector(BaseDetector):
         check_marks(self.unlabelled, batch_data_samples)
         if self.unlabelled or any(method.active for method in self.distill.values()):
             self._check_runners_classes()
-            losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
+            losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)
+            read = {name: t for name, t in self.teachers.items() if 'features' in self.reads(name)}
+            self.first_steps.look(losses, by_method, seen, read)
             for found in by_method.values():
                 losses.update(found)
         else:
@@ -334,6 +342,7 @@ class DistillDetector(BaseDetector):
                 method.init_weights()
         for teacher in self.teachers.values():
             teacher.load()
+        announce(self)
 
     def named_parameters(
         self, *args: object, **kwargs: object
@@ -362,6 +371,24 @@ class DistillDetector(BaseDetector):
         for pair in self.pairs.values():
             pair.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
+
+
+def _refuse(others: Mapping[str, object]) -> None:
+    """Refuses settings that the detector does not have.
+
+    Raises:
+        ValueError: Names the nearest setting; or ``_delete_=True``, where they are a detector's.
+    """
+    inherited = sorted({'backbone', 'neck', 'rpn_head', 'roi_head', 'bbox_head'} & set(others))
+    if inherited:
+        raise UserError(
+            'model',
+            f'has type mmkd.DistillDetector and {inherited} of the detector that it inherits from '
+            '_base_',
+            'add _delete_=True: model=dict(_delete_=True, type="mmkd.DistillDetector", '
+            'student=_base_.model, ...)',
+        )
+    check_known('model: DistillDetector', others, accepted_arguments(DistillDetector)[0])
 
 
 @torch.enable_grad()  # what reads it first may run without gradient, as teachers do

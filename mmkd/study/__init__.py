@@ -1,6 +1,7 @@
 """The comparison behind ``tools/compare.py``: methods over seeds, with intervals."""
 
-from .distill import distill
+from .distill import Distilled, distill
+from .distill import run as run_distillation
 from .jobs import Job, make_jobs, select
 from .launch import LAUNCHERS, Launcher, find_slots, write_job_array
 from .outcome import write_outcome
@@ -11,6 +12,7 @@ __all__ = [
     'LAUNCHERS',
     'Arm',
     'Detector',
+    'Distilled',
     'Job',
     'Launcher',
     'Runner',
@@ -20,6 +22,7 @@ __all__ = [
     'make_jobs',
     'make_study',
     'read_study',
+    'run_distillation',
     'select',
     'write_job_array',
     'write_outcome',
