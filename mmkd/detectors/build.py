@@ -100,7 +100,7 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
         other = f'on={heads}, if it takes that, or ' if heads and hasattr(method, 'on') else ''
         raise UserError(
             method.name,
-            f'compares {" and ".join(words)}, and {info.name}, the {role}, has none',
+            f'reads {" and ".join(words)}, and {info.name}, the {role}, has none of that kind',
             f'use {other}a method on features, which any detector has (fgfi, hint)',
         )
 

@@ -63,7 +63,7 @@ class TestEmbedding:
         assert 'roi_embedding' not in offered_fields(build_plain(cfg()))
 
     def test_a_method_that_reads_it_is_refused_there(self, tmp_path):
-        with pytest.raises(ValueError, match=r"reads 'roi_embedding' \(embedding of RoIs\)"):
+        with pytest.raises(ValueError, match='reads embedding of RoIs, and RFCN, the student'):
             build_distill(
                 tmp_path,
                 methods=[reader_of('roi_embedding')],
