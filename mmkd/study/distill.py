@@ -147,12 +147,12 @@ def run(args: argparse.Namespace, console: Console) -> Distilled:
         reached[name] = metrics_of_test(out)
     metrics = reached['distilled']
     metric = find_metric('auto', metrics) if metrics else 'mAP'
-    table = Table('plain student', metric, title=alone.name)
-    for name, (checkpoint, _) in tested.items():
+    table = Table('plain student', metric)
+    for name in tested:
         value = reached[name].get(metric)
-        shown = 'nothing detected' if value is None else f'{value:.4f}'
-        table.add_row(f'{name}: {checkpoint}', shown)
+        table.add_row(name, 'nothing detected' if value is None else f'{value:.4f}')
     console.print(table)
+    console.print(f'{file} is a checkpoint of {alone}', markup=False, soft_wrap=True)
     return Distilled(file, alone, metrics)
 
 
