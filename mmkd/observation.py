@@ -249,12 +249,15 @@ class DetectorInfo:
             student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
             the student's pixels. None where both see the same images.
         name: What messages call it, e.g. ``'RetinaNet'``.
+        check: Of a teacher: raises a ValueError that says why a field of it cannot be compared with
+            the student's, by the field's name.
     """
 
     fields: Setting
     num_classes: int | None = None
     pairing: str | None = None
     name: str = 'the detector'
+    check: Callable[[str], None] = lambda _: None
 
     def __getattr__(self, name: str) -> Any:
         if name == 'fields' or name.startswith('_'):

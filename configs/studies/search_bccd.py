@@ -33,3 +33,4 @@ methods = dict(
     pkd=dict(title='standardized features (PKD)', methods=[dict(type='mmkd.Imitation')]),
 )
 seeds = [0]
+record = '../../docs/studies/search_bccd.json'

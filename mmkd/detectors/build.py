@@ -17,6 +17,8 @@ from .pair import ENSEMBLE, ensemble_info
 
 _HEADS = ('roi_head', 'rpn', 'dense')
 """Fields that a method's ``on`` chooses from."""
+DEFAULT_METHODS: tuple[dict, ...] = (dict(type='mmkd.Recipe'),)
+"""What a config trains with that names no method."""
 
 
 def build_methods(

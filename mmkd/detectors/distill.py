@@ -1,6 +1,7 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,7 @@ from mmkd.utils.errors import UserError
 from mmkd.utils.types import Entries
 
 from .batch import batch_of
-from .build import build_methods, read_teachers
+from .build import DEFAULT_METHODS, build_methods, read_teachers
 from .describe import ImageSize, describe
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
@@ -60,7 +61,8 @@ class DistillDetector(BaseDetector):
             it reads, ``teacher='a'``, or ``'ensemble'``, all of them together. ``classes=[...]``
             beside ``config`` says that it knows these of the student's classes alone. None, for
             prediction alone, leaves out the methods too.
-        methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
+        methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up. Left out:
+            :class:`mmkd.methods.Recipe`.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
             is resized on the device; RPN outputs are compared where anchors match after scaling.
@@ -87,7 +89,7 @@ class DistillDetector(BaseDetector):
         self,
         student: DetectorSpec,
         teacher: DetectorSpec | None,
-        methods: Sequence[dict] | None = None,
+        methods: Sequence[dict] = DEFAULT_METHODS,
         student_scale: float = 1.0,
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,
@@ -137,18 +139,25 @@ class DistillDetector(BaseDetector):
         if self.downscaler is not None:
             self.downscaler.fit_padding(self.data_preprocessor, student)
             infos = {name: self.downscaler.describe(one, pairing) for name, one in infos.items()}
+        infos = {
+            name: replace(info, check=partial(self._check_field, self.pairs[name]))
+            for name, info in infos.items()
+        }
         self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
             for field in sorted(reads & set(student.fields)):
-                known[field].check(self.student, pair.teacher.model, pair.factor)
+                self._check_field(pair, field)
             pair.note_classes(self.student, self.role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
         )
         self._recorded = {name: known[name] for name in sorted(every)}
+
+    def _check_field(self, pair: Pair, field: str) -> None:
+        all_fields()[field].check(self.student, pair.teacher.model, pair.factor)
 
     def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:
         if setting is None or not self.pairs:

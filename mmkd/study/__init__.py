@@ -6,6 +6,7 @@ from .jobs import Job, make_jobs, select
 from .launch import LAUNCHERS, Launcher, find_slots, write_job_array
 from .outcome import write_outcome
 from .plan import Arm, Detector, Study, make_study, read_study
+from .record import Record
 from .runner import Runner
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     'Distilled',
     'Job',
     'Launcher',
+    'Record',
     'Runner',
     'Study',
     'distill',

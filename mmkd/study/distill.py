@@ -12,12 +12,14 @@ from mmengine.runner import find_latest_checkpoint
 from rich.console import Console
 from rich.table import Table
 
+from mmkd.compat import is_distillation
 from mmkd.detectors.detector_source import resolve_spec
 from mmkd.engine.commands.data import teacher_remedy
 from mmkd.engine.commands.export import export_student
 from mmkd.engine.commands.tool_options import read_config, set_teacher_checkpoints
 from mmkd.engine.commands.train_and_test import test_checkpoint, train
 from mmkd.engine.diagnose import Options, diagnose, render
+from mmkd.utils.errors import UserError
 from mmkd.utils.quiet import quiet_host
 
 from .logs import find_metric, metrics_of_test
@@ -119,6 +121,12 @@ def run(args: argparse.Namespace, console: Console) -> Distilled:
     """
     cfg = read_config(args)
     set_teacher_checkpoints(cfg, args.teacher_checkpoint)
+    if not is_distillation(cfg):
+        raise UserError(
+            cfg.filename,
+            'has no teacher',
+            'add --teacher CONFIG --teacher-checkpoint FILE, or give a file of configs/pairs/',
+        )
     own = args.own_data
     notes, remedy = ((), None) if own is None else (own.said, teacher_remedy(args))
     folder = Path(cfg.work_dir)
