@@ -141,3 +141,37 @@ def check_method_type(name: object) -> None:
         f'{", ".join("mmkd." + key for key in known)}. A method of your own must be imported '
         'through custom_imports.'
     )
+
+
+def refuse_settings(others: Iterable[str], detector: type) -> None:
+    """Refuses settings that the detector that distils does not have, with the nearest that it has.
+
+    Args:
+        others: Names of what it was given besides.
+        detector: Its class.
+
+    Raises:
+        ValueError: There is one; or as :func:`refuse_inherited`.
+    """
+    refuse_inherited(others)
+    check_known('model: DistillDetector', others, accepted_arguments(detector)[0])
+
+
+def refuse_inherited(names: Iterable[str]) -> None:
+    """Refuses settings of the plain detector in the model that distils it.
+
+    Args:
+        names: Settings of the model.
+
+    Raises:
+        ValueError: Names ``_delete_=True``, which was forgotten.
+    """
+    inherited = sorted({'backbone', 'neck', 'rpn_head', 'roi_head', 'bbox_head'} & set(names))
+    if inherited:
+        raise UserError(
+            'model',
+            f'has type mmkd.DistillDetector and {inherited} of the detector that it inherits from '
+            '_base_',
+            'add _delete_=True: model=dict(_delete_=True, type="mmkd.DistillDetector", '
+            'student=_base_.model, ...)',
+        )

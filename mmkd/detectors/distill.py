@@ -1,6 +1,6 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,12 +29,12 @@ from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
-from mmkd.settings import accepted_arguments, check_arguments, check_known
+from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Entries
 
 from .batch import batch_of
-from .build import DEFAULT_METHODS, build_methods, read_teachers
+from .build import DEFAULT_METHODS, build_methods, read_teachers, refuse_settings
 from .describe import ImageSize, describe
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
@@ -99,7 +99,7 @@ class DistillDetector(BaseDetector):
         unlabelled: dict | None = None,
         **others: object,
     ) -> None:
-        _refuse(others)
+        refuse_settings(others, DistillDetector)
         if init_cfg is not None:
             raise UserError('DistillDetector takes no init_cfg: set it in model.student.')
         student_spec = resolve_spec(student, 'student')
@@ -214,8 +214,7 @@ class DistillDetector(BaseDetector):
         if self.unlabelled or any(method.active for method in self.distill.values()):
             self._check_runners_classes()
             losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)
-            read = {name: t for name, t in self.teachers.items() if 'features' in self.reads(name)}
-            self.first_steps.look(losses, by_method, seen, read)
+            self.first_steps.look(losses, by_method, seen, self)
             for found in by_method.values():
                 losses.update(found)
         else:
@@ -380,24 +379,6 @@ class DistillDetector(BaseDetector):
         for pair in self.pairs.values():
             pair.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
-
-
-def _refuse(others: Mapping[str, object]) -> None:
-    """Refuses settings that the detector does not have.
-
-    Raises:
-        ValueError: Names the nearest setting; or ``_delete_=True``, where they are a detector's.
-    """
-    inherited = sorted({'backbone', 'neck', 'rpn_head', 'roi_head', 'bbox_head'} & set(others))
-    if inherited:
-        raise UserError(
-            'model',
-            f'has type mmkd.DistillDetector and {inherited} of the detector that it inherits from '
-            '_base_',
-            'add _delete_=True: model=dict(_delete_=True, type="mmkd.DistillDetector", '
-            'student=_base_.model, ...)',
-        )
-    check_known('model: DistillDetector', others, accepted_arguments(DistillDetector)[0])
 
 
 @torch.enable_grad()  # what reads it first may run without gradient, as teachers do

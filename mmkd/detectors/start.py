@@ -32,8 +32,7 @@ def announce(model: Any) -> None:
     for name, teacher in model.teachers.items():
         role, number = model.role(name), _count(teacher.model)
         weights = teacher.checkpoint or 'the weights of its config'
-        reached = teacher.record.get('metrics') or {}
-        logged = ', '.join(f'{key} {value:.3f}' for key, value in reached.items())
+        logged = ', '.join(f'{key} {value:.3f}' for key, value in teacher.metrics.items())
         logger.info(
             f'{role}: {weights}, {type(teacher.model).__name__} of {_millions(number)} parameters '
             f'(student: {type(model.student).__name__}, {_millions(own)}), '
@@ -86,7 +85,7 @@ class FirstSteps:
         task: Entries,
         by_method: Mapping[str, Mapping[str, Tensor]],
         seen: Seen,
-        teachers: Mapping[str, Teacher],
+        model: Any,
     ) -> None:
         """Adds up a step's losses; says their sizes once, after fifty.
 
@@ -94,11 +93,12 @@ class FirstSteps:
             task: The student's losses.
             by_method: What each method says, by its name.
             seen: What they saw.
-            teachers: Teachers by name whose maps methods read.
+            model: The :class:`DistillDetector`.
         """
         if self.steps == 0:
-            for name, teacher in teachers.items():
-                _look_at_maps(teacher, seen.teachers[name].features)
+            for name, teacher in model.teachers.items():
+                if 'features' in model.reads(name):
+                    _look_at_maps(teacher, seen.teachers[name].features)
         if self.steps >= _STEPS:
             return
         self.steps += 1
@@ -116,7 +116,7 @@ class FirstSteps:
 
 
 def _look_at_maps(teacher: Teacher, maps: Iterable[Tensor]) -> None:
-    sizes = [float(level.abs().mean()) for level in maps]
+    sizes = [level.detach().abs().mean().item() for level in maps]
     if max(sizes) < _NEAR_ZERO:
         shown = ', '.join(f'{size:.1e}' for size in sizes)
         MMLogger.get_current_instance().warning(

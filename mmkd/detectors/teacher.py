@@ -10,7 +10,6 @@ from mmkd.detectors.checkpoint_keys import load_strictly, student_keys
 from mmkd.detectors.detector_source import ResolvedSpec, build_detector
 from mmkd.utils.errors import UserError
 from mmkd.utils.serialization import logged_metrics
-from mmkd.utils.types import Entries
 
 
 class Teacher:
@@ -29,8 +28,8 @@ class Teacher:
             these of the student's classes alone.
         classes: Class names that its checkpoint holds, else those declared, or None; known after
             :meth:`read`.
-        record: What its checkpoint says of how it was trained (``meta``) and the metrics that were
-            logged last, by name; empty before :meth:`read`.
+        metrics: The mAPs that were logged last in the training of its checkpoint, by name; empty
+            before :meth:`read`.
     """
 
     def __init__(self, spec: ResolvedSpec) -> None:
@@ -39,9 +38,8 @@ class Teacher:
         self.checkpoint = spec.checkpoint
         self.specialist = spec.classes
         self.classes: tuple[str, ...] | None = spec.classes
-        self.record: Entries = {}
-        self._file: str | None = None  # that was read
-        self._weights: dict[str, Tensor] = {}  # of it, until they are taken over
+        self.metrics: dict[str, float] = {}
+        self._weights: dict[str, Tensor] | None = None  # that were read, until they are taken over
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -51,7 +49,7 @@ class Teacher:
         self.model._apply(function)
 
     def read(self, data: Sequence[str] | None = None, remedy: str | None = None) -> None:
-        """Reads the file, once; its weights wait for :meth:`load`.
+        """Reads the file; its weights wait for :meth:`load`, which then does not read it again.
 
         Args:
             data: Class names of the training data, where the teacher must have been trained on
@@ -60,10 +58,10 @@ class Teacher:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It cannot be read, or it was trained on other classes than ``data``, than
-                its head has or than ``classes`` of the setting names.
+            ValueError: It cannot be read, or it was trained on other classes than ``data`` or than
+                ``classes`` of the setting names.
         """
-        if self.checkpoint in (None, self._file):
+        if self.checkpoint is None or self._weights is not None:
             return
         file = f'teacher checkpoint {self.checkpoint}'
         content = load_checkpoint_file(self.checkpoint, map_location='cpu')
@@ -76,13 +74,13 @@ class Teacher:
                 f'teacher: classes={list(self.specialist)} differ from those that the checkpoint '
                 f'{self.checkpoint} was trained on, {list(names)}: list these, in their order.'
             )
-        found = class_difference(names, data) if names and data else None
+        whole = names and data and self.specialist is None
+        found = class_difference(names, data) if whole else None
         if found is not None:
             raise UserError(file, found.text, remedy)
         self.classes = names or self.specialist
-        self.record = dict(meta=content.get('meta') or {}, metrics=logged_metrics(content))
+        self.metrics = logged_metrics(content)
         self._weights = student_keys(content.get('state_dict', content))
-        self._file = self.checkpoint
 
     def load(self) -> None:
         """Takes over the checkpoint's weights; a file of a distilled student serves as well.
@@ -103,10 +101,8 @@ class Teacher:
                 'set teacher=dict(config=..., checkpoint=...)',
             )
         self.read()
-        if self._weights:
-            what = f'teacher checkpoint {self.checkpoint}'
-            load_strictly(self.model, self._weights, what, self.source)
-            self._weights = {}
+        weights, self._weights = self._weights or {}, None
+        load_strictly(self.model, weights, f'teacher checkpoint {self.checkpoint}', self.source)
 
     def check_classes(self, data: Sequence[str], compared: bool = True) -> None:
         """Refuses to teach under other labels; a teacher that names no classes is not checked.

@@ -15,6 +15,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.compat import is_distillation
+from mmkd.detectors.build import refuse_inherited
 from mmkd.engine.checks.arguments import check_model
 from mmkd.engine.checks.classes import class_lists
 from mmkd.engine.checks.preflight import check_data, check_training
@@ -91,7 +92,9 @@ def train(
         UserError: A setting, a file or a teacher is refused.
     """
     guard_against_nan(cfg)
-    write_plain_student(cfg)
+    if is_distillation(cfg):
+        refuse_inherited(cfg.model)
+        write_plain_student(cfg)
     check_training(cfg)
     with writing_into(cfg.work_dir), only_training(cfg.work_dir, cfg.launcher):
         runner = build_runner(cfg)
@@ -185,9 +188,9 @@ def use_test_time_augmentation(cfg: Config) -> None:
 
 
 def write_plain_student(cfg: Config) -> None:
-    """Adds the hook that writes the student alone, in a distillation whose config has none."""
+    """Adds the hook that writes the student alone to a distillation's config that has none."""
     hooks = cfg.get('custom_hooks') or []
-    if is_distillation(cfg) and not any(h.get('type') == 'mmkd.StudentHook' for h in hooks):
+    if not any(hook.get('type') == 'mmkd.StudentHook' for hook in hooks):
         cfg.custom_hooks = [*hooks, dict(type='mmkd.StudentHook')]
 
 
