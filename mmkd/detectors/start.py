@@ -58,7 +58,9 @@ def announce(model: Any) -> None:
     logger.info(f'weights: {_listed({one.name: _weight(one) for one in methods})}')
     known = all_fields()
     run = {
-        model.role(name): ', '.join(known[field].words for field in sorted(model.reads(name)))
+        model.role(name): ', '.join(
+            known[field].words for field in sorted(model.reads(name)) if 'coder' not in field
+        )
         for name in model.teachers
     }
     logger.info(f'what runs of a teacher in each step: {_listed(run)}')

@@ -112,22 +112,23 @@ def _detectors(cfg: Config) -> Iterator[tuple[str, Detector]]:
         yield 'the detector', cfg.model
         return
     cfg.model.student = _whole(cfg.model.student, 'student')
-    yield 'the student', cfg.model.student.config
-    teachers = named_teachers(cfg)
-    if teachers is None:
-        teachers = dict(teacher=cfg.model.teacher)
-    for name, teacher in teachers.items():
-        teachers[name] = _whole(teacher, 'teacher')
-        yield 'the teacher', teachers[name].config
-    cfg.model.teacher = teachers if named_teachers(cfg) is not None else teachers['teacher']
+    yield 'the student', cfg.model.student.get('config', cfg.model.student)
+    named = named_teachers(cfg)
+    teachers = {
+        name: _whole(one, 'teacher')
+        for name, one in (named or dict(teacher=cfg.model.teacher)).items()
+    }
+    for teacher in teachers.values():
+        yield 'the teacher', teacher.get('config', teacher)
+    cfg.model.teacher = teachers['teacher'] if named is None else teachers
 
 
 def _whole(spec: Detector, role: str) -> ConfigDict:
+    """The setting of a detector with its model written out."""
     found = resolve_spec(spec, role, declares=True)
     entries = dict(checkpoint=found.checkpoint, classes=found.classes)
-    return ConfigDict(
-        config=found.model, **{key: value for key, value in entries.items() if value is not None}
-    )
+    given = {key: value for key, value in entries.items() if value is not None}
+    return ConfigDict(config=found.model, **given) if given else found.model
 
 
 def _set_classes(model: Detector, number: int, role: str) -> None:
