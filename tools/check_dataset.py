@@ -54,13 +54,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.data is None) == (args.data_folder is None):
         parser.error('name the data: a config, a folder or a file, or --data FOLDER --format NAME')
-    args.config = args.data = args.data or ''
+    args.config = args.data = args.data or args.data_folder
     tool_options.refuse_below(1, parser, args, 'workers', 'examples')
     suffix = '' if Path(args.data).is_dir() else Path(args.data).suffix
     useless = [
         f'--{option.replace("_", "-")}'
         for option, suffixes in APPLIES.items()
-        if getattr(args, option) is not None and suffix not in suffixes
+        if getattr(args, option) is not None and (args.data_folder or suffix not in suffixes)
     ]
     if useless:
         parser.error(f'{" ".join(useless)} does nothing for {args.data}: take it out')
@@ -71,7 +71,6 @@ def read_splits(args: argparse.Namespace) -> list[lint.Split]:
     """The splits of the config or path, or those that training takes of ``--data``."""
     own = read_data(args)
     if own is not None:
-        args.data = args.data_folder
         loaders = {f'{key}_dataloader': dict(dataset=one) for key, one in own.datasets.items()}
         return lint.splits_of_config(loaders)
     if args.data.endswith('.py'):

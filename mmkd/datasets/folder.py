@@ -221,7 +221,7 @@ class _COCO(_Layout):
         return self._read(file)[0]
 
     def dataset(self, file: Path, metainfo: Entries) -> Entries:
-        folder = coco_images(self.sources.get(file, file), self.images(file)[0])
+        folder = coco_images(self.sources.get(file, file), self.images(file)[0], self.root)
         return dict(
             type='CocoDataset',
             data_root=str(self.root),

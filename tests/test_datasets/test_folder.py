@@ -105,6 +105,13 @@ class TestCOCO:
         with pytest.raises(FileNotFoundError, match=r'--val all is no list of .*train, val.* and'):
             read('coco', val='all')
 
+    def test_images_of_a_file_from_elsewhere_are_those_of_the_folder(self, tmp_path, read):
+        root = write_tiny_coco(tmp_path / 'data')
+        (tmp_path / 'mine').mkdir()
+        (root / 'annotations.json').rename(tmp_path / 'mine/some.json')
+        found = read('coco', train=str(tmp_path / 'mine/some.json'))
+        assert found.datasets['train']['data_prefix'] == dict(img='images')
+
     def test_several_files_of_unknown_names_ask_for_one(self, tmp_path, read):
         root = write_tiny_coco(tmp_path / 'data')
         shutil.copy(root / 'annotations.json', root / 'more.json')

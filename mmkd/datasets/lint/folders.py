@@ -103,18 +103,20 @@ def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Spli
     return split
 
 
-def coco_images(file: Path, first: str) -> Path:
+def coco_images(file: Path, first: str, *roots: Path) -> Path:
     """The folder of a COCO file's images, sought beside the file, as in COCO's own folders.
 
     Args:
         file: The annotation file.
         first: Name of one of its images.
+        roots: Other folders to look in.
 
     Raises:
         FileNotFoundError: None of the folders in question has that image.
     """
-    above, name = file.parent.parent, file.stem.split('_')[-1]
-    folders = (above / name, above / 'images', file.parent / 'images', file.parent)
+    above, names = file.parent.parent, (file.stem.split('_')[-1], 'images')
+    folders = [above / name for name in names] + [file.parent / 'images', file.parent]
+    folders += [root / name for root in roots for name in (*names, '')]
     for folder in folders:
         if (folder / first).is_file():
             return folder
