@@ -1,7 +1,6 @@
 """DistillDetector: a student in training beside its frozen teacher."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +30,7 @@ from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
+from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Entries
 
 from .batch import batch_of
@@ -40,7 +40,6 @@ from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .pseudo_labels import PseudoLabels, check_marks
-from .random_state import forked_rng
 from .start import FirstSteps, announce
 from .teacher import Teacher
 
@@ -139,25 +138,18 @@ class DistillDetector(BaseDetector):
         if self.downscaler is not None:
             self.downscaler.fit_padding(self.data_preprocessor, student)
             infos = {name: self.downscaler.describe(one, pairing) for name, one in infos.items()}
-        infos = {
-            name: replace(info, check=partial(self._check_field, self.pairs[name]))
-            for name, info in infos.items()
-        }
         self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
             for field in sorted(reads & set(student.fields)):
-                self._check_field(pair, field)
+                known[field].check(self.student, pair.teacher.model, pair.factor)
             pair.note_classes(self.student, self.role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
         )
         self._recorded = {name: known[name] for name in sorted(every)}
-
-    def _check_field(self, pair: Pair, field: str) -> None:
-        all_fields()[field].check(self.student, pair.teacher.model, pair.factor)
 
     def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:
         if setting is None or not self.pairs:
@@ -214,7 +206,7 @@ class DistillDetector(BaseDetector):
         if self.unlabelled or any(method.active for method in self.distill.values()):
             self._check_runners_classes()
             losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)
-            self.first_steps.look(losses, by_method, seen, self)
+            self.first_steps.look(losses, by_method, seen, self.teachers)
             for found in by_method.values():
                 losses.update(found)
         else:

@@ -81,13 +81,14 @@ class FirstSteps:
     def __init__(self) -> None:
         self.steps = 0
         self._sums: dict[str, Tensor] = {}
+        self._looked_at: set[str] = set()
 
     def look(
         self,
         task: Entries,
         by_method: Mapping[str, Mapping[str, Tensor]],
         seen: Seen,
-        model: Any,
+        teachers: Mapping[str, Teacher],
     ) -> None:
         """Adds up a step's losses; says their sizes once, after fifty.
 
@@ -95,14 +96,15 @@ class FirstSteps:
             task: The student's losses.
             by_method: What each method says, by its name.
             seen: What they saw.
-            model: The :class:`DistillDetector`.
+            teachers: Of the detector, by name; the maps of one are looked at when they are first
+                computed.
         """
-        if self.steps == 0:
-            for name, teacher in model.teachers.items():
-                if 'features' in model.reads(name):
-                    _look_at_maps(teacher, seen.teachers[name].features)
         if self.steps >= _STEPS:
             return
+        for name, teacher in teachers.items():
+            if name not in self._looked_at and 'features' in seen.teachers[name].computed:
+                self._looked_at.add(name)
+                _look_at_maps(teacher, seen.teachers[name].features)
         self.steps += 1
         for name, losses in dict(by_method, task=task).items():
             total = sum(_total(value) for key, value in losses.items() if 'loss' in key)

@@ -1,19 +1,23 @@
 """The whole objective of Chen et al., NIPS 2017."""
 
+import math
 from collections.abc import Sequence
 
+from torch import Tensor, nn
+
+from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 
+from .base import DistillMethod
 from .bounded_regression import BoundedRegression
-from .composite import CompositeMethod
 from .hint import Hint
 from .schedule import ScheduleSetting
 from .soft_classification import SoftClassification
 
 
 @MODELS.register_module()
-class Chen2017(CompositeMethod):
+class Chen2017(DistillMethod):
     """L = L_RPN + L_RCN + gamma L_Hint: soft classes and bounded boxes in both heads, and hints.
 
     Source: Guobin Chen, Wongun Choi, Xiang Yu, Tony Han, Manmohan Chandraker. Learning Efficient
@@ -60,4 +64,39 @@ class Chen2017(CompositeMethod):
         bounded = BoundedRegression(nu, margin, on, name=f'{self.name}_bounded')
         check_arguments('hint', {} if hint is None else hint, Hint, without=('loss_weight', 'name'))
         guide = Hint(gamma, **(hint or {}), name=f'{self.name}_hint')
-        self.use_parts({'soft': soft, 'bounded': bounded, 'hint': guide})
+        self._active = [part for part in (soft, bounded, guide) if part.active]
+        short = {soft: 'soft', bounded: 'bounded', guide: 'hint'}
+        self.parts = nn.ModuleDict({short[part]: part for part in self._active})
+        self.student_fields = frozenset().union(*(part.student_fields for part in self._active))
+        self.teacher_fields = frozenset().union(*(part.teacher_fields for part in self._active))
+
+    @property
+    def active(self) -> bool:
+        """Whether any term can ever count."""
+        return super().active and bool(self._active)
+
+    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
+        """Sets up each term."""
+        for part in self._active:
+            part.setup(student, teacher)
+
+    def init_weights(self) -> None:
+        """Initialises the hint's adapters."""
+        for part in self._active:
+            part.init_weights()
+
+    def task_loss_scale(self, name: str, batch: Batch) -> float:
+        """The factor on the hard classification losses, mu at full weight."""
+        scale = math.prod(part.task_loss_scale(name, batch) for part in self._active)
+        share = self.share(batch)
+        return 1 - share + share * scale
+
+    def forward(
+        self, student: Observation, teacher: Observation, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Returns the losses of the terms, and their scheduled weights to watch."""
+        found = {}
+        for part in self._active:
+            for key, value in part(student, teacher, batch).items():
+                found[key] = value * self.loss_weight if 'loss' in key else value
+        return found

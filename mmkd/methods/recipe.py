@@ -1,79 +1,55 @@
 """The default: what a user gets who names no method."""
 
 from mmengine.logging import MMLogger
-from torch import Tensor
 
-from mmkd.observation import Batch, DetectorInfo, Observation
+from mmkd.observation import DetectorInfo
 from mmkd.registry import MODELS
-from mmkd.utils.errors import UserError
 
-from .composite import CompositeMethod
-from .cross_kd import ON, CrossKD
 from .fgfi import FGFI
 from .schedule import ScheduleSetting
 
-FEATURES_WEIGHT = 0.03
-HEAD_WEIGHT = 3.0
+FRACTION = 0.7
+"""Of the task's loss that imitation begins with."""
 
 
 @MODELS.register_module()
-class Recipe(CompositeMethod):
-    """FGFI on the features and CrossKD on the heads: the default where ``methods`` is left out.
+class Recipe(FGFI):
+    """Imitation near objects whose weight is found on the pair: the default for ``methods``.
 
-    What it is made of and its constants were chosen by the studies in ``docs/results.md``. It fits
-    itself to the pair: the features are compared near objects, by the anchors of the student's RPN
-    or dense head, or by squares where there are none; the teacher's head reads the student's
-    features where both have RoI heads or dense heads that can be compared, and the log says why
-    where they cannot.
+    It is :class:`FGFI` with two rules in place of settings. Its weight is chosen in the first 50
+    iterations so that it begins as 0.7 of the task (:class:`AutoScale`), whatever the scale and the
+    channels of the teacher's features. Where the detectors have other strides, the levels whose
+    stride both have are compared, and the log says which. Objects are near by the anchors of the
+    student's RPN or dense head, or by squares of 8 strides for heads of points. What was tried and
+    what it gained is in ``docs/results.md``.
 
     Args:
-        loss_weight: Factor on both terms together, or a schedule.
-        name: Name in the log and the checkpoint; the terms' names begin with it.
+        loss_weight: Factor on the weight that is found, or a schedule of it.
+        name: Name in the log and the checkpoint.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
-    has_masks = True
-
     def __init__(self, loss_weight: ScheduleSetting = 1.0, name: str | None = None) -> None:
-        super().__init__(loss_weight, name)
-        self.use_parts({'features': FGFI(FEATURES_WEIGHT, name=f'{self.name}_features')})
+        super().__init__(loss_weight, name=name)
 
-    def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
-        """Sets up the term on features, and the one on heads where they can be compared."""
-        levels = _common_levels(student, teacher)
-        features = FGFI(FEATURES_WEIGHT, levels=levels, name=f'{self.name}_features')
-        head, said = self._head(student, teacher)
-        self.use_parts({'features': features} | ({} if head is None else {'head': head}))
-        where = '' if levels is None else f' (levels {levels}, whose strides both have)'
-        MMLogger.get_current_instance().info(f'{self.name}: FGFI on features{where}, {said}')
-        super().setup(student, teacher)
+    def set_auto_scale(self, setting: dict | None) -> None:
+        """Has the weight chosen, by the rule above or as ``auto_scale`` of the config says."""
+        super().set_auto_scale({'fraction': FRACTION} if setting is None else setting)
 
-    def _head(self, student: DetectorInfo, teacher: DetectorInfo) -> tuple[CrossKD | None, str]:
-        """The term on heads, and what the log says of it."""
-        for on in ON:
-            if on not in student.fields or on not in teacher.fields:
-                continue
-            head = CrossKD(on, loss_weight=HEAD_WEIGHT, name=f'{self.name}_head')
-            try:
-                for field in sorted(head.teacher_fields):
-                    teacher.check(field)
-                head.setup(student, teacher)
-            except UserError as error:
-                return None, f'and nothing on the heads: {error}'
-            return head, f'CrossKD on {on}'
-        return None, 'and nothing on the heads: the two offer none of one kind'
+    def pair_levels(self, student: DetectorInfo, teacher: DetectorInfo) -> list[tuple[int, int]]:
+        """Pairs of the levels whose strides both have, if any; else as every method does.
 
-    def masks(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
-        """Where features are compared."""
-        return self.parts['features'].masks(student, teacher, batch)
-
-
-def _common_levels(student: DetectorInfo, teacher: DetectorInfo) -> list[list[int]] | None:
-    """Pairs of the levels whose strides both have; None where all pair, or none does."""
-    first, second = student.strides, teacher.strides
-    if first == second or teacher.pairing is not None:
-        return None
-    shared = [stride for stride in first if stride in second]
-    return [[first.index(stride), second.index(stride)] for stride in shared] or None
+        Raises:
+            ValueError: They do not fit.
+        """
+        first, second = student.strides, teacher.strides
+        shared = [stride for stride in first if stride in second]
+        if teacher.pairing is not None or first == second or not shared:
+            return super().pair_levels(student, teacher)
+        MMLogger.get_current_instance().info(
+            f'{self.name}: the student has strides {list(first)}, the teacher {list(second)}; '
+            f'compares the levels of strides {shared}, which both have.'
+        )
+        return [(first.index(stride), second.index(stride)) for stride in shared]

@@ -98,7 +98,7 @@ def test_after_fifty_iterations_the_sizes_of_the_losses_are_said_once(tmp_path, 
     by_method = {'fgfi': {'loss_fgfi': losses['loss_fgfi'], 'fgfi_cells': torch.tensor(9.0)}}
     own = {key: value for key, value in losses.items() if 'fgfi' not in key}
     for _ in range(60):
-        model.first_steps.look(own, by_method, seen, model)
+        model.first_steps.look(own, by_method, seen, model.teachers)
     ratio = losses['loss_fgfi'].item() / task
     text = log()
     assert text.count('distillation loss over task loss in the first 50 iterations') == 1

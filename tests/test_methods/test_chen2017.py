@@ -65,7 +65,7 @@ def test_with_nothing_left_it_is_plain_training(tmp_path):
 
 
 def test_the_defaults_are_those_of_the_parts():
-    whole = {part.name.split('_')[-1]: part for part in Chen2017().parts.values()}
+    whole = {part.name.split('_')[-1]: part for part in Chen2017()._active}
     soft, bounded, hint = SoftClassification(), BoundedRegression(), Hint()
     assert whole['soft'].mu(batch_of([], (1, 1))) == soft.mu(batch_of([], (1, 1))) == 0.5
     assert whole['soft'].losses['roi_head'].background_weight == 1.5
