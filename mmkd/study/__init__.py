@@ -8,6 +8,7 @@ from .outcome import write_outcome
 from .plan import Arm, Detector, Study, make_study, read_study
 from .record import Record
 from .runner import Runner
+from .search import Search
 
 __all__ = [
     'LAUNCHERS',
@@ -18,6 +19,7 @@ __all__ = [
     'Launcher',
     'Record',
     'Runner',
+    'Search',
     'Study',
     'distill',
     'find_slots',
