@@ -26,16 +26,15 @@ class Command(NamedTuple):
 
 
 _TEACHER = '--teacher large.py --teacher-checkpoint large.pth'
+_DATA = '--data data/mine --format voc'
 _PAIR = 'mmkd::pairs/faster_rcnn_r18_16th_bccd.py'
 COMMANDS = {
     'distill': Command(
         'distill.py',
         'trains a student under a teacher, exports and tests it',
-        f'--student small.py {_TEACHER} --method fgfi',
+        f'--student small.py {_TEACHER} --method fgfi {_DATA}',
     ),
-    'train': Command(
-        'train.py', 'trains a detector, or distils it', f'small.py {_TEACHER} --method fgfi'
-    ),
+    'train': Command('train.py', 'trains a detector, or distils it', f'large.py {_DATA}'),
     'test': Command('test.py', 'evaluates a detector', 'small.py work_dirs/small/epoch_12.pth'),
     'compare': Command(
         'compare.py',

@@ -161,6 +161,11 @@ class Observation:
     def __contains__(self, field: str) -> bool:
         return field in self._sources
 
+    @property
+    def computed(self) -> frozenset[str]:
+        """The fields that were read so far."""
+        return frozenset(self._values)
+
     def apply(self, field: str, *features: Any, **settings: Any) -> Any:
         """Runs this detector's frozen head on features that a method hands to it.
 
@@ -248,11 +253,13 @@ class DetectorInfo:
         pairing: Of a teacher on larger images: ``'shift'`` pairs levels of one stride in the
             student's pixels, ``'upsample'`` levels of one index. Strides of such a teacher are in
             the student's pixels. None where both see the same images.
+        name: What messages call it, e.g. ``'RetinaNet'``.
     """
 
     fields: Setting
     num_classes: int | None = None
     pairing: str | None = None
+    name: str = 'the detector'
 
     def __getattr__(self, name: str) -> Any:
         if name == 'fields' or name.startswith('_'):

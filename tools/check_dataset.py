@@ -3,6 +3,7 @@
 python tools/check_dataset.py configs/students/faster_rcnn_r50_voc.py
 python tools/check_dataset.py data/BCCD --json findings.json
 python tools/check_dataset.py data/coco/annotations/instances_val2017.json
+python tools/check_dataset.py --data data/mine --format coco    # the splits that training takes
 
 Exit status: 0 nothing found, 1 something found, 2 the command, the config or the path is wrong.
 """
@@ -20,6 +21,7 @@ from rich.progress import Progress
 from mmkd.datasets import lint, refuse_to_replace, write_new
 from mmkd.engine.checks.arguments import check_arguments
 from mmkd.engine.commands import tool_options
+from mmkd.engine.commands.data import add_data_options, read_data
 from mmkd.engine.readable_errors import run_readably
 
 APPLIES = {
@@ -35,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = tool_options.new_parser(__doc__)
     add = parser.add_argument
-    add('data', help='config (.py), VOC folder, KITTI folder or COCO file (.json)')
+    add('data', nargs='?', help='config (.py), VOC folder, KITTI folder or COCO file (.json)')
     help_ = 'loaders of a config to look at, all by default'
     add('--splits', nargs='+', choices=lint.SPLITS, help=help_)
     add('--classes', nargs='+', metavar='NAME', help='allowed in a VOC folder or a COCO file')
@@ -47,15 +49,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--examples', type=int, default=3, help='shown of each kind')
     add('--json', metavar='FILE', help='write every finding there')
     add('--force', action='store_true', help='replace a JSON file that exists')
+    add_data_options(parser)
     tool_options.add_config_options(parser)
     args = parser.parse_args(argv)
-    args.config = args.data
+    if (args.data is None) == (args.data_folder is None):
+        parser.error('name the data: a config, a folder or a file, or --data FOLDER --format NAME')
+    args.config = args.data = args.data or args.data_folder
     tool_options.refuse_below(1, parser, args, 'workers', 'examples')
     suffix = '' if Path(args.data).is_dir() else Path(args.data).suffix
     useless = [
         f'--{option.replace("_", "-")}'
         for option, suffixes in APPLIES.items()
-        if getattr(args, option) is not None and suffix not in suffixes
+        if getattr(args, option) is not None and (args.data_folder or suffix not in suffixes)
     ]
     if useless:
         parser.error(f'{" ".join(useless)} does nothing for {args.data}: take it out')
@@ -63,7 +68,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def read_splits(args: argparse.Namespace) -> list[lint.Split]:
-    """The splits of the config or path."""
+    """The splits of the config or path, or those that training takes of ``--data``."""
+    own = read_data(args)
+    if own is not None:
+        loaders = {f'{key}_dataloader': dict(dataset=one) for key, one in own.datasets.items()}
+        return lint.splits_of_config(loaders)
     if args.data.endswith('.py'):
         config = tool_options.read_config(args)
         check_arguments(config, args.splits or lint.SPLITS)

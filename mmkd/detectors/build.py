@@ -15,6 +15,8 @@ from mmkd.utils.types import Setting
 
 from .pair import ENSEMBLE, ensemble_info
 
+_HEADS = ('roi_head', 'rpn', 'dense')
+"""Fields that a method's ``on`` chooses from."""
 DEFAULT_METHODS: tuple[dict, ...] = (dict(type='mmkd.Recipe'),)
 """What a config trains with that names no method."""
 
@@ -93,13 +95,15 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
     lacking = sorted(reads - set(info.fields))
     if lacking:
         known = all_fields()
-        words = [
-            f'{name!r} ({known[name].words})' if name in known else repr(name) for name in lacking
-        ]
+        # A coder goes with its head.
+        named = [name for name in lacking if 'coder' not in name] or lacking
+        words = [known[name].words if name in known else repr(name) for name in named]
+        heads = [name for name in _HEADS if name in info.fields]
+        other = f'on={heads}, if it takes that, or ' if heads and hasattr(method, 'on') else ''
         raise UserError(
             method.name,
-            f'reads {", ".join(words)} of the {role}, which offers only {sorted(info.fields)}',
-            f'choose another method or another {role}',
+            f'reads {" and ".join(words)}, and {info.name}, the {role}, has none of that kind',
+            f'use {other}a method on features, which any detector has (fgfi, hint)',
         )
 
 
@@ -137,3 +141,37 @@ def check_method_type(name: object) -> None:
         f'{", ".join("mmkd." + key for key in known)}. A method of your own must be imported '
         'through custom_imports.'
     )
+
+
+def refuse_settings(others: Iterable[str], detector: type) -> None:
+    """Refuses settings that the detector that distils does not have, with the nearest that it has.
+
+    Args:
+        others: Names of what it was given besides.
+        detector: Its class.
+
+    Raises:
+        ValueError: There is one; or as :func:`refuse_inherited`.
+    """
+    refuse_inherited(others)
+    check_known('model: DistillDetector', others, accepted_arguments(detector)[0])
+
+
+def refuse_inherited(names: Iterable[str]) -> None:
+    """Refuses settings of the plain detector in the model that distils it.
+
+    Args:
+        names: Settings of the model.
+
+    Raises:
+        ValueError: Names ``_delete_=True``, which was forgotten.
+    """
+    inherited = sorted({'backbone', 'neck', 'rpn_head', 'roi_head', 'bbox_head'} & set(names))
+    if inherited:
+        raise UserError(
+            'model',
+            f'has type mmkd.DistillDetector and {inherited} of the detector that it inherits from '
+            '_base_',
+            'add _delete_=True: model=dict(_delete_=True, type="mmkd.DistillDetector", '
+            'student=_base_.model, ...)',
+        )

@@ -1,9 +1,10 @@
 """Keys of checkpoints: what is the student's, what is an adapter's, what does not fit."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor, nn
 
 from ..utils.errors import UserError
@@ -91,8 +92,10 @@ def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) ->
 def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: object) -> None:
     """The reverse, before loading; refuses a checkpoint that lacks keys of the student.
 
+    A run that is resumed needs the adapters too: its optimizer's state belongs to them.
+
     Raises:
-        ValueError: Names them.
+        ValueError: Names the keys, or the methods that have changed.
     """
     adapters = prefix + ADAPTER_PREFIX
     wrapped = prefix + STUDENT_PREFIX
@@ -110,3 +113,27 @@ def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: object) -
             f"lacks {len(missing)} of the student's keys: {shown}",
             "load one of the same student, or use the backbone's init_cfg to load a part",
         )
+    if _resumes():
+        _check_adapters(
+            {key: value.shape for key, value in module.distill.state_dict().items()},
+            {k.removeprefix(adapters): v.shape for k, v in state.items() if k.startswith(adapters)},
+        )
+
+
+def _check_adapters(own: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    wrong = sorted(key for key in {**own, **stored} if own.get(key) != stored.get(key))
+    if wrong:
+        had, has = (sorted({key.split('.')[0] for key in side}) for side in (stored, own))
+        raise UserError(
+            'cannot resume',
+            f'from a run with the adapters of {had}, as the methods of this one have those of '
+            f'{has} ({len(wrong)} keys differ: {", ".join(wrong[:4])}{", ..." * (len(wrong) > 4)})',
+            'resume with the methods that the run was started with, or start a new run from these '
+            'student weights: load_from instead of resume',
+        )
+
+
+def _resumes() -> bool:
+    """Whether the run that trains is one that was resumed, as its config in MMEngine's hub says."""
+    text = str(MessageHub.get_current_instance().get_info('cfg', ''))
+    return re.search(r'^resume = True$', text, re.MULTILINE) is not None

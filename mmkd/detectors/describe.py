@@ -61,7 +61,7 @@ def describe(detector: Detector, role: str, dry_run_size: ImageSize | None = Non
             ) from reason
         fields = offered_fields(detector)
         described = {name: field.describe(detector, run) for name, field in fields.items()}
-        return DetectorInfo(described, class_count(detector))
+        return DetectorInfo(described, class_count(detector), name=type(detector).__name__)
     finally:
         for module, mode in training.items():
             module.training = mode

@@ -139,8 +139,8 @@ def _from_file(path: str, options: dict | None, role: str) -> tuple[ConfigDict, 
         raise UserFileNotFoundError(
             f'{role}: no config',
             f'at {path!r} (looked in {Path.cwd()})',
-            'give the path of a config file, or mmdet::folder/name.py for one that MMDetection '
-            'ships',
+            'give its path; {{ fileDirname }}/name.py is one beside the config that names it, and '
+            'mmdet::folder/name.py one that MMDetection ships',
         )
     else:
         config = Config.fromfile(path)

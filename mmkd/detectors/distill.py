@@ -34,12 +34,13 @@ from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Entries
 
 from .batch import batch_of
-from .build import DEFAULT_METHODS, build_methods, read_teachers
+from .build import DEFAULT_METHODS, build_methods, read_teachers, refuse_settings
 from .describe import ImageSize, describe
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .pseudo_labels import PseudoLabels, check_marks
+from .start import FirstSteps, announce
 from .teacher import Teacher
 
 
@@ -95,7 +96,9 @@ class DistillDetector(BaseDetector):
         dry_run_size: ImageSize | None = None,
         nan_guard: bool = True,
         unlabelled: dict | None = None,
+        **others: object,
     ) -> None:
+        refuse_settings(others, DistillDetector)
         if init_cfg is not None:
             raise UserError('DistillDetector takes no init_cfg: set it in model.student.')
         student_spec = resolve_spec(student, 'student')
@@ -108,6 +111,8 @@ class DistillDetector(BaseDetector):
         self.student = detector
         self.student_checkpoint = student_spec.checkpoint
         self.nan_guard = NanGuard(nan_guard)
+        self.first_steps = FirstSteps()
+        self.writes_student = False
         downscaler = None if student_scale == 1 else StudentDownscaler(student_scale)
         self.downscaler = downscaler
         # The teachers and the adapters draw no number from the student's random stream.
@@ -127,7 +132,7 @@ class DistillDetector(BaseDetector):
         """Builds the methods and checks that they, student and teachers fit."""
         student = describe(self.student, 'student', dry_run_size)
         infos = {
-            name: describe(one.model, self._role(name), dry_run_size)
+            name: describe(one.model, self.role(name), dry_run_size)
             for name, one in self.teachers.items()
         }
         if self.downscaler is not None:
@@ -139,7 +144,7 @@ class DistillDetector(BaseDetector):
             reads = self.reads(name)
             for field in sorted(reads & set(student.fields)):
                 known[field].check(self.student, pair.teacher.model, pair.factor)
-            pair.note_classes(self.student, self._role(name), self.reads_classes(name))
+            pair.note_classes(self.student, self.role(name), self.reads_classes(name))
         every = frozenset().union(
             *(method.recorded_fields for method in self.distill.values()),
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
@@ -152,7 +157,8 @@ class DistillDetector(BaseDetector):
         check_arguments('unlabelled', setting, PseudoLabels, without=('pairs', 'student'))
         return PseudoLabels(self.pairs, self.student, **setting)
 
-    def _role(self, name: str) -> str:
+    def role(self, name: str) -> str:
+        """What messages call a teacher."""
         return 'teacher' if len(self.teachers) == 1 else f'teacher {name!r}'
 
     def reads(self, teacher: str) -> frozenset[str]:
@@ -199,7 +205,8 @@ class DistillDetector(BaseDetector):
         check_marks(self.unlabelled, batch_data_samples)
         if self.unlabelled or any(method.active for method in self.distill.values()):
             self._check_runners_classes()
-            losses, by_method, _ = self.compute_losses(batch_inputs, batch_data_samples)
+            losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)
+            self.first_steps.look(losses, by_method, seen, self.teachers)
             for found in by_method.values():
                 losses.update(found)
         else:
@@ -335,6 +342,7 @@ class DistillDetector(BaseDetector):
                 method.init_weights()
         for teacher in self.teachers.values():
             teacher.load()
+        announce(self)
 
     def named_parameters(
         self, *args: object, **kwargs: object

@@ -9,6 +9,7 @@ from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.detectors.checkpoint_keys import load_strictly, student_keys
 from mmkd.detectors.detector_source import ResolvedSpec, build_detector
 from mmkd.utils.errors import UserError
+from mmkd.utils.serialization import logged_metrics
 
 
 class Teacher:
@@ -26,7 +27,9 @@ class Teacher:
         specialist: Class names that the setting ``classes`` declares, or None: the teacher knows
             these of the student's classes alone.
         classes: Class names that its checkpoint holds, else those declared, or None; known after
-            :meth:`load`.
+            :meth:`read`.
+        metrics: The mAPs that were logged last in the training of its checkpoint, by name; empty
+            before :meth:`read`.
     """
 
     def __init__(self, spec: ResolvedSpec) -> None:
@@ -35,6 +38,8 @@ class Teacher:
         self.checkpoint = spec.checkpoint
         self.specialist = spec.classes
         self.classes: tuple[str, ...] | None = spec.classes
+        self.metrics: dict[str, float] = {}
+        self._weights: dict[str, Tensor] | None = None  # that were read, until they are taken over
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -43,15 +48,48 @@ class Teacher:
         """Follows the student's ``.to()``, ``.cuda()`` or ``.half()``."""
         self.model._apply(function)
 
+    def read(self, data: Sequence[str] | None = None, remedy: str | None = None) -> None:
+        """Reads the file; its weights wait for :meth:`load`, which then does not read it again.
+
+        Args:
+            data: Class names of the training data, where the teacher must have been trained on
+                them; None where it may have been on others.
+            remedy: What to do where it was not.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It cannot be read, or it was trained on other classes than ``data`` or than
+                ``classes`` of the setting names.
+        """
+        if self.checkpoint is None or self._weights is not None:
+            return
+        file = f'teacher checkpoint {self.checkpoint}'
+        content = load_checkpoint_file(self.checkpoint, map_location='cpu')
+        names = class_names(content)
+        if names is None and self.specialist is None:
+            text = f'{file} names no classes: their order is'
+            MMLogger.get_current_instance().info(f'{text} not checked.')
+        if names is not None and self.specialist not in (None, names):
+            raise UserError(
+                f'teacher: classes={list(self.specialist)} differ from those that the checkpoint '
+                f'{self.checkpoint} was trained on, {list(names)}: list these, in their order.'
+            )
+        whole = names and data and self.specialist is None
+        found = class_difference(names, data) if whole else None
+        if found is not None:
+            raise UserError(file, found.text, remedy)
+        self.classes = names or self.specialist
+        self.metrics = logged_metrics(content)
+        self._weights = student_keys(content.get('state_dict', content))
+
     def load(self) -> None:
-        """Reads the checkpoint; a file that holds a distilled student serves as well.
+        """Takes over the checkpoint's weights; a file of a distilled student serves as well.
 
         A :class:`FeatureTeacher` may take its weights from ``init_cfg`` instead.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: No checkpoint is set, it cannot be read, or its weights do not fit; names
-                the file and the keys.
+            FileNotFoundError, ValueError: As :meth:`read`; or no checkpoint is set, or its weights
+                do not fit; names the file and the keys.
         """
         if self.checkpoint is None and getattr(self.model, 'pretrained', False):
             self.model.init_weights()
@@ -62,19 +100,9 @@ class Teacher:
                 'comes without weights, and an untrained teacher teaches noise',
                 'set teacher=dict(config=..., checkpoint=...)',
             )
-        checkpoint = load_checkpoint_file(self.checkpoint, map_location='cpu')
-        state = student_keys(checkpoint.get('state_dict', checkpoint))
-        load_strictly(self.model, state, f'teacher checkpoint {self.checkpoint}', self.source)
-        names = class_names(checkpoint)
-        if names is None and self.specialist is None:
-            text = f'teacher checkpoint {self.checkpoint} names no classes: their order is'
-            MMLogger.get_current_instance().info(f'{text} not checked.')
-        if names is not None and self.specialist not in (None, names):
-            raise UserError(
-                f'teacher: classes={list(self.specialist)} differ from those that the checkpoint '
-                f'{self.checkpoint} was trained on, {list(names)}: list these, in their order.'
-            )
-        self.classes = names or self.specialist
+        self.read()
+        weights, self._weights = self._weights or {}, None
+        load_strictly(self.model, weights, f'teacher checkpoint {self.checkpoint}', self.source)
 
     def check_classes(self, data: Sequence[str], compared: bool = True) -> None:
         """Refuses to teach under other labels; a teacher that names no classes is not checked.

@@ -8,6 +8,7 @@ from .hooks import (
     NanGuardHook,
     PlainCheckpointHook,
     ReproducibleHook,
+    StudentHook,
 )
 
 TeacherClassesHook = ClassNamesHook  # its name while it looked at teachers alone
@@ -20,5 +21,6 @@ __all__ = [
     'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
+    'StudentHook',
     'TeacherClassesHook',
 ]

@@ -1,6 +1,7 @@
 """The comparison behind ``tools/compare.py``: methods over seeds, with intervals."""
 
-from .distill import distill
+from .distill import Distilled, distill
+from .distill import run as run_distillation
 from .jobs import Job, make_jobs, select
 from .launch import LAUNCHERS, Launcher, find_slots, write_job_array
 from .outcome import write_outcome
@@ -13,6 +14,7 @@ __all__ = [
     'LAUNCHERS',
     'Arm',
     'Detector',
+    'Distilled',
     'Job',
     'Launcher',
     'Record',
@@ -24,6 +26,7 @@ __all__ = [
     'make_jobs',
     'make_study',
     'read_study',
+    'run_distillation',
     'select',
     'write_job_array',
     'write_outcome',

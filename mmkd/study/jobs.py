@@ -4,11 +4,11 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from mmkd.engine.commands.epochs import set_epochs
 from mmkd.engine.commands.methods import registered_method
 
 from ..compat import is_distillation
@@ -18,7 +18,6 @@ from .plan import STUDENT, TEACHER, Arm, Detector, Study
 TRAIN, TEST = 'train', 'test'
 _LOG_INTERVAL = 10
 _REPRODUCIBLE = 'ReproducibleHook'
-_SCALED = ('begin', 'end', 'T_max', 'step_size')
 
 
 @dataclass(frozen=True)
@@ -101,40 +100,6 @@ def select(
     if unknown:
         raise UserError(f'--arms: there are no {unknown}; the study has {known}.')
     return [job for job in jobs if arms is None or job.arm in (*arms, TEACHER)]
-
-
-def set_epochs(config: Config, epochs: int | None) -> int:
-    """Sets the number of epochs and scales with it what counts in epochs, in place; gives it back.
-
-    Schedulers that count iterations (a warm-up) stay as they are; None keeps all as it is.
-
-    Raises:
-        ValueError: The config trains by iterations.
-    """
-    old = config.train_cfg.get('max_epochs')
-    if old is None:
-        raise UserError(
-            f'{config.filename} has no train_cfg.max_epochs: a study takes epoch-based configs.'
-        )
-    if epochs is None or epochs == old:
-        return int(old)
-    config.train_cfg.max_epochs = epochs
-    interval = config.train_cfg.get('val_interval', 1)
-    config.train_cfg.val_interval = max(1, min(interval, epochs))
-    schedulers: Any = config.get('param_scheduler') or []
-    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-        if scheduler.get('by_epoch', True):
-            _scale(scheduler, epochs / old)
-    return epochs
-
-
-def _scale(scheduler: Any, ratio: float) -> None:
-    for key in _SCALED:
-        if isinstance(scheduler.get(key), int):
-            least = 0 if key == 'begin' else 1
-            scheduler[key] = max(least, round(scheduler[key] * ratio))
-    if 'milestones' in scheduler:
-        scheduler.milestones = [max(1, round(step * ratio)) for step in scheduler.milestones]
 
 
 def _teacher_job(study: Study) -> Job:

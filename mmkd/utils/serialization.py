@@ -22,6 +22,17 @@ _BUFFER, _ARRAY = '__mmkd_history_buffer__', '__mmkd_array__'
 _ATOMS = (str, bytes, bool, int, float, complex, type(None))
 
 
+def logged_metrics(checkpoint: Mapping[str, Any]) -> dict[str, float]:
+    """The mAPs that were logged last before a checkpoint was written, by name."""
+    scalars = (checkpoint.get('message_hub') or {}).get('log_scalars') or {}
+    found: dict[str, float] = {}
+    for name, value in scalars.items():
+        if name.startswith('val/') and name.endswith('mAP'):
+            history = from_plain(value).data[0]
+            found |= {name.removeprefix('val/'): float(history[-1])} if len(history) else {}
+    return found
+
+
 class NotPlainError(UserTypeError):
     """A value has no plain form."""
 

@@ -79,8 +79,10 @@ def reader(own, others):
 
 def test_a_teachers_field_that_answers_on_the_students_needs_them(tmp_path):
     student = tiny_retinanet_cfg()
-    for field, need in (('roi_head', 'roi_head'), ('rpn', 'rpn'), ('roi_embedding', 'roi_head')):
-        with pytest.raises(ValueError, match=f"reader reads '{need}' .* of the student"):
+    heads = ('roi_head', 'RoI head'), ('rpn', 'region proposal'), ('roi_embedding', 'RoI head')
+    for field, need in heads:
+        refused = f'reader reads {need}.* and RetinaNet, the student, has none of that kind'
+        with pytest.raises(ValueError, match=refused):
             build_distill(tmp_path, student=student, methods=reader({'features'}, {field}))
 
 

@@ -52,11 +52,11 @@ def splits_of_path(
 def _voc(root: Path, classes: Sequence[str] | None) -> list[Split]:
     """The split files of the folder, without those of single classes, which have two columns."""
     files = sorted((root / 'ImageSets' / 'Main').glob('*.txt'), key=_usual_order)
-    plain = [file for file in files if not _is_of_one_class(file)]
+    plain = [file for file in files if not is_of_one_class(file)]
     if not plain:
         raise UserError(f'{root} has no split: ImageSets/Main holds no list of image ids.')
     listed = {image_id for file in plain for image_id in read_lines(file)}
-    suffix = _suffix(root / 'JPEGImages', listed, '.jpg')
+    suffix = usual_suffix(root / 'JPEGImages', listed, '.jpg')
     return [
         read_voc(str(root), str(file), name=file.stem, classes=classes, img_suffix=suffix)
         for file in plain
@@ -72,7 +72,7 @@ def _kitti(root: Path, training: Path) -> list[Split]:
         for file in sorted((root / 'ImageSets').glob('*.txt'), key=_usual_order)
         if not file.stem.startswith('test')  # frames of another folder, without labels
     }
-    suffix = _suffix(images, frames, '.png')
+    suffix = usual_suffix(images, frames, '.png')
     return [
         read_kitti(str(images), str(labels), listed, name=name, source=source, img_suffix=suffix)
         for source, listed in (lists or {str(images): frames}).items()
@@ -80,7 +80,7 @@ def _kitti(root: Path, training: Path) -> list[Split]:
     ]
 
 
-def _suffix(folder: Path, names: Iterable[str], usual: str) -> str:
+def usual_suffix(folder: Path, names: Iterable[str], usual: str) -> str:
     """The suffix that most of the named images in a folder have."""
     known, named = Image.registered_extensions(), set(names)
     files = folder.iterdir() if folder.is_dir() else ()
@@ -94,24 +94,39 @@ def _coco(file: Path, classes: Sequence[str] | None, images: str | None) -> Spli
     """The file's split; its images are sought beside it, as in COCO's own folders."""
     if images and not Path(images).is_dir():
         raise UserFileNotFoundError(f'--images {images}: there is no such folder.')
-    name = file.stem.split('_')[-1]
-    around = (file.parent.parent / name, file.parent.parent / 'images', file.parent / 'images')
-    candidates = [Path(images)] if images else [*around, file.parent]
-    split = read_coco(str(file), '', name=name, classes=classes)
+    split = read_coco(str(file), '', name=file.stem.split('_')[-1], classes=classes)
     if not split.records:  # no entry names a file: the findings say so
         return split
-    for folder in candidates:
-        if images or (folder / split.records[0].image).is_file():
-            for record in split.records:
-                record.image = os.path.join(folder, record.image)
-            return split
+    folder = Path(images) if images else coco_images(file, split.records[0].image)
+    for record in split.records:
+        record.image = os.path.join(folder, record.image)
+    return split
+
+
+def coco_images(file: Path, first: str, *roots: Path) -> Path:
+    """The folder of a COCO file's images, sought beside the file, as in COCO's own folders.
+
+    Args:
+        file: The annotation file.
+        first: Name of one of its images.
+        roots: Other folders to look in.
+
+    Raises:
+        FileNotFoundError: None of the folders in question has that image.
+    """
+    above, names = file.parent.parent, (file.stem.split('_')[-1], 'images')
+    folders = [above / name for name in names] + [file.parent / 'images', file.parent]
+    folders += [root / name for root in roots for name in (*names, '')]
+    for folder in folders:
+        if (folder / first).is_file():
+            return folder
     raise UserFileNotFoundError(
-        f'{split.records[0].image}, the first image of {file}, is in none of '
-        f'{[str(folder) for folder in candidates]}: name the folder with --images.'
+        f'{first}, the first image of {file}, is in none of {[str(one) for one in folders]}: put '
+        'the images into one of these; mmkd check takes another with --images.'
     )
 
 
-def _is_of_one_class(file: Path) -> bool:
+def is_of_one_class(file: Path) -> bool:
     """Whether it lists, as VOC's ``cat_train.txt`` does, an image and 1, 0 or -1 in every line."""
     rows = [line.split() for line in read_lines(file)]
     return bool(rows) and all(len(row) == 2 and row[1] in ('1', '0', '-1') for row in rows)

@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 
-from mmkd.compat import is_distillation, load_checkpoint_file
+from mmkd.compat import is_distillation
 from mmkd.datasets.lint import check_coco_files
 from mmkd.engine.checks.arguments import check_arguments, check_model, metrics_of
 from mmkd.engine.checks.classes import check_class_count, check_one_list, class_lists
@@ -123,16 +123,6 @@ def teacher_settings(cfg: Config) -> Entries:
 def _is_feature_teacher(teacher: Detector) -> bool:
     """Whether its weights may come from ``init_cfg``; that they do is seen when it is loaded."""
     return any(str(one.get('type')).endswith('FeatureTeacher') for one in _layers(teacher))
-
-
-def check_teacher_readable(cfg: Config) -> None:
-    """Reads the teachers' checkpoints as data: a bad file ends the run before data is read.
-
-    Rank 0 alone does it: a file at an address is downloaded once, and found by the others later.
-    """
-    paths = [checkpoint_of(teacher) for teacher in teacher_settings(cfg).values()]
-    for path in filter(None, paths if os.environ.get('RANK', '0') == '0' else []):
-        load_checkpoint_file(path, map_location='cpu')
 
 
 def _check_precision(cfg: Config) -> None:

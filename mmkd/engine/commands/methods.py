@@ -65,7 +65,7 @@ def use_teacher(cfg: Config, teacher: Config) -> None:
     )
 
 
-def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
+def use_methods(cfg: Config, given: Sequence[str | Entries] | None) -> None:
     """Has a distillation config train with the methods of ``--method``, in place.
 
     The texts are as :func:`read_method` reads them. Without any a config keeps its own, and a pair,
@@ -91,8 +91,8 @@ def lacks_methods(cfg: Config) -> bool:
     return is_distillation(cfg) and 'methods' not in cfg.model
 
 
-def read_method(text: str) -> Entries:
-    """A method's config from a command line: a name, or a dict in YAML's notation.
+def read_method(text: str | Entries) -> Entries:
+    """A method's config from a command line: a name, or a dict in YAML's notation, or a config.
 
     Numbers are those of Python (``1e-2``, which YAML takes for text), and ``on`` is a name.
 
@@ -100,7 +100,7 @@ def read_method(text: str) -> Entries:
         ValueError: It is neither.
     """
     try:
-        setting = yaml.load(text, _Loader)
+        setting = yaml.load(text, _Loader) if isinstance(text, str) else text
     except yaml.YAMLError as error:
         why = f'cannot be read ({" ".join(str(error).split())})'
     else:

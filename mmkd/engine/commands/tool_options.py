@@ -15,7 +15,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mmkd.compat import resolve_config_path
+from mmkd.compat.scope import config_folder
 from mmkd.engine.checks.preflight import check_data, is_distillation, named_teachers
+from mmkd.engine.commands.data import add_data_options, read_data, use_data
+from mmkd.engine.commands.epochs import set_epochs
 from mmkd.engine.commands.methods import (
     add_method_option,
     method_name,
@@ -24,6 +27,8 @@ from mmkd.engine.commands.methods import (
 )
 from mmkd.utils.errors import UserError, UserFileNotFoundError
 from mmkd.utils.types import Detector
+
+CONFIG_HELP = 'a file, mmdet::NAME.py, mmkd::NAME.py, or the bare name of one of configs/'
 
 
 def new_parser(text: str | None) -> argparse.ArgumentParser:
@@ -62,7 +67,7 @@ def add_config_options(
 
 
 def add_distillation_options(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    """The distillation config to look at, its methods and teacher, the device, and the above.
+    """The distillation config, its methods, teacher and data, the device, and the above.
 
     With ``nargs='?'`` the config may be left out.
     """
@@ -70,8 +75,14 @@ def add_distillation_options(parser: argparse.ArgumentParser, nargs: str | None 
     add('config', nargs=nargs, help='a distillation, a pair, or plain with --teacher')
     add_method_option(parser)
     add_teacher_option(parser)
+    add_data_options(parser, unlabelled=True)
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add_config_options(parser)
+
+
+def add_epochs_option(parser: argparse.ArgumentParser) -> None:
+    """``--epochs``, for :func:`set_epochs`."""
+    parser.add_argument('--epochs', type=int, help='to train; the schedule is scaled with them')
 
 
 def add_teacher_option(parser: argparse.ArgumentParser) -> None:
@@ -106,21 +117,31 @@ def read_config(args: argparse.Namespace) -> Config:
 
     The work directory is the option's, else the config's, else ``work_dirs/NAME`` of the config,
     with the names of the teacher and the methods that the command line gives, where it takes them
-    (``args.teacher``, ``args.methods``).
+    (``args.teacher``, ``args.methods``), and of the folder of ``--data``. What was read of that
+    folder is left in ``args.own_data``.
 
     Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: It, or one that it is based on, cannot be read; or as :func:`use_methods`.
+        FileNotFoundError: There is no such config, or none of a teacher that it names.
+        ValueError: It, or one that it is based on, cannot be read; or as :func:`use_methods` and
+            :func:`use_data`.
     """
     cfg = config_of(args.config)
     cfg.launcher = args.launcher
     words = [_stem(args.config)]
     if 'methods' in args:
         if getattr(args, 'teacher', None):
-            use_teacher(cfg, config_of(args.teacher))
+            use_teacher(cfg, config_of(args.teacher, ('teachers', 'students')))
             words.append(_stem(args.teacher))
         use_methods(cfg, args.methods)
         words += map(method_name, cfg.model.methods if args.methods else ())
+    _find_beside(cfg)
+    if getattr(args, 'epochs', None) is not None:
+        set_epochs(cfg, args.epochs)
+    if 'data_folder' in args:
+        args.own_data = read_data(args)
+        if args.own_data is not None:
+            use_data(cfg, args.own_data, args.unlabelled)
+            words.append(Path(args.data_folder).resolve().name)
     cfg.merge_from_dict(args.cfg_options or {})
     default = os.path.join('work_dirs', '_'.join(words))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
@@ -131,20 +152,48 @@ def _stem(config: str) -> str:
     return Path(config.split('::')[-1]).stem
 
 
-def config_of(path: str) -> Config:
-    """Reads a config, a file or MMDetection's own by ``mmdet::``.
+def config_of(path: str, folders: Sequence[str] = ('students', 'teachers', 'pairs')) -> Config:
+    """Reads a config: a file, ``mmdet::`` or ``mmkd::``, or the bare name of one of ``configs/``.
+
+    Args:
+        path: Of the config.
+        folders: Of ``configs/``, where a bare name is sought, the first first.
 
     Raises:
         FileNotFoundError: There is no such config; a former name's message has the new one.
         ValueError: It, or one that it is based on, cannot be read.
     """
-    path = resolve_config_path(path)
+    path = resolve_config_path(_known(path, folders))
     if '::' not in path and not os.path.isfile(path):
         raise UserFileNotFoundError(f'there is no config {path} (looked in {os.getcwd()}).')
     try:
         return get_config(path) if '::' in path else Config.fromfile(path)
     except (ConfigParsingError, FileNotFoundError) as error:
         raise UserError(f'{path} cannot be read: {error}') from error
+
+
+def _known(name: str, folders: Sequence[str]) -> str:
+    """The file of a bare name of ``configs/``; any other name as it is."""
+    if '/' in name or '::' in name or os.path.isfile(name):
+        return name
+    files = (config_folder() / folder / f'{Path(name).stem}.py' for folder in folders)
+    return next((str(file) for file in files if file.is_file()), name)
+
+
+def _find_beside(cfg: Config) -> None:
+    """Names configs of student and teachers that lie beside the config by where they are."""
+    if not is_distillation(cfg) or not cfg.filename:
+        return
+    holders = [(cfg.model, key) for key in ('student', 'teacher')]
+    holders += [(cfg.model.teacher, name) for name in named_teachers(cfg) or ()]
+    for holder, key in holders:
+        if isinstance(holder.get(key), dict):
+            holder, key = holder[key], 'config'
+        path = holder.get(key)
+        if isinstance(path, str) and '::' not in path and not os.path.isfile(path):
+            beside = os.path.join(os.path.dirname(cfg.filename), path)
+            if os.path.isfile(beside):
+                holder[key] = beside
 
 
 def set_teacher_checkpoints(cfg: Config, given: list[str] | None) -> None:

@@ -4,20 +4,27 @@ import argparse
 import copy
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, ConfigDict
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmkd.compat import is_distillation
+from mmkd.detectors.build import refuse_inherited
 from mmkd.engine.checks.arguments import check_model
-from mmkd.engine.checks.preflight import check_data, check_teacher_readable, check_training
+from mmkd.engine.checks.classes import class_lists
+from mmkd.engine.checks.preflight import check_data, check_training
+from mmkd.engine.commands.data import add_data_options, teacher_remedy
 from mmkd.engine.commands.methods import add_method_option, method_name
 from mmkd.engine.commands.tool_options import (
+    CONFIG_HELP,
     add_config_options,
+    add_epochs_option,
     add_teacher_option,
     new_parser,
     read_config,
@@ -32,12 +39,13 @@ _FLIPS = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
 _TTA_METAS = 'img_id img_path ori_shape img_shape scale_factor flip flip_direction'.split()
 
 
+INTERRUPTED = 'interrupted: checkpoints are whole, continue with --resume'
+
+
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Trains a detector or distils one; returns the exit status."""
     args = _parse(_train_parser(), argv)
-    return run_readably(
-        lambda: _train(args), 'interrupted: checkpoints are whole, continue with --resume'
-    )
+    return run_readably(lambda: _train(args), INTERRUPTED)
 
 
 def test_main(argv: Sequence[str] | None = None) -> int:
@@ -58,16 +66,63 @@ def _train(args: argparse.Namespace) -> None:
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
+    notes = [] if args.own_data is None else args.own_data.said
+    if args.methods:
+        names = ', '.join(map(method_name, cfg.model.methods))
+        notes = [*notes, f'--method: distils with {names} alone, whatever {args.config} has.']
+    train(cfg, notes, args.own_data and teacher_remedy(args))
+
+
+def train(
+    cfg: Config,
+    notes: Sequence[str] = (),
+    remedy: str | None = None,
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Trains what a whole config says; it is checked first, and its teachers' files are read.
+
+    Args:
+        cfg: The config, with ``work_dir`` and ``launcher``.
+        notes: Lines for the log.
+        remedy: What to do where a teacher was trained on other classes than the data's; None: that
+            is refused only where methods compare classes.
+        look: Called when all of that is checked, before the training begins.
+
+    Raises:
+        UserError: A setting, a file or a teacher is refused.
+    """
     guard_against_nan(cfg)
+    if is_distillation(cfg):
+        refuse_inherited(cfg.model)
+        write_plain_student(cfg)
     check_training(cfg)
     with writing_into(cfg.work_dir), only_training(cfg.work_dir, cfg.launcher):
         runner = build_runner(cfg)
-        if args.methods:
-            names = ', '.join(map(method_name, cfg.model.methods))
-            runner.logger.info(f'--method: distils with {names} alone, whatever {args.config} has.')
-        check_teacher_readable(cfg)
+        for note in notes:
+            runner.logger.info(note)
+        if is_distillation(cfg) and os.environ.get('RANK', '0') == '0':
+            # A bad file ends the run before data is read; one at an address is downloaded once.
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            classes = next(class_lists(cfg, 'train'), (None, None))[1]
+            for teacher in model.teachers.values():
+                teacher.read(classes if remedy else None, remedy)
+        look()
         runner.train()
     leave_process_group()
+
+
+def test_checkpoint(cfg: Config, checkpoint: str | Path, work_dir: str | Path) -> None:
+    """Tests a detector; ``work_dir`` gets the metrics, ``START/START.json``.
+
+    Raises:
+        UserError: A setting or a file is refused.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.resume, cfg.load_from = str(work_dir), False, str(checkpoint)
+    check_model(cfg)
+    check_data(cfg, ('test',))
+    with writing_into(cfg.work_dir):
+        build_runner(cfg).test()
 
 
 def _test(args: argparse.Namespace) -> None:
@@ -96,6 +151,8 @@ def _test(args: argparse.Namespace) -> None:
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
             open(args.out, 'ab').close()
         runner = build_runner(cfg)
+        for note in args.own_data.said if args.own_data else ():
+            runner.logger.info(note)
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
         runner.test()
@@ -128,6 +185,13 @@ def use_test_time_augmentation(cfg: Config) -> None:
         pipeline = [*copy.deepcopy(dataset.pipeline[:-1]), augment]
     cfg.model = ConfigDict(**model, module=cfg.model)
     dataset.pipeline = pipeline
+
+
+def write_plain_student(cfg: Config) -> None:
+    """Adds the hook that writes the student alone to a distillation's config that has none."""
+    hooks = cfg.get('custom_hooks') or []
+    if not any(hook.get('type') == 'mmkd.StudentHook' for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='mmkd.StudentHook')]
 
 
 def guard_against_nan(cfg: Config) -> None:
@@ -181,7 +245,7 @@ def _train_parser() -> argparse.ArgumentParser:
         'python tools/train.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method fgfi'
     )
     add = parser.add_argument
-    add('config', help='config file, or mmkd::NAME.py for one that ships with mmkd')
+    add('config', help=CONFIG_HELP)
     add('--work-dir', help='folder for logs and checkpoints')
     add('--amp', action='store_true', help='automatic mixed precision')
     add('--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size')
@@ -193,7 +257,8 @@ def _train_parser() -> argparse.ArgumentParser:
         help='continue from a checkpoint; without PATH from the last one in the work directory',
     )
     add_teacher_option(parser)
-    _add_shared(parser)
+    add_epochs_option(parser)
+    _add_shared(parser, unlabelled=True)
     return parser
 
 
@@ -203,7 +268,7 @@ def _test_parser() -> argparse.ArgumentParser:
         'python tools/test.py configs/students/faster_rcnn_r18_16th_bccd.py work_dirs/A/epoch_8.pth'
     )
     add = parser.add_argument
-    add('config', help="config file: a distillation's, or its student's")
+    add('config', help=f"a distillation's, or its student's: {CONFIG_HELP}")
     add('checkpoint', help='checkpoint file or URL; a teacher is not needed')
     add('--work-dir', help='folder for the metrics')
     add('--out', help='file (.pkl) to write the predictions to')
@@ -215,8 +280,9 @@ def _test_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_shared(parser: argparse.ArgumentParser) -> None:
+def _add_shared(parser: argparse.ArgumentParser, unlabelled: bool = False) -> None:
     add_method_option(parser)
+    add_data_options(parser, unlabelled=unlabelled)
     add_config_options(
         parser,
         'settings that replace those of the config, e.g. train_dataloader.batch_size=2 '

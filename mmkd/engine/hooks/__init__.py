@@ -7,6 +7,7 @@ from .det_visualization import DetVisualizationHook
 from .nan_guard import NanGuardHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
+from .student import StudentHook
 
 __all__ = [
     'AdapterResumeHook',
@@ -16,4 +17,5 @@ __all__ = [
     'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
+    'StudentHook',
 ]

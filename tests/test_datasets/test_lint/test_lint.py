@@ -376,6 +376,18 @@ class TestTheTool:
         assert status == 2 and '--force' in errors and 'images:' not in printed
         assert (tmp_path / 'there.json').read_text() == 'mine'
 
+    def test_a_folder_is_looked_at_in_the_parts_that_training_takes(
+        self, run, voc, tmp_path, monkeypatch, capsys
+    ):
+        monkeypatch.chdir(tmp_path)
+        own = ('--data', voc, '--format', 'voc')
+        status, printed, _ = run(*own)
+        assert status == 0 and 'train' in printed and 'val' in printed
+        for words, match in (((*own, voc), 'name the data'), ((*own, '--classes', 'a'), 'nothing')):
+            with pytest.raises(SystemExit):
+                run(*words)
+            assert match in capsys.readouterr().err
+
     def test_what_is_no_data_set_is_status_two(self, run, tmp_path):
         status, _, errors = run(tmp_path)
         assert status == 2 and 'is not a folder in VOC layout' in errors

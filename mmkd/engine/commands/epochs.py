@@ -1,0 +1,48 @@
+"""``--epochs``: a config's training made longer or shorter, with what counts in epochs."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+from mmkd.utils.errors import UserError
+
+_SCALED = ('begin', 'end', 'T_max', 'step_size')
+
+
+def set_epochs(config: Config, epochs: int | None) -> int:
+    """Sets the number of epochs and scales with it what counts in epochs, in place; gives it back.
+
+    Schedulers that count iterations (a warm-up) stay as they are, hooks that change the pipeline at
+    an epoch (``switch_epoch``) move with the end; None keeps all as it is.
+
+    Raises:
+        ValueError: The config trains by iterations.
+    """
+    old = config.train_cfg.get('max_epochs')
+    if old is None:
+        raise UserError(
+            f'{config.filename} has no train_cfg.max_epochs: it trains by iterations, and here '
+            'epochs are counted. Set train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=...).'
+        )
+    if epochs is None or epochs == old:
+        return int(old)
+    config.train_cfg.max_epochs = epochs
+    interval = config.train_cfg.get('val_interval', 1)
+    config.train_cfg.val_interval = max(1, min(interval, epochs))
+    schedulers: Any = config.get('param_scheduler') or []
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        if scheduler.get('by_epoch', True):
+            _scale(scheduler, epochs / old)
+    for hook in config.get('custom_hooks') or ():
+        if 'switch_epoch' in hook:
+            hook.switch_epoch = round(hook.switch_epoch * epochs / old)
+    return epochs
+
+
+def _scale(scheduler: Any, ratio: float) -> None:
+    for key in _SCALED:
+        if isinstance(scheduler.get(key), int):
+            least = 0 if key == 'begin' else 1
+            scheduler[key] = max(least, round(scheduler[key] * ratio))
+    if 'milestones' in scheduler:
+        scheduler.milestones = [max(1, round(step * ratio)) for step in scheduler.milestones]
