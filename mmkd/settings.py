@@ -48,6 +48,12 @@ def check_number(
     raise UserError(name, f'must {needed}, got {value!r}', remedy)
 
 
+def check_numbers(rule: str, *, whole: bool = False, **values: object) -> None:
+    """:func:`check_number` of several settings that have one range."""
+    for name, value in values.items():
+        check_number(name, value, rule, whole=whole)
+
+
 def check_flag(name: str, value: object, *, none: bool = False) -> None:
     """Refuses what is neither True nor False, nor None where ``none`` says that it may stand there.
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from mmcv.cnn import VGG as HostVGG
 from mmcv.cnn import make_vgg_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -12,12 +13,7 @@ from mmkd.registry import MODELS
 from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
 
-DEPTHS = {
-    11: (1, 1, 2, 2, 2),
-    13: (2, 2, 2, 2, 2),
-    16: (2, 2, 3, 3, 3),
-    19: (2, 2, 4, 4, 4),
-}
+DEPTHS: dict[int, tuple[int, ...]] = HostVGG.arch_settings
 """Convolutions of each of the five stages, by depth."""
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of each stage."""

@@ -33,10 +33,7 @@ from .safe_pickle import printable, safe_load
 def read_checkpoint(file: str | BinaryIO, map_location: object, name: str) -> dict:
     """A checkpoint's content, checked and without anything that could be run.
 
-    Args:
-        file: Path or open file.
-        map_location: As in ``torch.load``.
-        name: How error messages call the file: its path or address.
+    ``map_location`` is as in ``torch.load``, ``name`` how messages call the file.
     """
     return usable(safe_load(file, map_location, name), name)
 

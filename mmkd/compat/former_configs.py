@@ -47,12 +47,8 @@ _FLAT = re.compile(
 def replacement_of(path: str, folder: Path) -> str | None:
     """What to use in place of a config that an earlier mmkd had; None if it had none so named.
 
-    Args:
-        path: A path that does not exist, with or without the folders above.
-        folder: The configs of mmkd.
-
-    Returns:
-        The new path relative to ``folder``, or the pair with ``--method`` that trains the same.
+    ``path`` does not exist, and may have the folders above; the answer is the new path relative to
+    ``folder``, mmkd's configs, or the pair with ``--method`` that trains the same.
     """
     former = PurePosixPath(path.replace('\\', '/'))
     name = former.name

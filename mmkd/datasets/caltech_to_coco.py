@@ -20,11 +20,7 @@ def caltech_frames(
     """The objects of every ``skip``-th frame, by its file name ``set06/V000/I00029.jpg``.
 
     The benchmark evaluates frames 29, 59, ... from 0 on of each video of sets 6 to 10: ``skip=30``.
-
-    Args:
-        annotations: Folder that holds ``set00`` to ``set10`` with their ``.vbb`` files.
-        sets: Their numbers.
-        skip: Distance of the frames, >= 1.
+    The folder ``annotations`` holds ``set00`` to ``set10`` with their ``.vbb`` files.
 
     Raises:
         FileNotFoundError, ValueError: A set has no annotation, or no frame is left.
@@ -58,15 +54,8 @@ def caltech_to_coco(
 
     Annotations have ``label``, ``vis_ratio`` and ``occluded``, from which
     :class:`mmkd.evaluation.CaltechMetric` makes the benchmark's subsets. ``iscrowd`` says what
-    training ignores: every label but ``person``, and persons below the two limits.
-
-    Args:
-        frames: What :func:`caltech_frames` gives.
-        min_height: Lowest height to train on, pixels.
-        min_visible: Least visible share to train on.
-
-    Returns:
-        ``images``, ``annotations`` (xywh pixels, 0-based) and ``categories``.
+    training ignores: every label but ``person``, and persons below ``min_height``, pixels, or
+    ``min_visible``, the least visible share. Boxes are xywh pixels, 0-based.
     """
     check_number('min_visible', min_visible, '[0, 1]')
     images: list[dict] = []
@@ -79,19 +68,18 @@ def caltech_to_coco(
             _, _, width, height = thing.box
             share = _share(thing)
             trained = thing.label == 'person' and height >= min_height and share >= min_visible
-            annotations.append(
-                dict(
-                    id=len(annotations) + 1,
-                    image_id=number,
-                    category_id=1,
-                    bbox=list(thing.box),
-                    area=width * height,
-                    iscrowd=int(not trained),
-                    label=thing.label,
-                    vis_ratio=share,
-                    occluded=int(thing.visible is not None),
-                )
+            entry = dict(
+                id=len(annotations) + 1,
+                image_id=number,
+                category_id=1,
+                bbox=list(thing.box),
+                area=width * height,
+                iscrowd=int(not trained),
+                label=thing.label,
+                vis_ratio=share,
+                occluded=int(thing.visible is not None),
             )
+            annotations.append(entry)
     categories = [dict(id=1, name='person')]
     return dict(images=images, annotations=annotations, categories=categories)
 
@@ -107,14 +95,8 @@ def extract_frames(
     """Writes frames of the ``.seq`` videos as the JPEG files that they are.
 
     A frame that an earlier call wrote is compared with the video and left as it is, so that an
-    interrupted call can be repeated. A frame gets its name only once it is whole.
-
-    Args:
-        videos: Folder that holds ``set00/V000.seq`` and so on.
-        names: ``set06/V000/I00029.jpg`` and so on.
-        out: Folder to write them into.
-        force: Replace files that exist with another content, which is an error otherwise.
-        on_frame: Called after each frame, for a progress bar.
+    interrupted call can be repeated; with another content it is an error unless ``force`` is set.
+    ``videos`` holds ``set00/V000.seq`` and so on, names are as ``set06/V000/I00029.jpg``.
 
     Returns:
         How many were ``written``, ``there`` already, and ``replaced``.

@@ -3,9 +3,33 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ..utils.errors import UserError
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import isfile
+
+from ..utils.errors import UserError, UserFileNotFoundError
 
 SHOWN = 10
+
+
+class ReadsSplit(BaseDataset):
+    """What data sets share that a file of names lists."""
+
+    def _there(self, path: str) -> bool:
+        return isfile(path, backend_args=self.backend_args)
+
+    def _refuse_absent(self, remedy: str) -> None:
+        """The split file must exist."""
+        if not self._there(self.ann_file):
+            raise UserFileNotFoundError(f'ann_file={self.ann_file!r} does not exist: {remedy}.')
+
+    def _refuse_none(self, kept: list[dict], what: str) -> list[dict]:
+        """The records that are kept of the split, of which there must be one."""
+        if not kept:
+            raise UserError(
+                f'No {what} is left of ann_file={self.ann_file!r} ({len(self.data_list)} listed, '
+                f'filter_cfg={self.filter_cfg}): check the split file and filter_cfg.'
+            )
+        return kept
 
 
 class Findings:

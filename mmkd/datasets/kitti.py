@@ -8,14 +8,14 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mmdet.datasets import BaseDetDataset
-from mmengine.fileio import get_local_path, isfile
+from mmengine.fileio import get_local_path
 
 from mmkd.utils.types import Entries
 
 from ..registry import DATASETS
 from ..settings import check_keys
-from ..utils.errors import UserError, UserFileNotFoundError
-from .findings import Findings
+from ..utils.errors import UserError
+from .findings import Findings, ReadsSplit
 from .images import read_header, without_pixel_limit
 from .kitti_labels import KITTI_NEIGHBOURS, KITTI_TYPES, KITTIObject, parse_kitti_labels
 from .reading import read_lines, read_text
@@ -24,7 +24,7 @@ DONT_CARE = 'DontCare'
 
 
 @DATASETS.register_module()
-class KITTIDataset(BaseDetDataset):
+class KITTIDataset(ReadsSplit, BaseDetDataset):
     """Reads ``image_2`` and ``label_2`` of the frames that a split file lists.
 
     Objects of ``classes`` are labelled. Neighbours (Van beside Car, Person_sitting beside
@@ -86,11 +86,8 @@ class KITTIDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the image size and the labels of every frame, as MMDetection's records."""
-        if not self._there(self.ann_file):
-            raise UserFileNotFoundError(
-                f'ann_file={self.ann_file!r} does not exist: write the frames of the split into '
-                'it, one a line (docs/datasets.md says where the usual splits are).'
-            )
+        where = 'docs/datasets.md says where the usual splits are'
+        self._refuse_absent(f'write the frames of the split into it, one a line ({where})')
         frames, findings = read_lines(self.ann_file, self.backend_args), Findings(self.ann_file)
         with without_pixel_limit():
             records = [self._load_frame(frame, findings) for frame in frames]
@@ -112,12 +109,7 @@ class KITTIDataset(BaseDetDataset):
                 and all(instance['ignore_flag'] for instance in info['instances'])
             )
         ]
-        if not kept:
-            raise UserError(
-                f'No frame is left of ann_file={self.ann_file!r} ({len(self.data_list)} listed, '
-                f'filter_cfg={self.filter_cfg}): check the split file and filter_cfg.'
-            )
-        return kept
+        return self._refuse_none(kept, 'frame')
 
     def _load_frame(self, frame: str, findings: Findings) -> dict | None:
         """The record of one frame, or None where a problem was noted."""
@@ -134,9 +126,6 @@ class KITTIDataset(BaseDetDataset):
             return None
         instances = self._instances(labels, findings) if self.with_labels else []
         return dict(img_id=frame, img_path=image, width=width, height=height, instances=instances)
-
-    def _there(self, path: str) -> bool:
-        return isfile(path, backend_args=self.backend_args)
 
     def _instances(self, path: str, findings: Findings) -> list[dict]:
         try:

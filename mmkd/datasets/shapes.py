@@ -128,13 +128,8 @@ def draw_shapes(
     """Write a whole set; a complete identical one is reused.
 
     The set is drawn beside ``out_dir`` and moved there when it is complete, so that an interrupted
-    run leaves no half set under that name.
-
-    Args:
-        out_dir: Folder of the set.
-        config: What to draw.
-        force: Replace another set of shapes that stands there; nothing else is ever replaced.
-        on_image: Called after each image, for a progress bar.
+    run leaves no half set under that name. With ``force`` it replaces another set of shapes that
+    stands there, and nothing else; ``on_image`` is called after each image.
 
     Returns:
         Whether a set was drawn: False where it was there already.
@@ -231,16 +226,20 @@ def _write_image(
     """The JPEG and its annotation, in the devkit's format."""
     coded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
     (folder / f'JPEGImages/{image_id}.jpg').write_bytes(coded.tobytes())
+    height, width, depth = image.shape
+    entries = [
+        dict(
+            name=drawn.name,
+            pose='Unspecified',
+            truncated=int(drawn.truncated),
+            difficult=int(drawn.difficult),
+            bndbox=dict(zip(CORNERS, drawn.box, strict=True)),
+        )
+        for drawn in objects
+    ]
     root = ET.Element('annotation')
     add_texts(root, folder='JPEGImages', filename=f'{image_id}.jpg')
-    height, width, depth = image.shape
-    add_texts(ET.SubElement(root, 'size'), width=width, height=height, depth=depth)
-    add_texts(root, segmented=0)
-    for drawn in objects:
-        entry = ET.SubElement(root, 'object')
-        add_texts(entry, name=drawn.name, pose='Unspecified')
-        add_texts(entry, truncated=int(drawn.truncated), difficult=int(drawn.difficult))
-        corners = zip(CORNERS, drawn.box, strict=True)
-        add_texts(ET.SubElement(entry, 'bndbox'), **dict(corners))
+    size = dict(width=width, height=height, depth=depth)
+    add_texts(root, size=size, segmented=0, object=entries)
     ET.indent(root)
     (folder / f'Annotations/{image_id}.xml').write_bytes(ET.tostring(root) + b'\n')

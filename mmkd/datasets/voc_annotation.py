@@ -63,9 +63,14 @@ def parse_voc(
 
 
 def add_texts(parent: ET.Element, **texts: object) -> None:
-    """Writes elements that hold a text each."""
-    for tag, text in texts.items():
-        ET.SubElement(parent, tag).text = str(text)
+    """Writes elements: of a text, of others (a dict), or several of one name (a list)."""
+    for tag, content in texts.items():
+        for one in content if isinstance(content, list) else [content]:
+            element = ET.SubElement(parent, tag)
+            if isinstance(one, dict):
+                add_texts(element, **one)
+            else:
+                element.text = str(one)
 
 
 def _size(element: ET.Element | None) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mmdet.datasets import XMLDataset
-from mmengine.fileio import exists, get_local_path, isfile
+from mmengine.fileio import exists, get_local_path
 from mmengine.logging import print_log
 
 from mmkd.utils.types import Entries
@@ -19,7 +19,7 @@ from mmkd.utils.types import Entries
 from ..registry import DATASETS
 from ..settings import check_choice, check_keys
 from ..utils.errors import UserError, UserFileNotFoundError
-from .findings import Findings
+from .findings import Findings, ReadsSplit
 from .images import read_header, without_pixel_limit
 from .reading import read_bytes, read_lines
 from .shapes import check_drawing
@@ -27,7 +27,7 @@ from .voc_annotation import VOCAnnotation, VOCObject, parse_voc
 
 
 @DATASETS.register_module()
-class VOCFolderDataset(XMLDataset):
+class VOCFolderDataset(ReadsSplit, XMLDataset):
     """Reads ``Annotations``, ``ImageSets/Main`` and ``JPEGImages`` with the user's own classes.
 
     MMDetection's ``XMLDataset`` skips unknown classes and trains on empty boxes without a word.
@@ -109,10 +109,7 @@ class VOCFolderDataset(XMLDataset):
                 'there.'
             )
         check_drawing(self.data_root)
-        if not self._there(self.ann_file):
-            raise UserFileNotFoundError(
-                f'ann_file={self.ann_file!r} does not exist: correct the name or write the split.'
-            )
+        self._refuse_absent('correct the name or write the split')
         self.cat2label = {name: label for label, name in enumerate(self.metainfo['classes'])}
         self._findings = findings = Findings(self.ann_file)
         with without_pixel_limit():
@@ -130,13 +127,7 @@ class VOCFolderDataset(XMLDataset):
 
     def filter_data(self) -> list[dict]:
         """Apply ``filter_cfg``; no image left is an error, not an empty epoch."""
-        kept = super().filter_data()
-        if not kept:
-            raise UserError(
-                f'No image is left of ann_file={self.ann_file!r} ({len(self.data_list)} listed, '
-                f'filter_cfg={self.filter_cfg}): check the split file and filter_cfg.'
-            )
-        return kept
+        return self._refuse_none(super().filter_data(), 'image')
 
     def _load_image(self, image_id: str) -> dict | None:
         """The record of one image, or None where a missing or broken file was noted."""
@@ -216,9 +207,6 @@ class VOCFolderDataset(XMLDataset):
             bbox_label=self.cat2label[one.name],
             ignore_flag=int(one.difficult or min(x2 - x1, y2 - y1) < least),
         )
-
-    def _there(self, path: str) -> bool:
-        return isfile(path, backend_args=self.backend_args)
 
 
 def _box_fault(box: Sequence[int], size: tuple[int, int]) -> str | None:

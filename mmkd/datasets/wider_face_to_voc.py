@@ -19,11 +19,8 @@ _FOLDERS = ('images', '.')
 def read_wider_face_list(path: str | Path) -> dict[str, list[Row]]:
     """Faces by image, from ``wider_face_train_bbx_gt.txt`` or the one of val.
 
-    The file has an image, the number of its faces, and a line a face; an image without any has one
-    line of zeros.
-
-    Returns:
-        ``'0--Parade/name.jpg'`` -> its rows.
+    The file has an image, as ``0--Parade/name.jpg``, the number of its faces, and a line a face; an
+    image without any has one line of zeros.
 
     Raises:
         FileNotFoundError, ValueError: There is no such file, or it is something else.
@@ -61,18 +58,11 @@ def wider_face_to_voc(
 
     Images stay where the benchmark's archive puts them, ``WIDER_{split}/images/0--Parade``. Faces
     marked as invalid become difficult objects, which training ignores; those without area are left
-    out. Files that an interrupted call wrote stay as they are.
-
-    Args:
-        faces: What :func:`read_wider_face_list` gives.
-        root: Folder of ``WIDER_train`` and ``WIDER_val``.
-        split: ``'train'`` or ``'val'``.
-        force: Replace files that exist with another content, which is an error otherwise.
-        on_image: Called after each image, for a progress bar.
+    out. Files that an interrupted call wrote stay as they are; one of another content is an error
+    unless ``force`` replaces it.
 
     Returns:
         Faces in the files and faces left out.
-
     """
     base = Path(root) / f'WIDER_{split}'
     written = left_out = 0
@@ -94,13 +84,11 @@ def wider_face_to_voc(
 
 
 def _annotation(folder: str, size: tuple[int, int], rows: Sequence[Row]) -> ET.Element:
-    root = ET.Element('annotation')
-    add_texts(root, folder=folder)
-    add_texts(ET.SubElement(root, 'size'), width=size[0], height=size[1])
+    faces = []
     for x, y, width, height, *marks in rows:
-        entry = ET.SubElement(root, 'object')
-        invalid = len(marks) > _INVALID - 4 and marks[_INVALID - 4]
-        add_texts(entry, name='face', difficult=int(bool(invalid)))
-        box = ET.SubElement(entry, 'bndbox')
-        add_texts(box, xmin=x, ymin=y, xmax=x + width, ymax=y + height)
+        invalid = any(marks[_INVALID - 4 : _INVALID - 3])
+        box = dict(xmin=x, ymin=y, xmax=x + width, ymax=y + height)
+        faces.append(dict(name='face', difficult=int(invalid), bndbox=box))
+    root = ET.Element('annotation')
+    add_texts(root, folder=folder, size=dict(width=size[0], height=size[1]), object=faces)
     return root

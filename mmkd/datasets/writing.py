@@ -14,12 +14,9 @@ Outcome = Literal['written', 'there', 'replaced']
 
 
 def write_new(path: str | Path, content: str | bytes, *, force: bool = False) -> None:
-    """Writes a file whole: a reader finds the old one or the new one, never a part.
+    """Writes a file, and its folder: a reader finds the old one or the new one, never a part.
 
-    Args:
-        path: File to write; its folder is created.
-        content: The text, or bytes as they are.
-        force: Replace a file that exists; else it is an error.
+    A file that exists is an error, unless ``force`` replaces it.
     """
     path = Path(path)
     refuse_to_replace(path, force=force)

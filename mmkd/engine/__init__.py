@@ -1,26 +1,8 @@
 """Around the training loop: hooks, checks before it starts, command lines, export."""
 
-from .hooks import (
-    AdapterResumeHook,
-    CheckpointHook,
-    ClassNamesHook,
-    DetVisualizationHook,
-    NanGuardHook,
-    PlainCheckpointHook,
-    ReproducibleHook,
-    StudentHook,
-)
+from . import hooks
+from .hooks import *  # noqa: F403  what its __all__ names
 
-TeacherClassesHook = ClassNamesHook  # its name while it looked at teachers alone
+TeacherClassesHook = hooks.ClassNamesHook  # its name while it looked at teachers alone
 
-__all__ = [
-    'AdapterResumeHook',
-    'CheckpointHook',
-    'ClassNamesHook',
-    'DetVisualizationHook',
-    'NanGuardHook',
-    'PlainCheckpointHook',
-    'ReproducibleHook',
-    'StudentHook',
-    'TeacherClassesHook',
-]
+__all__ = [*hooks.__all__, 'TeacherClassesHook']

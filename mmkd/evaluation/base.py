@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
+from mmkd.utils.errors import UserError
 from mmkd.utils.types import Entries
 
 
@@ -37,6 +38,25 @@ def log_table(table: Table) -> None:
     text = io.StringIO()
     Console(file=text, width=120, color_system=None).print(table)
     MMLogger.get_current_instance().info('\n' + text.getvalue().rstrip())
+
+
+def instances_of(sample: Entries, metric: str) -> Sequence[Entries]:
+    """The annotations that a data set put into a sample.
+
+    Raises:
+        ValueError: ``PackDetInputs`` has dropped them.
+    """
+    if 'instances' not in sample:
+        raise UserError(
+            f"{metric} reads the annotations of the data set: add 'instances' to meta_keys of "
+            'PackDetInputs in the test pipeline.'
+        )
+    return sample['instances']
+
+
+def warn(text: str) -> None:
+    """Logs a warning."""
+    MMLogger.get_current_instance().warning(text)
 
 
 class ChecksClasses(ABC):

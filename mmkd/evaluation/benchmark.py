@@ -26,10 +26,8 @@ def synthetic_coco(
 ) -> tuple[Entries, list[dict]]:
     """A truth and its detections: some near a box, some of the wrong class, the others anywhere.
 
-    Images are 640x480; ``boxes`` and ``detections`` are numbers an image (COCO has 7.3 boxes).
-
-    Returns:
-        COCO's dictionary, and the detections as COCO has them.
+    Images are 640x480; ``boxes`` and ``detections`` are numbers an image (COCO has 7.3 boxes). Both
+    are as COCO has them.
     """
     rng = np.random.default_rng(seed)
     truth = _random_boxes(rng, images * boxes)

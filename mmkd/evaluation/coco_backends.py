@@ -131,10 +131,8 @@ def _classes(backend: str) -> tuple[Any, Any]:
     if backend == 'faster_coco_eval':
         library: Any = importlib.import_module(backend)
         return library.COCO, library.COCOeval_faster
-    return (
-        importlib.import_module('pycocotools.coco').COCO,
-        importlib.import_module('pycocotools.cocoeval').COCOeval,
-    )
+    coco, evaluation = (importlib.import_module(f'{backend}.{m}') for m in ('coco', 'cocoeval'))
+    return coco.COCO, evaluation.COCOeval
 
 
 def counted_truth(dataset: Setting) -> Iterator[tuple[Setting, bool]]:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
-from mmengine.logging import print_log
 from rich.table import Table
 
 from ..registry import METRICS
 from ..settings import check_flag, check_number
 from ..utils.coco_classes import compare_classes
 from ..utils.errors import UserError
-from .base import ChecksClasses, log_table, xyxy
+from .base import ChecksClasses, log_table, warn, xyxy
 from .coco_backends import AREAS, CocoCurves, check_backend, coco_curves, counted_truth
 from .functional import proposal_recalls
 
@@ -131,11 +130,9 @@ class CocoMetric(ChecksClasses, MMDetCocoMetric):
             )
         self.img_ids = list(seen)
         if len(self.img_ids) < len(known):
-            print_log(
+            warn(
                 f'{len(self.img_ids)} of the {len(known)} images of ann_file are evaluated: the '
-                'data set reads no others.',
-                logger='current',
-                level=30,
+                'data set reads no others.'
             )
 
     def _bbox(self, predictions: Sequence[dict]) -> dict[str, float]:

@@ -32,9 +32,6 @@ class ILSVRCDETMetric(VOCFolderMetric):
     Args:
         tolerance: Pixels by which a box may be too wide and too high in all, >= 0; 0 for none.
         **kwargs: Arguments of VOCFolderMetric.
-
-    Raises:
-        ValueError: ``tolerance`` is no such number.
     """
 
     default_prefix = 'ilsvrc_det'

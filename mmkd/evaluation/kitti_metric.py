@@ -10,9 +10,9 @@ from rich.table import Table
 from mmkd.utils.types import Entries, Setting
 
 from ..registry import METRICS
-from ..settings import check_number, nearest
+from ..settings import check_choice, check_number, nearest
 from ..utils.errors import UserError
-from .base import ChecksClasses, detections_of, log_table
+from .base import ChecksClasses, detections_of, instances_of, log_table
 from .functional import (
     DIFFICULTIES,
     MIN_OVERLAP,
@@ -65,8 +65,7 @@ class KITTIMetric(ChecksClasses, BaseMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if points not in POINTS:
-            raise UserError(f'points must be 11 or 40, got {points!r}.')
+        check_choice('points', points, POINTS)
         if min_overlap is not None and not isinstance(min_overlap, Mapping):
             raise UserError(f'min_overlap must be a dict of class and IoU, got {min_overlap!r}.')
         self.points, self._given = points, tuple(min_overlap or ())
@@ -102,12 +101,8 @@ class KITTIMetric(ChecksClasses, BaseMetric):
             ValueError: A sample has no ``instances``, or they are not those of KITTIDataset.
         """
         for sample in data_samples:
-            if 'instances' not in sample:
-                raise UserError(
-                    "KITTIMetric needs the annotations: add 'instances' to meta_keys of "
-                    'PackDetInputs in the test pipeline.'
-                )
-            self.results.append(_frame(sample['instances'], detections_of(sample)))
+            instances = instances_of(sample, 'KITTIMetric')
+            self.results.append(_frame(instances, detections_of(sample)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
@@ -130,18 +125,14 @@ class KITTIMetric(ChecksClasses, BaseMetric):
 
     def _summary(self, found: Mapping[tuple[str, str], Mapping[int, float]]) -> dict[str, float]:
         """Means over classes, difficulties and both, then every AP."""
-        means = {}
+        several: dict[str, list[float]] = {f'mAP_{points}': [] for points in POINTS}
+        single = {}
         for points in POINTS:
-            means[f'mAP_{points}'] = _mean([ap[points] for ap in found.values()])
-            for level in DIFFICULTIES:
-                of_level = [ap[points] for (_, at), ap in found.items() if at == level.name]
-                if of_level:
-                    means[f'mAP_{points}_{level.name}'] = _mean(of_level)
-        single = {
-            f'AP_{points}_{name}_{level}': ap[points]
-            for points in POINTS
-            for (name, level), ap in found.items()
-        }
+            for (name, level), ap in found.items():
+                single[f'AP_{points}_{name}_{level}'] = ap[points]
+                for mean in (f'mAP_{points}', f'mAP_{points}_{level}'):
+                    several.setdefault(mean, []).append(ap[points])
+        means = {name: float(np.mean(values or [0.0])) for name, values in several.items()}
         return {'mAP': means[f'mAP_{self.points}'], **means, **single}
 
 
@@ -160,7 +151,3 @@ def _frame(instances: Sequence[Entries], found: Sequence[np.ndarray]) -> KITTIFr
     }
     boxes = columns.pop('bbox').reshape(-1, 4)
     return KITTIFrame(boxes, *columns.values(), *found)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else 0.0

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from rich.table import Table
 
 from mmkd.utils.types import Entries, Setting
@@ -16,7 +15,7 @@ from mmkd.utils.types import Entries, Setting
 from ..registry import METRICS
 from ..settings import check_number
 from ..utils.errors import UserError, UserFileNotFoundError
-from .base import ChecksClasses, detections_of, log_table, xyxy
+from .base import ChecksClasses, detections_of, log_table, warn, xyxy
 from .functional import SUBSETS, PedestrianFrame, Subset, log_average_miss_rate
 
 
@@ -112,10 +111,8 @@ class LAMRMetric(ChecksClasses, BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
         if len(results) < len(self.truth):
-            text = (
-                f'{len(results)} of the {len(self.truth)} images of {self.ann_file} were evaluated.'
-            )
-            print_log(text, logger='current', level=30)
+            images = f'{len(results)} of the {len(self.truth)} images'
+            warn(f'{images} of {self.ann_file} were evaluated.')
         table = Table('subset', 'pedestrians', 'miss rate', 'at 0.01', 'at 0.1', 'at 1')
         found = {}
         for name, subset in self.subsets.items():
@@ -189,8 +186,8 @@ def _read(ann_file: str, category: str) -> dict[Any, tuple[np.ndarray, np.ndarra
     try:
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
     except ValueError as error:
-        remedy = 'write it anew'
-        raise UserError(f'ann_file={ann_file!r}', f'is not valid JSON ({error})', remedy) from None
+        problem = f'is not valid JSON ({error})'
+        raise UserError(f'ann_file={ann_file!r}', problem, 'write it anew') from None
     if not isinstance(content, dict) or not {'images', 'annotations', 'categories'} <= set(content):
         raise UserError(
             f'ann_file={ann_file!r} is not a COCO file: see tools/check_dataset.py {ann_file}.'

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from rich.table import Table
 
 from mmkd.utils.types import Setting
@@ -14,7 +13,7 @@ from mmkd.utils.types import Setting
 from ..registry import METRICS
 from ..settings import check_number
 from ..utils.errors import UserError
-from .base import ChecksClasses, detections_of, log_table
+from .base import ChecksClasses, detections_of, instances_of, log_table, warn
 from .functional import area_under_curve, match_faces, wider_face_curve
 from .wider_face_truth import DIFFICULTIES, read_wider_face_truth
 
@@ -92,11 +91,9 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split."""
         if self.truth is not None and len(results) < len(self.truth):
-            print_log(
+            warn(
                 f'{len(results)} of the {len(self.truth)} images of {self.ground_truth} were '
-                'evaluated: these are not the numbers of the benchmark.',
-                logger='current',
-                level=30,
+                'evaluated: these are not the numbers of the benchmark.'
             )
         table = Table('difficulty', 'faces', 'AP')
         images = [matches for _, matches, _ in results]
@@ -119,12 +116,7 @@ class WIDERFaceMetric(ChecksClasses, BaseMetric):
                     'evaluate the validation set of the benchmark, or leave ground_truth out.'
                 )
             return self.truth[name].boxes, dict(self.truth[name].counted)
-        if 'instances' not in sample:
-            raise UserError(
-                'WIDERFaceMetric without ground_truth reads the annotations of the data set: add '
-                "'instances' to meta_keys of PackDetInputs in the test pipeline."
-            )
-        instances = sample['instances']
+        instances = instances_of(sample, 'WIDERFaceMetric without ground_truth')
         boxes = np.array([instance['bbox'] for instance in instances], float).reshape(-1, 4)
         counted = np.array([not instance['ignore_flag'] for instance in instances], bool)
         return boxes, {'all': counted}

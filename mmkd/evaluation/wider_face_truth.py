@@ -50,9 +50,8 @@ def read_wider_face_truth(folder: str | Path) -> dict[str, FaceTruth]:
             boxes = xyxy(content['face_bbx_list'][event, 0][index, 0])
             kept = {level: lists[level][event, 0][index, 0] for level in DIFFICULTIES}
             name = str(file[0])
-            truth[name] = FaceTruth(
-                boxes, {level: _flags(rows, boxes, name) for level, rows in kept.items()}
-            )
+            flags = {level: _flags(rows, boxes, name) for level, rows in kept.items()}
+            truth[name] = FaceTruth(boxes, flags)
     return truth
 
 

@@ -27,9 +27,6 @@ class QuantizedNeck(BaseModule):
         neck: Config of the neck inside; None quantizes the backbone's maps.
         signed: Whether negative values are quantized too; None: with a neck inside, whose maps
             have both signs. Without, the backbone's maps are taken as rectified.
-
-    Raises:
-        ValueError: ``step`` is not positive.
     """
 
     def __init__(self, step: float, neck: dict | None = None, signed: bool | None = None) -> None:

@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
+from mmkd.settings import check_numbers
 
-from .functional import check_same_shape, global_avg_factor, teacher_bounded_error
+from .functional import check_same_shape, global_mean, teacher_bounded_error
 
 
 @MODELS.register_module()
@@ -19,34 +19,24 @@ class TeacherBoundedLoss(nn.Module):
         margin: Lead over the teacher at which the student stops paying, >= 0, in squared units of
             the encoding. The paper gives no value.
         loss_weight: Factor on the result, >= 0; 0.5 in the paper.
-
-    Raises:
-        ValueError: An argument is negative.
     """
 
     def __init__(self, margin: float = 0.0, loss_weight: float = 0.5) -> None:
         super().__init__()
-        check_number('margin', margin, '>= 0')
-        check_number('loss_weight', loss_weight, '>= 0')
-        self.margin = margin
-        self.loss_weight = loss_weight
+        check_numbers('>= 0', margin=margin, loss_weight=loss_weight)
+        self.margin, self.loss_weight = margin, loss_weight
 
     def forward(
         self, *, student: Tensor, teacher: Tensor, target: Tensor, avg_factor: float
     ) -> Tensor:
-        """Sum over rows divided by ``avg_factor``; 0 with a graph without rows.
+        """Sum over positive rows divided by ``avg_factor``; 0 with a graph without rows.
 
-        Args:
-            student: (N, 4) encoded deltas of positive boxes.
-            teacher: (N, 4) in the same encoding; no gradient flows into them.
-            target: (N, 4) encoded ground truth.
-            avg_factor: The head's count of this process, sampled rows positive and negative,
-                counted over all processes here.
+        Deltas are in one encoding, (N, 4) each; no gradient flows into the teacher's. The divisor
+        is the head's, sampled rows positive and negative, counted over all processes here.
 
         Raises:
             ValueError: The three differ in shape.
         """
         check_same_shape(student=student, teacher=teacher, target=target)
         rows = teacher_bounded_error(student, teacher.detach(), target, self.margin)
-        count = rows.new_tensor(avg_factor)
-        return self.loss_weight * rows.sum() / global_avg_factor(count)
+        return self.loss_weight * global_mean(rows, avg_factor)

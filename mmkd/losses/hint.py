@@ -28,9 +28,6 @@ class HintLoss(nn.Module):
         reduction: ``'mean'`` divides each level by its elements in the batch (B C H W), ``'sum'``
             by its images (B), ``'half_sum'`` by twice those, ``'half_channels'`` by twice its cells
             (2 B H W); all count the batches of all processes.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, loss_weight: float = 0.5, norm: str = 'l2', reduction: str = 'mean') -> None:
@@ -38,16 +35,10 @@ class HintLoss(nn.Module):
         check_number('loss_weight', loss_weight, '>= 0')
         check_choice('norm', norm, NORMS)
         check_choice('reduction', reduction, REDUCTIONS)
-        self.loss_weight = loss_weight
-        self.norm = norm
-        self.reduction = reduction
+        self.loss_weight, self.norm, self.reduction = loss_weight, norm, reduction
 
     def forward(self, *, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-        """Maps of all levels to a scalar.
-
-        Args:
-            student: Per level (B, C, H, W), adapted to the teacher's channels.
-            teacher: Per level (B, C, H, W); no gradient flows into it.
+        """Adapted maps of all levels and the teacher's, (B, C, H, W) each, to a scalar.
 
         Raises:
             ValueError: Two maps of a level differ in shape.

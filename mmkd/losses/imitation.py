@@ -22,9 +22,6 @@ class ImitationLoss(nn.Module):
 
     Args:
         loss_weight: Their lambda, >= 0.
-
-    Raises:
-        ValueError: ``loss_weight`` is negative.
     """
 
     mean_of_channels = False
@@ -43,10 +40,8 @@ class ImitationLoss(nn.Module):
     ) -> Tensor:
         """Maps and masks of all levels to a scalar; 0 with a graph where no cell is kept.
 
-        Args:
-            student: Per level (B, C, H, W), adapted to the teacher's channels.
-            teacher: Per level (B, C, H, W); no gradient flows into it.
-            mask: Per level (B, H, W) bool, or weights >= 0; None: every cell counts 1.
+        Maps are (B, C, H, W), the student's adapted; no gradient flows into the teacher's. Masks
+        are (B, H, W) bool, or weights >= 0; without them every cell counts 1.
 
         Raises:
             ValueError: Two maps of a level differ in shape.
@@ -76,9 +71,6 @@ class CellLoss(ImitationLoss):
 
     Args:
         loss_weight: Factor on the result, >= 0.
-
-    Raises:
-        ValueError: ``loss_weight`` is negative.
     """
 
     mean_of_channels = True

@@ -1,16 +1,14 @@
 """Losses of class distributions as registered modules: KD, DKD and DIST."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.settings import check_number
+from mmkd.settings import check_number, check_numbers
 
 from .functional import (
     check_same_shape,
     decoupled_rows,
-    global_avg_factor,
+    global_mean,
     pearson,
     soft_binary_rows,
     soft_target_rows,
@@ -19,7 +17,7 @@ from .functional import (
 
 
 class _LogitLoss(nn.Module):
-    """Constants of a loss on logits, and its mean over the rows of all processes."""
+    """The temperature of a loss on logits, and the check of their shapes."""
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
@@ -29,10 +27,6 @@ class _LogitLoss(nn.Module):
     def _checked(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
         check_same_shape(student=student, teacher=teacher[0] if teacher.dim() == 3 else teacher)
         return student, teacher.detach()
-
-    def _mean(self, rows: Tensor, avg_factor: Any) -> Tensor:
-        count = avg_factor if isinstance(avg_factor, Tensor) else rows.new_tensor(float(avg_factor))
-        return rows.sum() / global_avg_factor(count)
 
 
 @MODELS.register_module()
@@ -45,9 +39,6 @@ class SoftTargetLoss(_LogitLoss):
     Args:
         temperature: T > 0.
         sigmoid: Whether the columns are sigmoids.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, temperature: float = 4.0, sigmoid: bool = False) -> None:
@@ -57,14 +48,11 @@ class SoftTargetLoss(_LogitLoss):
     def forward(self, *, student: Tensor, teacher: Tensor, avg_factor: float | Tensor) -> Tensor:
         """Rows to a scalar; 0 with a graph without rows.
 
-        Args:
-            student: (N, C) logits.
-            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
-            avg_factor: Divisor of this process, counted over all of them here.
+        Logits are (N, C), the teacher's perhaps (E, N, C) of an ensemble; no gradient flows into
+        them. ``avg_factor`` is the divisor of this process, counted over all of them here.
         """
         rows = soft_binary_rows if self.sigmoid else soft_target_rows
-        found = rows(*self._checked(student, teacher), self.temperature)
-        return self._mean(found, avg_factor)
+        return global_mean(rows(*self._checked(student, teacher), self.temperature), avg_factor)
 
 
 @MODELS.register_module()
@@ -77,30 +65,19 @@ class DecoupledLoss(_LogitLoss):
         alpha: Weight of the target against the rest, >= 0.
         beta: Weight of the distribution among the rest, >= 0.
         temperature: T > 0.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, alpha: float = 1.0, beta: float = 0.25, temperature: float = 1.0) -> None:
         super().__init__(temperature)
-        check_number('alpha', alpha, '>= 0')
-        check_number('beta', beta, '>= 0')
+        check_numbers('>= 0', alpha=alpha, beta=beta)
         self.alpha, self.beta = alpha, beta
 
     def forward(
         self, *, student: Tensor, teacher: Tensor, labels: Tensor, avg_factor: float | Tensor
     ) -> Tensor:
-        """Rows to a scalar; 0 with a graph without rows.
-
-        Args:
-            student: (N, C) logits of a softmax.
-            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
-            labels: (N,), the background included.
-            avg_factor: Divisor of this process, counted over all of them here.
-        """
+        """As :class:`SoftTargetLoss`, of a softmax, with labels (N,), the background included."""
         target, rest = decoupled_rows(*self._checked(student, teacher), labels, self.temperature)
-        return self._mean(self.alpha * target + self.beta * rest, avg_factor)
+        return global_mean(self.alpha * target + self.beta * rest, avg_factor)
 
 
 @MODELS.register_module()
@@ -116,9 +93,6 @@ class CorrelationLoss(_LogitLoss):
         gamma: Weight of the correlation of the rows of a class, >= 0.
         temperature: tau > 0.
         sigmoid: Whether the columns are sigmoids, not a softmax.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -129,17 +103,11 @@ class CorrelationLoss(_LogitLoss):
         sigmoid: bool = False,
     ) -> None:
         super().__init__(temperature)
-        check_number('beta', beta, '>= 0')
-        check_number('gamma', gamma, '>= 0')
+        check_numbers('>= 0', beta=beta, gamma=gamma)
         self.beta, self.gamma, self.sigmoid = beta, gamma, sigmoid
 
     def forward(self, *, student: Tensor, teacher: Tensor) -> Tensor:
-        """Rows to a scalar; 0 with a graph without rows.
-
-        Args:
-            student: (N, C) logits.
-            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
-        """
+        """As :class:`SoftTargetLoss`, without a divisor."""
         logits = [wide(side) / self.temperature for side in self._checked(student, teacher)]
         own, target = (z.sigmoid() if self.sigmoid else z.softmax(dim=-1) for z in logits)
         target = target.mean(dim=0) if target.dim() == 3 else target

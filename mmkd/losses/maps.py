@@ -57,9 +57,6 @@ class AttentionLoss(_MapLoss):
         attention: ``'sum'`` of |A| over the channels, ``'sum_p'`` of |A|^p, or ``'max_p'``.
         p: Exponent, >= 1.
         form: ``'mean_square'``, the official code's, or ``'norm'``, the paper's.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -91,9 +88,6 @@ class SelectivityLoss(_MapLoss):
     Args:
         loss_weight: Half of their lambda, >= 0; 25 and 50 for the polynomial and Gaussian kernels.
         kernel: ``'polynomial'`` ((x.y)^2), ``'linear'`` or ``'gaussian'``.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, loss_weight: float = 25.0, kernel: str = 'polynomial') -> None:
@@ -116,9 +110,6 @@ class ChannelWiseLoss(_MapLoss):
     Args:
         loss_weight: Their alpha, >= 0.
         temperature: tau > 0.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, loss_weight: float = 5.0, temperature: float = 1.0) -> None:
@@ -132,7 +123,7 @@ class ChannelWiseLoss(_MapLoss):
 
 
 @MODELS.register_module()
-class FSPLoss(nn.Module):
+class FSPLoss(_MapLoss):
     """Squared distance of the matrices between pairs of a network's maps.
 
     Source: Yim, Joo, Bae, Kim. A Gift from Knowledge Distillation. CVPR 2017, equations 1 and 2.
@@ -140,18 +131,19 @@ class FSPLoss(nn.Module):
     Args:
         loss_weight: lambda of every pair, >= 0.
         reduction: ``'sum'`` over a matrix, the paper's, or ``'mean'``, divided by its entries.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, loss_weight: float = 1.0, reduction: str = 'mean') -> None:
-        super().__init__()
-        check_number('loss_weight', loss_weight, '>= 0')
+        super().__init__(loss_weight)
         check_choice('reduction', reduction, ('sum', 'mean'))
-        self.loss_weight, self.reduction = loss_weight, reduction
+        self.reduction = reduction
 
-    def forward(
+    def error(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """(B,) from matrices (B, M, N)."""
+        entries = student[0].numel() if self.reduction == 'mean' else 1
+        return fsp_error(student, teacher) / entries
+
+    def forward(  # type: ignore[override]  # of pairs
         self,
         *,
         student: Sequence[tuple[Tensor, Tensor]],
@@ -163,11 +155,5 @@ class FSPLoss(nn.Module):
             student: Per pair (B, M, H1, W1) and (B, N, H2, W2).
             teacher: Per pair maps of the same channels; no gradient flows into them.
         """
-        errors = []
-        for own, target in zip(student, teacher, strict=True):
-            matrices = fsp_matrix(*own), fsp_matrix(*(side.detach() for side in target))
-            error = fsp_error(*matrices)
-            entries = matrices[0][0].numel() if self.reduction == 'mean' else 1
-            errors.append(error / entries)
-        images = global_avg_factor(errors[0].new_tensor(len(errors[0])))
-        return self.loss_weight * torch.stack(errors).sum() / images
+        own, target = ([fsp_matrix(*pair) for pair in side] for side in (student, teacher))
+        return super().forward(student=own, teacher=target)

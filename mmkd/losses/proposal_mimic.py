@@ -21,17 +21,13 @@ class ProposalMimicLoss(nn.Module):
         loss_weight: Their lambda_1, >= 0.
         normalize: m_i: ``'elements'`` of the region (C h w), ``'positions'`` (h w), or ``'none'``
             (1), the first form of the paper.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, loss_weight: float = 1.0, normalize: str = 'elements') -> None:
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
         check_choice('normalize', normalize, NORMALIZE)
-        self.loss_weight = loss_weight
-        self.normalize = normalize
+        self.loss_weight, self.normalize = loss_weight, normalize
 
     def forward(
         self,

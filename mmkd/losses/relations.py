@@ -3,13 +3,31 @@
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.settings import check_choice, check_flag, check_number
+from mmkd.settings import check_choice, check_flag, check_number, check_numbers
 
 from .functional import angle_error, distance_error, ranking_error, triplet_error
 
 
+class _RowsLoss(nn.Module):
+    """The error of the relations between rows."""
+
+    def error(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Scalar from what :meth:`forward` is given."""
+        raise NotImplementedError
+
+    def forward(self, *, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Rows to a scalar.
+
+        Args:
+            student: (N, D_S).
+            teacher: (N, D_T); no gradient flows into them.
+            labels: (N,), who is alike; read by triplets only.
+        """
+        return self.error(student, teacher.detach(), labels)
+
+
 @MODELS.register_module()
-class RelationLoss(nn.Module):
+class RelationLoss(_RowsLoss):
     """lambda_D L_D + lambda_A L_A: relative distances of pairs and angles of triples of rows.
 
     Source: Park, Kim, Lu, Cho. Relational Knowledge Distillation. CVPR 2019, equations 5 to 9;
@@ -18,36 +36,25 @@ class RelationLoss(nn.Module):
     Args:
         distance_weight: lambda_D >= 0.
         angle_weight: lambda_A >= 0.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()
-        check_number('distance_weight', distance_weight, '>= 0')
-        check_number('angle_weight', angle_weight, '>= 0')
+        check_numbers('>= 0', distance_weight=distance_weight, angle_weight=angle_weight)
         self.distance_weight, self.angle_weight = distance_weight, angle_weight
 
-    def forward(self, *, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """Rows to a scalar.
-
-        Args:
-            student: (N, D_S).
-            teacher: (N, D_T); no gradient flows into them.
-            labels: (N,), not read.
-        """
-        sides = student, teacher.detach()
+    def error(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Scalar; a part of weight 0 is not computed."""
         total = student.sum() * 0
         if self.distance_weight:
-            total = total + self.distance_weight * distance_error(*sides)
+            total = total + self.distance_weight * distance_error(student, teacher)
         if self.angle_weight:
-            total = total + self.angle_weight * angle_error(*sides)
+            total = total + self.angle_weight * angle_error(student, teacher)
         return total
 
 
 @MODELS.register_module()
-class RankingLoss(nn.Module):
+class RankingLoss(_RowsLoss):
     """The order of each row's nearest rows, as the teacher has it.
 
     Source: Chen, Wang, Zhang. DarkRank: Accelerating Deep Metric Learning via Cross Sample
@@ -58,9 +65,6 @@ class RankingLoss(nn.Module):
         alpha: Scale of the scores, > 0.
         beta: Exponent of the distances, > 0.
         length: Candidates of a query, the nearest by the teacher; at most 6 with ``soft``.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -68,29 +72,20 @@ class RankingLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_flag('soft', soft)
-        check_number('alpha', alpha, '> 0')
-        check_number('beta', beta, '> 0')
+        check_numbers('> 0', alpha=alpha, beta=beta)
         check_number('length', length, '>= 2', whole=True)
         if soft:
             remedy = 'the soft form looks at all length! orders; use soft=False for longer lists'
             check_number('length', length, '[2, 6]', whole=True, remedy=remedy)
         self.soft, self.alpha, self.beta, self.length = soft, alpha, beta, length
 
-    def forward(self, *, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """Rows to a scalar.
-
-        Args:
-            student: (N, D_S).
-            teacher: (N, D_T); no gradient flows into them.
-            labels: (N,), not read.
-        """
-        return ranking_error(
-            student, teacher.detach(), self.alpha, self.beta, self.length, self.soft
-        )
+    def error(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Scalar, the mean over the rows."""
+        return ranking_error(student, teacher, self.alpha, self.beta, self.length, self.soft)
 
 
 @MODELS.register_module()
-class TripletLoss(nn.Module):
+class TripletLoss(_RowsLoss):
     """max(D(a, p) - D(a, n) + F(d), 0) with the margin F(d) by the teacher's distances.
 
     Source: Feng, Wang, Hu, Yi. Triplet Distillation for Deep Face Recognition. 2019, equations 2 to
@@ -102,9 +97,6 @@ class TripletLoss(nn.Module):
         mining: ``'all'`` triplets, or each anchor's ``'hardest'`` positive and negative.
         reduction: ``'mean'`` over all triplets, or over those that are ``'active'``.
         limit: Most triplets of a batch, taken by an even stride.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -124,17 +116,11 @@ class TripletLoss(nn.Module):
         self.low, self.high, self.limit = low, high, limit
         self.mining, self.reduction = mining, reduction
 
-    def forward(self, *, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """Rows to a scalar.
-
-        Args:
-            student: (N, D_S).
-            teacher: (N, D_T); no gradient flows into them.
-            labels: (N,), who is alike.
-        """
+    def error(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Scalar, the mean over the triplets."""
         return triplet_error(
             student,
-            teacher.detach(),
+            teacher,
             labels,
             margins=(self.low, self.high),
             hardest=self.mining == 'hardest',

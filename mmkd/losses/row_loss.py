@@ -14,10 +14,9 @@ from .functional import (
     check_same_shape,
     focused_binary_cross_entropy,
     giou_error,
-    global_avg_factor,
+    global_mean,
     log_iou_error,
     softmax_divergence,
-    wide,
 )
 
 FORMULAS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -44,28 +43,21 @@ class RowLoss(nn.Module):
             without it; ``'softmax'``, KL(teacher || student); ``'giou'``, 1 - GIoU;
             ``'log_iou'``, -log IoU; ``'l1'``, absolute differences summed.
         loss_weight: Factor on the result, >= 0.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, formula: str, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')
         check_choice('formula', formula, FORMULAS)
-        self.formula = FORMULAS[formula]
-        self.loss_weight = loss_weight
+        self.formula, self.loss_weight = FORMULAS[formula], loss_weight
 
     def forward(
         self, *, student: Tensor, teacher: Tensor, weight: Tensor, avg_factor: float | Tensor
     ) -> Tensor:
-        """Rows to a scalar; 0 with a graph without rows.
+        """Rows, (N, D) each, to a scalar; 0 with a graph without rows.
 
-        Args:
-            student: (N, D).
-            teacher: (N, D); no gradient flows into it.
-            weight: (N,) u_n, a constant to the gradient; rows of weight 0 may be anything.
-            avg_factor: A of this process, counted over all of them here.
+        Weights u_n (N,) are constants to the gradient, as the teacher is; rows of weight 0 may be
+        anything. ``avg_factor`` is A of this process, counted over all of them here.
 
         Raises:
             ValueError: The two sides differ in shape.
@@ -74,6 +66,4 @@ class RowLoss(nn.Module):
         # Taken out before the formula, so that NaN there reaches neither value nor gradient.
         left_out = (weight == 0)[:, None]
         sides = student.masked_fill(left_out, 0), teacher.detach().masked_fill(left_out, 0)
-        rows = self.formula(*sides)
-        count = wide(avg_factor) if isinstance(avg_factor, Tensor) else rows.new_tensor(avg_factor)
-        return self.loss_weight * (weight.detach() * rows).sum() / global_avg_factor(count)
+        return self.loss_weight * global_mean(weight.detach() * self.formula(*sides), avg_factor)

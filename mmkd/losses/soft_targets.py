@@ -11,7 +11,7 @@ from mmkd.utils.errors import UserError
 
 from .functional import (
     check_same_shape,
-    global_avg_factor,
+    global_mean,
     weighted_soft_binary_cross_entropy,
     weighted_soft_cross_entropy,
 )
@@ -30,9 +30,6 @@ class WeightedSoftLoss(nn.Module):
         temperature: Their T, > 0; 1 in the paper.
         sigmoid: Whether the columns are sigmoids; the background's weight is then that of the
             negative part of every column, and ``class_weights`` has one entry more than columns.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -48,19 +45,13 @@ class WeightedSoftLoss(nn.Module):
         table = None if class_weights is None else _table(class_weights)
         self.class_weights: Tensor | None
         self.register_buffer('class_weights', table, persistent=False)
-        self.background_weight = background_weight
-        self.temperature = temperature
+        self.background_weight, self.temperature = background_weight, temperature
         self.sigmoid = sigmoid
 
     def weights(self, columns: int, device: torch.device | str = 'cpu') -> Tensor:
-        """The weight of each class, and of the background last.
+        """The weight of each class, and of the background last, (columns + 1,) float32.
 
-        Args:
-            columns: Columns of the logits without the background's.
-            device: Where the result is needed.
-
-        Returns:
-            (columns + 1,) float32.
+        ``columns`` are those of the logits without the background's.
 
         Raises:
             ValueError: ``class_weights`` has another length.
@@ -86,11 +77,8 @@ class WeightedSoftLoss(nn.Module):
     ) -> Tensor:
         """Sum over rows and columns divided by ``avg_factor``; 0 with a graph without rows.
 
-        Args:
-            student: (N, C) logits.
-            teacher: (N, C) logits, or (E, N, C) of an ensemble; no gradient flows into them.
-            avg_factor: The head's count of this process, counted over all of them here.
-            weight: (N,) of each row; None: 1.
+        Logits are (N, C), the teacher's perhaps (E, N, C) of an ensemble; no gradient flows into
+        them. The divisor is the head's, counted over all processes; rows may have weights (N,).
 
         Raises:
             ValueError: The two differ in shape, or ``class_weights`` has another length.
@@ -104,23 +92,17 @@ class WeightedSoftLoss(nn.Module):
             )
         else:
             rows = weighted_soft_cross_entropy(*logits, weights, self.temperature)
-        rows = rows if weight is None else rows * weight
-        count = rows.new_tensor(avg_factor)
-        return rows.sum() / global_avg_factor(count)
+        return global_mean(rows if weight is None else rows * weight, avg_factor)
 
 
 def _table(class_weights: Sequence[float]) -> Tensor:
     """(columns,) float32, checked."""
-    if isinstance(class_weights, str) or not isinstance(class_weights, Sequence):
+    listed = isinstance(class_weights, Sequence) and not isinstance(class_weights, str)
+    for place, weight in enumerate(class_weights if listed else ()):
+        check_number(f'class_weights[{place}]', weight, '>= 0')
+    if not listed or len(class_weights) < 2:
         raise UserError(
             'class_weights must be a list of numbers, one a class and the background last, got '
             f'{class_weights!r}.'
-        )
-    for place, weight in enumerate(class_weights):
-        check_number(f'class_weights[{place}]', weight, '>= 0')
-    if len(class_weights) < 2:
-        raise UserError(
-            'class_weights must be one number per class and the background last, got '
-            f'{list(class_weights)}.'
         )
     return torch.tensor(class_weights, dtype=torch.float32)

@@ -22,9 +22,6 @@ class ConvAdapter(nn.Module):
         relu: Whether the output is rectified; right only for a teacher map that is.
         init_std: Standard deviation of the truncated normal that initialises the weights; None
             keeps PyTorch's default. The bias keeps it in any case.
-
-    Raises:
-        ValueError: ``kernel_size`` is not odd and positive.
     """
 
     def __init__(
@@ -46,10 +43,8 @@ class ConvAdapter(nn.Module):
     def init_weights(self) -> None:
         """Draws the weights anew."""
         self.conv.reset_parameters()
-        if self.init_std is not None:
-            nn.init.trunc_normal_(
-                self.conv.weight, std=self.init_std, a=-2 * self.init_std, b=2 * self.init_std
-            )
+        if (std := self.init_std) is not None:
+            nn.init.trunc_normal_(self.conv.weight, std=std, a=-2 * std, b=2 * std)
 
     def forward(self, student: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
@@ -104,9 +99,6 @@ class ValidConvAdapter(nn.Module):
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
         kernel_size: Of the convolution, cells.
-
-    Raises:
-        ValueError: ``kernel_size`` is not positive.
     """
 
     keeps_grid = True
@@ -139,9 +131,6 @@ class DeconvAdapter(nn.Module):
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map.
         octaves: How often the map is doubled, >= 1.
-
-    Raises:
-        ValueError: ``octaves`` is less than 1.
     """
 
     enlarges = True

@@ -51,16 +51,7 @@ class FeatureAligner:
     def pair(
         self, student: Sequence[int], teacher: Sequence[int], pairing: str | None = None
     ) -> LevelPairs:
-        """(student index, teacher index) of each pair, in the order of ``levels``.
-
-        Args:
-            student: Stride of each level, pixels.
-            teacher: The same of the teacher, in the student's pixels.
-            pairing: See :func:`pair_levels`.
-
-        Raises:
-            ValueError: The levels differ and ``levels`` is not set, or names one that is absent.
-        """
+        """:func:`pair_levels` of strides in the student's pixels, with ``levels``."""
         return pair_levels(student, teacher, self.levels, pairing)
 
     def build(self, student: MapsInfo, teacher: MapsInfo, pairs: LevelPairs) -> nn.ModuleList:
@@ -100,16 +91,10 @@ class FeatureAligner:
         teacher: Sequence[Tensor],
         pairs: LevelPairs,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The maps to compare, pair by pair.
+        """The student's and the teacher's maps to compare, pair by pair, (B, C_T, H_T, W_T) each.
 
-        Args:
-            adapters: What :meth:`build` returned.
-            student: Per level (B, C_S, H_S, W_S).
-            teacher: Per level (B, C_T, H_T, W_T).
-            pairs: What :meth:`pair` returned, or some of it.
-
-        Returns:
-            The student's and the teacher's, (B, C_T, H_T, W_T) each.
+        From maps (B, C_S, H_S, W_S) and (B, C_T, H_T, W_T) of each level, by what :meth:`build` and
+        :meth:`pair` returned, or some of the pairs.
         """
         targets = [teacher[j] for _, j in pairs]
         adapted = []

@@ -16,29 +16,24 @@ def pair_levels(
     levels: Sequence[Sequence[int]] | None = None,
     pairing: str | None = None,
 ) -> LevelPairs:
-    """Pairs feature levels by stride, or as told.
+    """Pairs feature levels by stride, in the student's pixels, or as told by their indices.
 
     Args:
-        student_strides: Stride of each student level, pixels.
-        teacher_strides: Stride of each teacher level, pixels.
+        student_strides: Of each student level.
+        teacher_strides: Of each teacher level.
         levels: ``[[student index, teacher index], ...]``, which overrides the pairing by stride.
-        pairing: Of a teacher on larger images, whose strides are in the student's pixels:
-            ``'shift'`` pairs equal strides and leaves others alone (several maps of one stride in
-            their order), ``'upsample'`` equal indices.
-
-    Returns:
-        (student index, teacher index) of each pair.
+        pairing: Of a teacher on larger images: ``'shift'`` pairs equal strides and leaves others
+            alone (several maps of one stride in their order), ``'upsample'`` equal indices.
 
     Raises:
         ValueError: The stride lists differ and ``levels`` is not given, or an index does not exist.
     """
     lists = f'student strides {list(student_strides)}, teacher strides {list(teacher_strides)}'
-    if levels is None and pairing == 'upsample' and len(student_strides) == len(teacher_strides):
-        return [(i, i) for i in range(len(student_strides))]
     if levels is None and pairing == 'shift':
         return _common(student_strides, teacher_strides, lists)
     if levels is None:
-        if list(student_strides) != list(teacher_strides):
+        compared = len if pairing == 'upsample' else list
+        if compared(student_strides) != compared(teacher_strides):
             raise UserError(
                 'The feature levels',
                 f'differ: {lists}',
@@ -92,12 +87,7 @@ def _common(student: Sequence[int], teacher: Sequence[int], lists: str) -> Level
 def resize_like(student: Tensor, teacher: Tensor) -> Tensor:
     """The student's map on the teacher's grid, bilinear; itself where the grids agree.
 
-    Args:
-        student: (B, C_S, H_S, W_S).
-        teacher: (B, C_T, H_T, W_T).
-
-    Returns:
-        (B, C_S, H_T, W_T).
+    (B, C_S, H_S, W_S), (B, C_T, H_T, W_T) -> (B, C_S, H_T, W_T).
     """
     if student.shape[-2:] == teacher.shape[-2:]:
         return student

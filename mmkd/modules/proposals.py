@@ -14,15 +14,10 @@ from mmkd.utils.errors import UserError
 
 
 class Proposals(NamedTuple):
-    """The regions of a batch.
+    """The regions of a batch."""
 
-    Attributes:
-        rois: (N, 5) image index and xyxy, pixels.
-        kept: (N,) bool; rows that are False are left over so that N does not depend on the boxes.
-    """
-
-    rois: Tensor
-    kept: Tensor
+    rois: Tensor  # (N, 5) image index and xyxy, pixels
+    kept: Tensor  # (N,) bool; rows that are False are there so that N does not depend on the boxes
 
 
 @MODELS.register_module()
@@ -57,17 +52,16 @@ class ProposalRegion:
     ) -> None:
         check_number('max_per_image', max_per_image, '>= 1', whole=True)
         check_number('duplicate_iou', duplicate_iou, '(0, 1]')
-        if positive_fraction is not None:
-            check_number('positive_fraction', positive_fraction, '(0, 1]')
-        if positive_iou is not None:
-            check_number('positive_iou', positive_iou, '(0, 1]')
-            if positive_fraction is None:
-                raise UserError(
-                    f'positive_iou={positive_iou} does nothing without positive_fraction: set '
-                    'positive_fraction, the share of positives, or take positive_iou out.'
-                )
-        self.max_per_image = max_per_image
-        self.duplicate_iou = duplicate_iou
+        shares = dict(positive_fraction=positive_fraction, positive_iou=positive_iou)
+        for name, share in shares.items():
+            if share is not None:
+                check_number(name, share, '(0, 1]')
+        if positive_iou is not None and positive_fraction is None:
+            raise UserError(
+                f'positive_iou={positive_iou} does nothing without positive_fraction: set '
+                'positive_fraction, the share of positives, or take positive_iou out.'
+            )
+        self.max_per_image, self.duplicate_iou = max_per_image, duplicate_iou
         self.positive_fraction = positive_fraction
         self.positive_iou = 0.5 if positive_iou is None else positive_iou
 

@@ -10,7 +10,7 @@ from torchvision.ops import ps_roi_align
 
 from mmkd.losses.functional import wide
 from mmkd.registry import MODELS
-from mmkd.settings import check_choice, check_number
+from mmkd.settings import check_choice, check_numbers
 from mmkd.utils.errors import UserError
 
 POOLS = ('align', 'pool')
@@ -34,9 +34,6 @@ class PSRoIExtractor(nn.Module):
 
     Attributes:
         num_inputs: Maps that it reads, as in MMDetection's extractors: one.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     num_inputs = 1
@@ -50,16 +47,12 @@ class PSRoIExtractor(nn.Module):
     ) -> None:
         super().__init__()
         check_choice('pool', pool, POOLS)
-        for name, value in (
-            ('featmap_stride', featmap_stride),
-            ('output_size', output_size),
-            ('sampling_ratio', sampling_ratio),
-        ):
-            check_number(name, value, '>= 1', whole=True)
-        self.featmap_stride = featmap_stride
-        self.output_size = output_size
-        self.pool = pool
-        self.sampling_ratio = sampling_ratio
+        sizes = dict(
+            featmap_stride=featmap_stride, output_size=output_size, sampling_ratio=sampling_ratio
+        )
+        check_numbers('>= 1', whole=True, **sizes)
+        self.featmap_stride, self.output_size = featmap_stride, output_size
+        self.pool, self.sampling_ratio = pool, sampling_ratio
 
     def forward(self, feats: Sequence[Tensor], rois: Tensor) -> Tensor:
         """Pools each RoI.

@@ -16,17 +16,13 @@ class Quantizer(nn.Module):
     Args:
         step: Distance s of two elements of the dictionary, > 0, in units of the features.
         signed: Whether the dictionary has negative elements, for maps that are not rectified.
-
-    Raises:
-        ValueError: ``step`` is not positive and finite.
     """
 
     def __init__(self, step: float = 1.0, signed: bool = False) -> None:
         super().__init__()
         check_number('step', step, '> 0', remedy='tools/calibrate_quantizer.py suggests one')
         check_flag('signed', signed)
-        self.step = step
-        self.signed = signed
+        self.step, self.signed = step, signed
 
     def forward(self, features: Tensor) -> Tensor:
         """Any shape to the same; see :func:`mmkd.losses.functional.quantize`."""

@@ -32,9 +32,6 @@ class RegionPool(nn.Module):
             that the box touches, at least one.
         output_size: Bins a side of a pooled region.
         sampling_ratio: Samples a side of a bin; 0 takes as many as the region has cells.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -44,9 +41,7 @@ class RegionPool(nn.Module):
         check_choice('region', region, REGIONS)
         check_number('output_size', output_size, '>= 1', whole=True)
         check_number('sampling_ratio', sampling_ratio, '>= 0', whole=True)
-        self.region = region
-        self.output_size = output_size
-        self.sampling_ratio = sampling_ratio
+        self.region, self.output_size, self.sampling_ratio = region, output_size, sampling_ratio
 
     def forward(
         self,
@@ -61,14 +56,9 @@ class RegionPool(nn.Module):
     ) -> RegionErrors:
         """Errors of N regions.
 
-        Args:
-            student: Per level (B, C, H, W), adapted.
-            teacher: Per level (B, C, H, W); no gradient flows into it.
-            rois: (N, 5); no gradient flows into them.
-            levels: (N,) long, the level of each region.
-            strides: Per level, pixels a cell.
-            kept: (N,) bool, the regions that count; the others have error 0. None: all.
-            transform: Applied to pooled regions, or to the whole maps where regions are cut out.
+        Maps are (B, C, H, W), the student's adapted; gradients flow into these alone. Regions are
+        (N, 5), each on a level of its own, (N,); those that are not ``kept``, (N,) bool, have error
+        0. ``transform`` is applied to pooled regions, or to the maps where regions are cut out.
 
         Raises:
             ValueError: Two maps of a level differ in shape.
@@ -101,17 +91,8 @@ class RegionPool(nn.Module):
         # A level without a region is pooled as well: its adapter stays in the graph.
         parts = zip(rois[order].split(counts), kept[order].split(counts), strict=True)
         for level, (part, counted) in enumerate(parts):
-            regions = [
-                roi_align(
-                    side,
-                    part,
-                    self.output_size,
-                    1 / strides[level],
-                    self.sampling_ratio,
-                    aligned=True,
-                )
-                for side in maps[level]
-            ]
+            sizes = self.output_size, 1 / strides[level], self.sampling_ratio
+            regions = [roi_align(side, part, *sizes, aligned=True) for side in maps[level]]
             found.append(pooled_errors(*transform(level, *regions), counted))
         back = order.argsort()
         return RegionErrors(*(torch.cat(field)[back] for field in zip(*found, strict=True)))

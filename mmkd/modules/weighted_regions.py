@@ -34,16 +34,7 @@ class ConfidenceRegion:
         target_strides: Sequence[int],
         teacher: DetectorInfo,
     ) -> frozenset[str]:
-        """Finds the head that says how sure the teacher is.
-
-        Args:
-            student: Description of the student.
-            strides: Of the student's level of each pair; empty on pooled features.
-            target_strides: Of the grids that weights are wanted on.
-            teacher: Description of the teacher.
-
-        Returns:
-            The fields of the student that are read.
+        """As :meth:`ImitationRegion.setup`; ``strides`` are empty on pooled features.
 
         Raises:
             ValueError: The teacher has no such head, or its outputs are a softmax on every cell.
@@ -73,17 +64,9 @@ class ConfidenceRegion:
         sizes: Sequence[tuple[int, int]],
         teacher: Observation,
     ) -> list[Tensor]:
-        """Weights of a batch.
+        """Per pair (B, H, W) in [0, 1]; on pooled features one (R, h, w).
 
-        Args:
-            student: The student's observation.
-            batch: Ground truth; not read.
-            levels: The level of ``features`` of each pair.
-            sizes: (H, W) of the grid that each is wanted on.
-            teacher: The teacher's observation.
-
-        Returns:
-            Per pair (B, H, W) in [0, 1]; on pooled features one (R, h, w).
+        Called as :class:`ImitationRegion` is, and with the teacher's observation.
         """
         scores = getattr(teacher, self.head).cls_score
         if self.head == 'roi_head':
@@ -107,9 +90,6 @@ class ProposalCells:
     Args:
         source: Whose proposals: the ``'teacher'``'s or the ``'student'``'s.
         max_per_image: Proposals of an image, at most: the best.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     reads_teacher = True
@@ -127,7 +107,7 @@ class ProposalCells:
         target_strides: Sequence[int],
         teacher: DetectorInfo,
     ) -> frozenset[str]:
-        """Gets ready for the level pairs of a method, as :meth:`ConfidenceRegion.setup` does.
+        """As :meth:`ConfidenceRegion.setup`.
 
         Raises:
             ValueError: The detector that is named has no proposals.
@@ -173,13 +153,9 @@ class ProposalCells:
 
 
 def touched(boxes: Tensor, kept: Tensor, stride: float, size: Sequence[int]) -> Tensor:
-    """(H, W) bool: the cells that one of the boxes that are kept touches.
+    """(H, W) bool: the cells, of ``stride`` pixels, that one of the boxes that are kept touches.
 
-    Args:
-        boxes: (P, 4) xyxy, pixels.
-        kept: (P,) bool.
-        stride: Pixels a cell.
-        size: (H, W).
+    Of P boxes (P, 4) xyxy, pixels, with (P,) flags; (H, W) is ``size``.
     """
     x1, y1, x2, y2 = boxes_to_cells(boxes, stride, size).t()[:, :, None]  # each (P, 1)
     columns, rows = (torch.arange(side, device=boxes.device) for side in (size[1], size[0]))

@@ -13,15 +13,10 @@ def write_wider_face_truth(
     events: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
     kept: Mapping[str, Mapping[str, Sequence[int]]],
 ) -> Path:
-    """The four ``.mat`` files, nested cells and all.
+    """Writes the four ``.mat`` files, nested cells and all, and returns their folder.
 
-    Args:
-        folder: Where.
-        events: Event -> image name -> faces, xywh.
-        kept: ``'easy'``, ``'medium'``, ``'hard'`` -> image name -> places of its faces, from 1.
-
-    Returns:
-        ``folder``.
+    ``events``: event -> image name -> faces, xywh; ``kept``: ``'easy'``, ``'medium'``, ``'hard'``
+    -> image name -> places of its faces, from 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
     common = dict(
@@ -43,15 +38,10 @@ def write_wider_face_truth(
 
 
 def write_vbb(path: Path, labels: Sequence[str], frames: Sequence[Sequence[tuple]]) -> Path:
-    """An annotation of one video.
+    """Writes the annotation of one video, and returns its path.
 
-    Args:
-        path: The file.
-        labels: Label of each object, by its number from 1.
-        frames: Of each frame (number of the object, xywh from 1, occluded, visible xywh).
-
-    Returns:
-        ``path``.
+    Labels are by the object's number, from 1; a frame has (number of the object, xywh from 1,
+    occluded, visible xywh).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lists = np.empty((1, len(frames)), dtype=object)

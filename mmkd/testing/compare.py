@@ -8,10 +8,7 @@ import torch
 def differences(expected: object, got: object, place: str = '') -> list[str]:
     """Places at which two nested structures differ in type, keys, length, or a single bit.
 
-    Args:
-        expected: Containers of tensors and plain values.
-        got: What should equal it.
-        place: Name of the whole, the start of every name in the result.
+    They are containers of tensors and plain values; ``place`` begins every name in the result.
     """
     return list(_walk(expected, got, place))
 

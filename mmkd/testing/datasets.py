@@ -16,17 +16,10 @@ def write_tiny_coco(
     num_classes: int = 3,
     seed: int = 0,
 ) -> Path:
-    """Noise images with two boxes each in COCO's format: ``annotations.json`` and ``images/``.
+    """Writes noise images with two boxes each in COCO's format, and returns their folder.
 
-    Args:
-        root: Folder to write into.
-        num_images: Images, >= 1.
-        size: (height, width) in pixels.
-        num_classes: Categories named ``class0``, ``class1``, ...
-        seed: The same seed writes the same files.
-
-    Returns:
-        ``root``.
+    ``annotations.json`` has categories ``class0``, ``class1``, ...; images, of ``size`` (height,
+    width), lie in ``images/``. The same seed writes the same files.
     """
     root, (height, width) = Path(root), size
     generator = torch.Generator().manual_seed(seed)

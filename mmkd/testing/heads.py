@@ -42,19 +42,11 @@ def head_scene(
     positive_anchors: int = 3,
     sampled_anchors: int = 20,
 ) -> Entries:
-    """Random outputs in float64 of both sides and the student's targets.
+    """Random outputs in float64 of both sides and the student's targets; a seed, a scene.
 
-    Args:
-        seed: The same seed gives the same scene.
-        rows: Sampled RoIs; the last one has label weight 0 if there is any.
-        positives: Of these, with a box.
-        images: Images of the batch.
-        columns: Columns of the RoI head's class logits.
-        student_boxes: Boxes a row of the student's RoI head: the classes, or 1.
-        teacher_boxes: The same of the teacher.
-        rpn_columns: Class logits an anchor.
-        positive_anchors: Sampled anchors with a box.
-        sampled_anchors: Anchors with a label weight.
+    Of ``rows`` sampled RoIs ``positives`` have a box, and the last one label weight 0; of
+    ``sampled_anchors`` ``positive_anchors``. ``student_boxes`` and ``teacher_boxes`` are the boxes
+    a row of their RoI heads: the classes, or 1; ``rpn_columns`` class logits an anchor.
 
     Returns:
         ``student`` and ``teacher``, dicts of ``cls_score``, ``bbox_pred``, ``rpn_cls``,
@@ -99,16 +91,16 @@ def _rpn_targets(generator: torch.Generator, images: int, positives: int, sample
     labels = 1 - box_weights[:, 0].long()
     targets = torch.randn(total, 4, generator=generator).double() * box_weights
 
-    def by_level(flat: Tensor) -> list[Tensor]:
-        parts = flat.split([images * count for count in counts])
-        return [
-            part.view(images, count, *flat.shape[1:])
-            for part, count in zip(parts, counts, strict=True)
-        ]
-
     anchors = [random_rois(generator, count)[:, 1:] for count in counts]
-    found = [by_level(flat) for flat in (labels, weights, targets, box_weights)]
+    flat = (labels, weights, targets, box_weights)
+    found = [_by_level(part, counts, images) for part in flat]
     return dict(anchors=[anchors] * images, rpn_targets=(*found, max(sampled, 1)))
+
+
+def _by_level(flat: Tensor, counts: list[int], images: int) -> list[Tensor]:
+    """(sum of B N_l, ...) -> per level (B, N_l, ...)."""
+    parts = flat.split([images * count for count in counts])
+    return [part.unflatten(0, (images, -1)) for part in parts]
 
 
 def observe_heads(
@@ -146,13 +138,10 @@ def observe_heads(
 
 
 def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -> Entries:
-    """Random outputs of a one-stage head in float64, and the student's targets.
+    """Random outputs of a one-stage head in float64, and the student's targets; a seed, a scene.
 
-    Args:
-        kind: ``'deltas'`` of two anchors a cell, ``'distances'`` or ``'bins'`` of one point.
-        seed: The same seed gives the same scene.
-        images: Images of the batch.
-        positives: Rows with a box; two more have label weight 0.
+    ``kind`` is ``'deltas'`` of two anchors a cell, ``'distances'`` or ``'bins'`` of one point;
+    ``positives`` rows have a box, two more label weight 0.
 
     Returns:
         ``student``, ``teacher`` and ``cross``, a ``DenseOutput`` each, the last what the teacher's
@@ -177,10 +166,6 @@ def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -
     weights[chosen[positives : positives + 2]] = 0
     sides = torch.rand(len(labels), 4, generator=generator).double() + 0.5
 
-    def by_level(flat: Tensor) -> list[Tensor]:
-        parts = flat.split([images * count for count in counts])
-        return [part.unflatten(0, (images, -1)) for part in parts]
-
     def output(**targets: Any) -> DenseOutput:
         boxes = maps(anchors * numbers)
         return DenseOutput(
@@ -194,7 +179,7 @@ def dense_scene(kind: str, seed: int = 0, images: int = 2, positives: int = 3) -
         )
 
     found = dict(labels=labels, label_weights=weights, bbox_targets=sides)
-    targets = {name: by_level(flat) for name, flat in found.items()}
+    targets = {name: _by_level(flat, counts, images) for name, flat in found.items()}
     return dict(
         student=output(**targets, avg_factor=max(positives, 1)), teacher=output(), cross=output()
     )

@@ -17,16 +17,9 @@ def write_kitti_folder(
     size: tuple[int, int] = (124, 37),
     split: str = 'train',
 ) -> Path:
-    """Write a data set whose images are plain grey.
+    """Writes a data set whose images are plain grey, and returns its folder.
 
-    Args:
-        folder: Where.
-        frames: Frame -> its objects.
-        size: (width, height) of every image, in pixels.
-        split: Name of the split that lists all frames.
-
-    Returns:
-        ``folder``.
+    Objects are by frame, all of which ``split`` lists; ``size`` is (width, height).
     """
     for name in ('ImageSets', 'training/image_2', 'training/label_2'):
         (folder / name).mkdir(parents=True, exist_ok=True)

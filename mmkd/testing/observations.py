@@ -18,16 +18,11 @@ def info_of(
     heads: Mapping[str, HeadInfo] | None = None,
     **changes: object,
 ) -> DetectorInfo:
-    """The description of a detector whose levels, and stages, are these maps.
+    """The description of a detector whose levels, and stages, are these maps, (B, C, H, W) each.
 
-    Args:
-        maps: Per level (B, C, H, W).
-        strides: Of the levels.
-        priors: Whether it has anchors.
-        num_classes: Of its heads.
-        pairing: Of a teacher on larger images.
-        heads: Of its fields ``rpn`` and ``roi_head``; plain ones by default.
-        changes: Replace entries of its :class:`MapsInfo`.
+    ``priors`` says whether it has anchors, ``pairing`` that it is a teacher on larger images;
+    ``heads`` are those of ``rpn`` and ``roi_head``, plain ones by default, and ``changes`` replace
+    entries of its :class:`MapsInfo`.
     """
     entries: dict = dict(
         channels=tuple(level.shape[1] for level in maps),

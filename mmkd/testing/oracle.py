@@ -50,12 +50,7 @@ def oracle_cfg(**kw: object) -> ConfigDict:
 def save_oracle(cfg: dict, path: Path, loader: dict, classes: Sequence[str], **meta: Any) -> str:
     """Writes a seeded one whose batch norm statistics are those of the data; returns the path.
 
-    Args:
-        cfg: Of the oracle.
-        path: File to write.
-        loader: Config of the training data loader.
-        classes: For the metas.
-        meta: More of them.
+    ``loader`` is the config of the training data loader; ``classes`` and ``meta`` are recorded.
     """
     init_default_scope('mmdet')
     torch.manual_seed(7)

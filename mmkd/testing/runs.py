@@ -74,16 +74,9 @@ def tiny_run_cfg(
 ) -> Config:
     """A runner's whole config on the data of :func:`write_tiny_coco`, with every hook of mmkd.
 
-    Args:
-        data_root: Folder of the data.
-        work_dir: Folder of the run.
-        model: Model config with three classes. With ``unlabelled`` set, half of six images keep
-            their labels, and all of them come without.
-        epochs: Of three steps of two images, for six images.
-        num_workers: Of the training data loader.
-        validate: Whether to compute COCO's bbox mAP on the same images after every epoch.
-        hooks: More custom hooks.
-        **kw: Entries that replace others at the top level.
+    The model has three classes; with ``unlabelled`` set, half of six images keep their labels, and
+    all of them come without. An epoch of six images has three steps; with ``validate``, COCO's bbox
+    mAP on the same images follows each. ``hooks`` are more of them, ``kw`` replaces entries.
     """
     root = Path(data_root)
     loader = _loader(root, _PIPELINE, num_workers, shuffle=True)
@@ -155,13 +148,8 @@ def in_process(function: Callable, *args: object, log: str | Path | None = None)
 
     The process comes from a server that has mmkd imported, so that it starts in a moment.
 
-    Args:
-        function: To call; it and ``args`` are pickled. An integer that it returns is the status.
-        args: Its arguments.
-        log: File for what the process prints; None throws it away.
-
-    Returns:
-        The exit status; minus the signal's number where one ended the process.
+    Function and arguments are pickled; an integer that it returns is the status, as is minus the
+    number of a signal that ended the process. What it prints goes to ``log``, or nowhere.
     """
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['mmkd', 'mmkd.testing.runs'])
@@ -173,15 +161,9 @@ def in_process(function: Callable, *args: object, log: str | Path | None = None)
 
 
 def in_two_processes(function: Callable, *args: object, log: str | Path) -> list[int]:
-    """Calls a module's function in two processes that torchrun seems to have started.
+    """:func:`in_process` twice, as if torchrun had started the two; both exit statuses.
 
-    Args:
-        function: See :func:`in_process`.
-        args: Its arguments.
-        log: File for what they print; ``_0`` and ``_1`` are added to its name.
-
-    Returns:
-        Both exit statuses.
+    ``_0`` and ``_1`` are added to the name of the log.
     """
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mmkd.datasets.voc_annotation import CORNERS, add_texts
+
 # A class name, then xmin, ymin, xmax, ymax as the file holds them: 1-based, inclusive.
 VOCObject = tuple[str, float, float, float, float]
 
@@ -21,17 +23,10 @@ def write_voc_folder(
     difficult: Sequence[str] = (),
     split: str = 'train',
 ) -> Path:
-    """Write a data set whose images are plain grey.
+    """Writes a data set whose images are plain grey, and returns its folder.
 
-    Args:
-        folder: Where.
-        images: Image id -> its objects.
-        size: (width, height) of every image, in pixels.
-        difficult: Class names whose objects are marked so.
-        split: Name of the split that lists all images.
-
-    Returns:
-        ``folder``.
+    Objects are by image id, all of which ``split`` lists, those of the classes ``difficult`` marked
+    so; ``size`` is (width, height).
     """
     for name in ('Annotations', 'ImageSets/Main', 'JPEGImages'):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -39,13 +34,16 @@ def write_voc_folder(
     for image_id, objects in images.items():
         grey = np.full((height, width, 3), 128, np.uint8)
         cv2.imwrite(str(folder / f'JPEGImages/{image_id}.jpg'), grey)
+        entries = [
+            dict(
+                name=name,
+                difficult=int(name in difficult),
+                bndbox=dict(zip(CORNERS, box, strict=True)),
+            )
+            for name, *box in objects
+        ]
         root = ET.Element('annotation')
-        _add(ET.SubElement(root, 'size'), width=width, height=height, depth=3)
-        for name, *box in objects:
-            entry = ET.SubElement(root, 'object')
-            _add(entry, name=name, difficult=int(name in difficult))
-            corners = zip(('xmin', 'ymin', 'xmax', 'ymax'), box, strict=True)
-            _add(ET.SubElement(entry, 'bndbox'), **dict(corners))
+        add_texts(root, size=dict(width=width, height=height, depth=3), object=entries)
         ET.ElementTree(root).write(folder / f'Annotations/{image_id}.xml')
     (folder / f'ImageSets/Main/{split}.txt').write_text('\n'.join(images) + '\n')
     return folder
@@ -58,8 +56,3 @@ def shared_data(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f'no data set {folder}: set MMKD_TEST_DATA to the folder that holds {name}')
     return folder
-
-
-def _add(parent: ET.Element, **texts: object) -> None:
-    for tag, text in texts.items():
-        ET.SubElement(parent, tag).text = str(text)

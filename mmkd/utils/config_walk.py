@@ -28,11 +28,8 @@ def dataset_configs(
 ) -> Placed:
     """(path, config) of a data set and of those that it wraps or concatenates, outermost first.
 
-    Args:
-        dataset: Config of a data set.
-        place: Its path.
-        with_unlabelled: Whether images whose labels nobody reads (``mmkd.WithUnlabelled``) belong
-            to it.
+    ``place`` is its path; ``with_unlabelled`` takes images in whose labels nobody reads
+    (``mmkd.WithUnlabelled``).
     """
     keys = ('dataset', 'datasets', 'labelled', *['unlabelled'] * with_unlabelled)
     return configs_in(dataset, place, keys)
@@ -43,6 +40,12 @@ def datasets_of(cfg: Config | Setting, split: str, with_unlabelled: bool = False
     loader = cfg.get(f'{split}_dataloader') or {}
     place = f'{split}_dataloader.dataset'
     return dataset_configs(loader.get('dataset'), place, with_unlabelled)
+
+
+def type_name(config: Setting) -> str:
+    """The name of a config's type, registered or a class, without its scope."""
+    kind = config.get('type')
+    return str(getattr(kind, '__name__', kind)).split('.')[-1]
 
 
 def is_remote(config: Setting, file: str = '') -> bool:

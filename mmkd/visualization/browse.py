@@ -5,15 +5,17 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-import torch
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
-from mmengine.fileio import get
-from mmengine.structures import InstanceData
+from mmengine.dataset import Compose
 
-from mmkd.utils.types import Dataset
+from mmkd.utils.types import Dataset, Entries
 
 from .style import check_free
+
+_ON_DISK = Compose([LoadImageFromFile(), LoadAnnotations(with_bbox=True), PackDetInputs()])
 
 
 def draw_dataset(
@@ -40,7 +42,8 @@ def draw_dataset(
     visualizer = DetLocalVisualizer(name='browse')
     visualizer.dataset_meta = dataset.metainfo
     for index, path in zip(numbers, paths, strict=True):
-        image, sample = _raw(dataset, index) if raw else _piped(dataset, index)
+        item = _ON_DISK(dataset.get_data_info(index)) if raw else dataset[index]
+        image, sample = _unpacked(item)
         picture = _draw(visualizer, path.stem, image, sample)
         mmcv.imwrite(picture[..., ::-1], str(path))
         on_image()
@@ -59,23 +62,8 @@ def _draw(
     return visualizer.get_image()
 
 
-def _raw(dataset: Dataset, index: int) -> tuple[np.ndarray, DetDataSample]:
-    """RGB image and boxes from disk."""
-    info = dataset.get_data_info(index)
-    image = mmcv.imfrombytes(get(info['img_path']), channel_order='rgb')
-    instances = info.get('instances', [])
-    sample = DetDataSample()
-    for field, flag in (('gt_instances', 0), ('ignored_instances', 1)):
-        chosen = [one for one in instances if one['ignore_flag'] == flag]
-        boxes = torch.tensor([one['bbox'] for one in chosen], dtype=torch.float32).reshape(-1, 4)
-        labels = torch.tensor([one['bbox_label'] for one in chosen], dtype=torch.long)
-        setattr(sample, field, InstanceData(bboxes=boxes, labels=labels))
-    return image, sample
-
-
-def _piped(dataset: Dataset, index: int) -> tuple[np.ndarray, DetDataSample]:
-    """RGB image and boxes after the pipeline."""
-    item = dataset[index]
+def _unpacked(item: Entries) -> tuple[np.ndarray, DetDataSample]:
+    """RGB image and boxes of what a pipeline gives."""
     sample = item['data_samples']
     for field in ('gt_instances', 'ignored_instances'):
         instances = sample.get(field)

@@ -20,11 +20,9 @@ _SMOOTH = 5
 
 @dataclass(frozen=True)
 class RunScalars:
-    """What one run logged.
+    """What one run logged by name: (iterations from 1, values) of training, and of validation.
 
-    Attributes:
-        train: Per name (iterations, values) of training, iterations counted from 1.
-        val: Per name (epochs, values) of validation; for iteration-based runs, iterations.
+    Validation's are by epochs; for iteration-based runs, iterations.
     """
 
     train: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
@@ -73,11 +71,8 @@ def draw_metric_curves(
 ) -> Figure:
     """A metric per epoch, one line per run, its last value beside the line's end.
 
-    Args:
-        runs: By the name for the legend.
-        metric: Name in the log, e.g. ``'pascal_voc/mAP'``.
-        ylabel: Instead of ``metric``.
-        title: Above the plot.
+    Runs are by their name for the legend; ``metric`` is the name in the log, e.g.
+    ``'pascal_voc/mAP'``, and the label of the axis unless ``ylabel`` is.
 
     Raises:
         ValueError: A run has not logged ``metric``; lists what it has.
@@ -102,10 +97,8 @@ def draw_loss_curves(
 ) -> Figure:
     """Losses per iteration, one panel per loss, each on a logarithmic scale.
 
-    Args:
-        runs: By the name for the legend.
-        names: Losses to draw and their titles, in order; every one that any run logged by default.
-        title: Above the panels.
+    Runs are by their name for the legend; ``names`` has the losses to draw and their titles, in
+    order; by default every one that any run logged.
 
     Raises:
         ValueError: No run has logged any of the losses.

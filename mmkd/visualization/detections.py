@@ -19,19 +19,17 @@ _DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1))
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of one image, found or annotated.
+    """Boxes of one image, found or annotated."""
 
-    Attributes:
-        bboxes: (N, 4) xyxy pixels of the original image.
-        labels: (N,) class indices.
-        scores: (N,) in [0, 1]; None for ground truth.
-        ignored: (N,) bool: difficult or crowd; None where there are none.
-    """
+    bboxes: np.ndarray  # (N, 4) xyxy pixels of the original image
+    labels: np.ndarray  # (N,) class indices
+    scores: np.ndarray | None = None  # (N,) in [0, 1]; None for ground truth
+    ignored: np.ndarray | None = None  # (N,) bool: difficult or crowd; None where there are none
 
-    bboxes: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray | None = None
-    ignored: np.ndarray | None = None
+    @property
+    def left_out(self) -> np.ndarray:
+        """(N,) bool: ``ignored``, False where nothing is."""
+        return np.zeros(len(self.labels), bool) if self.ignored is None else self.ignored
 
 
 def match_detections(
@@ -39,20 +37,14 @@ def match_detections(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which detections are right, by the rule of the VOC devkit.
 
-    In order of score each detection takes the box of its class that it overlaps most; a box that is
-    taken counts no second time.
-
-    Args:
-        found: D detections with scores.
-        truth: G boxes.
-        iou_thr: IoU from which a detection is a hit.
+    In order of score each detection takes the box of its class that it overlaps most, from an IoU
+    of ``iou_thr`` on; a box that is taken counts no second time.
 
     Returns:
-        ``verdict`` (D,): 1 a hit, 0 false, -1 neither, because its box is ignored; and ``missed``
-        (G,) bool: boxes, not ignored, that no detection hit.
+        ``verdict`` of D detections, (D,): 1 a hit, 0 false, -1 neither, because its box is ignored;
+        and ``missed`` (G,) bool: boxes, not ignored, that no detection hit.
     """
-    count = len(truth.labels)
-    ignored = np.zeros(count, bool) if truth.ignored is None else truth.ignored.astype(bool)
+    count, ignored = len(truth.labels), truth.left_out.astype(bool)
     verdict, taken = np.zeros(len(found.labels), int), np.zeros(count, bool)
     overlaps = box_iou(_tensor(found.bboxes), _tensor(truth.bboxes)).numpy()  # (D, G)
     scores = np.zeros(len(found.labels)) if found.scores is None else found.scores
@@ -75,14 +67,10 @@ def draw_detections(
     class_names: Sequence[str],
     score_thr: float = 0.3,
 ) -> Figure:
-    """One row an image: its ground truth, then a column a model.
+    """One row an image, (H, W, 3) uint8 RGB: its ground truth, then a column a model.
 
-    Args:
-        images: (H, W, 3) uint8 RGB.
-        truths: Ground truth of each image.
-        columns: Detections of each image by the model's name.
-        class_names: Names of the labels.
-        score_thr: Detections below it are left out.
+    ``columns`` has the detections of each image by the model's name, of which those below
+    ``score_thr`` are left out; ``class_names`` are those of the labels.
 
     Raises:
         ValueError: A column has not as many entries as there are images.
@@ -109,7 +97,7 @@ def draw_detections(
 
 
 def _draw_truth(axes: Axes, image: np.ndarray, truth: Boxes, names: Sequence[str]) -> None:
-    ignored = np.zeros(len(truth.labels), bool) if truth.ignored is None else truth.ignored
+    ignored = truth.left_out
     show_image(axes, image, f'ground truth: {int((~ignored).sum())} objects')
     for part, colour, line in ((~ignored, GREEN, '-'), (ignored, PURPLE, _DASHED)):
         labels = [names[label] for label in truth.labels[part]]

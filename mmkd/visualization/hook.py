@@ -39,9 +39,6 @@ class DistillVisualizationHook(Hook):
         interval: Iterations from one look to the next, >= 1. A look costs about two steps.
         num_images: Images of the batch to draw, >= 0; with 0 there are scalars only.
         score_thr: Detections below it are not drawn.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     def __init__(self, interval: int = 500, num_images: int = 1, score_thr: float = 0.3) -> None:

@@ -42,8 +42,7 @@ def draw_imitation(
     Raises:
         ValueError: There are not as many masks as strides.
     """
-    if len(masks) != len(strides) or not masks:
-        raise UserError(f'{len(masks)} masks do not go with strides {list(strides)}.')
+    _check_levels('masks', masks, strides)
     columns = 2 if len(masks) == 4 else _COLUMNS
     height = 3.4 * image.shape[0] / image.shape[1] + 0.22
     figure, panels = new_panels(len(masks), columns, 3.4, height, title)
@@ -74,6 +73,11 @@ def mask_overlay(mask: np.ndarray, stride: int, size: tuple[int, int]) -> np.nda
     return overlay
 
 
+def _check_levels(name: str, given: Sequence[np.ndarray], strides: Sequence[int]) -> None:
+    if len(given) != len(strides) or not given:
+        raise UserError(f'{len(given)} {name} do not go with strides {list(strides)}.')
+
+
 def draw_differences(
     image: np.ndarray,
     maps: Sequence[np.ndarray],
@@ -82,18 +86,10 @@ def draw_differences(
 ) -> Figure:
     """The image, and beside it a heat map a level; each level has a scale of its own.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, as the network sees it before normalisation.
-        maps: Per level (h, w) >= 0, e.g. the root mean square over channels of student minus
-            teacher; cells beyond the image (padding) are cut off.
-        strides: Per level, pixels of ``image`` a cell.
-        title: Above the panels.
-
-    Raises:
-        ValueError: There are not as many maps as strides.
+    As :func:`draw_imitation`, but maps are (h, w) >= 0 of each level, e.g. the root mean square
+    over channels of student minus teacher.
     """
-    if len(maps) != len(strides) or not maps:
-        raise UserError(f'{len(maps)} maps do not go with strides {list(strides)}.')
+    _check_levels('maps', maps, strides)
     height, width = image.shape[:2]
     panel = 3.6, 3.0 * height / width + 0.3
     figure, panels = new_panels(len(maps) + 1, _COLUMNS, *panel, title)

@@ -22,22 +22,14 @@ from mmkd.utils.types import Dataset
 
 @dataclass(frozen=True)
 class MaskedImage:
-    """One image as a training step sees it, and where the student imitates in it.
+    """One image as a training step sees it, and where the student imitates in it."""
 
-    Attributes:
-        image: (H, W, 3) uint8 RGB after the training pipeline, not normalised, not padded.
-        masks: Per level pair (h, w) bool, on the teacher's grid.
-        strides: Per level pair, pixels of ``image``.
-        gt_bboxes: (G, 4) xyxy pixels of ``image``.
-        gt_ignored: (I, 4).
-    """
-
-    name: str
-    image: np.ndarray
-    masks: list[np.ndarray]
-    strides: list[int]
-    gt_bboxes: np.ndarray
-    gt_ignored: np.ndarray
+    name: str  # of its file
+    image: np.ndarray  # (H, W, 3) uint8 RGB after the pipeline, not normalised, not padded
+    masks: list[np.ndarray]  # of each level pair (h, w) bool, on the teacher's grid
+    strides: list[int]  # of each level pair, pixels of the image
+    gt_bboxes: np.ndarray  # (G, 4) xyxy pixels of the image
+    gt_ignored: np.ndarray  # (I, 4)
 
     @property
     def parts(self) -> tuple[np.ndarray, list[np.ndarray], list[int], np.ndarray, np.ndarray]:
@@ -73,11 +65,8 @@ def imitation_dataset(config: Config, split: str) -> Any:
 def build_imitator(config: Config, method: str | None = None) -> tuple[Distiller, Method]:
     """The detector of a distillation config, and its method that has an imitation mask.
 
-    No checkpoint is read: a mask depends on boxes, anchors and the sizes of maps alone.
-
-    Args:
-        config: A config whose model is a ``DistillDetector``.
-        method: Name of the method, where several have a mask.
+    No checkpoint is read: a mask depends on boxes, anchors and the sizes of maps alone. ``method``
+    is the name of one, where several have a mask.
 
     Raises:
         ValueError: The model distils nothing, or none or several of its methods have a mask.

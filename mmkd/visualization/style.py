@@ -104,14 +104,12 @@ def finish_axes(axes: Axes, xlabel: str, ylabel: str, title: str, size: float = 
 
 def shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
     """One legend below all panels, each label once."""
-    handles = {
+    shown = {
         label: handle
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    legend_below(
-        figure, min(len(handles), columns), handles=handles.values(), labels=handles.keys()
-    )
+    legend_below(figure, min(len(shown), columns), handles=shown.values(), labels=shown.keys())
 
 
 def legend_below(figure: Figure, columns: int, **entries: Any) -> None:

@@ -9,8 +9,9 @@ import mmdet
 import pytest
 import torch
 
+from mmkd import run
 from mmkd.engine.commands.train_and_test import train_main
-from mmkd.testing import differences, in_two_processes, tiny_run_cfg, write_tiny_coco
+from mmkd.testing import differences, in_process, in_two_processes, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.distill import distill_cfg
 
 pytestmark = pytest.mark.slow
@@ -27,15 +28,12 @@ def settings(tmp_path):
 
 @pytest.mark.skipif(not SCRIPT.is_file(), reason='this MMDetection ships no tools')
 class TestMMDetectionsOwnScript:
-    def trained(self, cfg, path):
-        cfg.dump(path)
-        environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-        command = [sys.executable, str(SCRIPT), str(path)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
-
     def test_it_trains(self, settings, tmp_path):
         cfg = tiny_run_cfg(work_dir=tmp_path / 'run', epochs=1, **settings)
-        done = self.trained(cfg, tmp_path / 'cfg.py')
+        cfg.dump(tmp_path / 'cfg.py')
+        environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+        command = [sys.executable, str(SCRIPT), str(tmp_path / 'cfg.py')]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         last = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)
         assert last['meta']['iter'] == 3  # three labelled images and as many others, in pairs
@@ -43,8 +41,10 @@ class TestMMDetectionsOwnScript:
     def test_it_is_refused_without_the_setting_in_the_first_step(self, settings, tmp_path):
         cfg = tiny_run_cfg(work_dir=tmp_path / 'run', epochs=1, **settings)
         del cfg.model['unlabelled']
-        done = self.trained(cfg, tmp_path / 'cfg.py')
-        assert done.returncode != 0 and 'model.unlabelled=None' in done.stderr
+        cfg.dump(tmp_path / 'cfg.py')
+        log = tmp_path / 'log'
+        assert in_process(run.main, [str(SCRIPT), str(tmp_path / 'cfg.py')], log=log) != 0
+        assert 'model.unlabelled=None' in log.read_text()
 
 
 def test_two_processes_train_and_one_that_is_resumed_ends_with_the_same_bits(settings, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -43,6 +44,22 @@ def compare(*args, **kw):
     return subprocess.Popen(command, env=env, cwd=TOOL.parents[1], **kw)
 
 
+@pytest.fixture
+def in_this_process(monkeypatch, capsys):
+    """The command where it starts nothing: its exit status, and what it printed."""
+
+    def call(*args):
+        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, args)])
+        monkeypatch.setenv('COLUMNS', '200')
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        return end.value.code, ''.join(capsys.readouterr())
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
 def marker(study, run):
     path = study.parent / 'work' / 'runs' / run / 'run.json'
     return json.loads(path.read_text()) if path.is_file() else {}
@@ -82,10 +99,10 @@ def test_killed_and_restarted_it_repeats_no_finished_run(study):
     assert json.loads((study.parent / 'elsewhere' / 'study.json').read_text())['missing'] == []
 
 
-def test_a_job_array_runs_one_job_a_task(study, tmp_path):
+def test_a_job_array_runs_one_job_a_task(study, in_this_process, tmp_path):
     script = tmp_path / 'array.sh'
-    text, _ = (made := compare(study, '--write-job-array', script)).communicate(timeout=SECONDS)
-    assert made.returncode == 0 and '3 jobs in' in text
+    status, text = in_this_process(study, '--write-job-array', script)
+    assert status == 0 and '3 jobs in' in text
     content = script.read_text()
     assert '#SBATCH --array=0-2' in content and '--write-job-array' not in content
     assert f'{TOOL} {study} --only "${{SLURM_ARRAY_TASK_ID:' in content
@@ -93,9 +110,9 @@ def test_a_job_array_runs_one_job_a_task(study, tmp_path):
     assert done.returncode == 0
 
 
-def test_a_mistake_ends_in_a_message_without_a_traceback(study):
-    text, _ = (done := compare(study, '--only', 7)).communicate(timeout=SECONDS)
-    assert done.returncode == 2 and 'error: --only=7: the jobs are 0 to 2' in text
+def test_a_mistake_ends_in_a_message_without_a_traceback(study, in_this_process):
+    status, text = in_this_process(study, '--only', 7)
+    assert status == 2 and 'error: --only=7: the jobs are 0 to 2' in text
     assert 'Traceback' not in text
 
 

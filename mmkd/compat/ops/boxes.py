@@ -38,15 +38,9 @@ def softnms(
 ) -> Tensor:
     """Soft suppression (Bodla et al., ICCV 2017); mmcv calls it on CPU tensors only.
 
-    Args:
-        boxes: (N, 4).
-        scores: (N,).
-        dets: (N, 5), its first K rows are overwritten with kept boxes and decayed scores.
-        iou_threshold: IoU from which the naive and the linear method decay.
-        sigma: Width of the Gaussian method.
-        min_score: A box whose decayed score is below this is dropped.
-        method: 0 naive, 1 linear, 2 Gaussian.
-        offset: 0 or 1, see above.
+    Of (N, 4) boxes and (N,) scores, the naive (0) and the linear (1) method decay from
+    ``iou_threshold`` on, the Gaussian (2) by its width ``sigma``; what falls below ``min_score`` is
+    dropped. The first K rows of ``dets``, (N, 5), are overwritten with kept boxes and scores.
 
     Returns:
         (K,) indices of the kept boxes by falling decayed score.

@@ -19,10 +19,8 @@ def fault_of(
 ) -> str | None:
     """What is wrong with a file by its MD5, else by the checksums inside a zip, else by its length.
 
-    Args:
-        path: A complete file, of any name.
-        item: What it should be.
-        on_bytes: Called with the bytes that were looked at and those to look at.
+    ``path`` is complete and of any name; ``on_bytes`` is called with the bytes that were looked at
+    and those to look at.
     """
     if item.md5 is not None:
         found = _md5(path, on_bytes)

@@ -27,14 +27,9 @@ def check_splits(
 ) -> Report:
     """Looks for what training would stumble over, or learn wrongly without a word.
 
-    An image that several splits list is looked at once.
-
-    Args:
-        splits: The data set.
-        decode: Decode every image, which finds truncated files and takes far longer; otherwise
-            only the header is read.
-        workers: Threads that read images.
-        on_image: Called after each image, for a progress bar.
+    An image that several splits list is looked at once; with ``decode`` it is decoded, which finds
+    truncated files and takes far longer, otherwise only its header is read. ``workers`` threads
+    read images, after each of which ``on_image`` is called.
     """
     start = time.perf_counter()
     findings: list[Finding] = []

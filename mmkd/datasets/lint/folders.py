@@ -19,11 +19,9 @@ def splits_of_path(
 ) -> list[Split]:
     """Every split of a VOC folder, a KITTI folder or a COCO file.
 
-    Args:
-        path: Folder with ``Annotations``; folder with ``image_2`` and ``label_2``, perhaps below
-            ``training``; or a ``.json`` file.
-        classes: Names that boxes may have; VOC folders do not say, KITTI's are fixed.
-        images: Folder of a COCO file's images; sought beside the file where not given.
+    They are known by ``Annotations``, by ``image_2`` and ``label_2``, perhaps below ``training``,
+    and by ``.json``. ``classes`` are the names that boxes may have, as VOC folders do not say and
+    KITTI's are fixed; the folder of a COCO file's images is sought beside it where not given.
 
     Raises:
         FileNotFoundError: There is no such path, or a COCO file's images are not found.

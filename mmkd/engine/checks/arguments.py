@@ -24,7 +24,7 @@ from mmengine.registry import (
 from torch.utils.data import DataLoader
 
 from mmkd.settings import accepted_arguments, check_entries, nearest
-from mmkd.utils.config_walk import configs_in, datasets_of
+from mmkd.utils.config_walk import configs_in, datasets_of, type_name
 from mmkd.utils.errors import UserError
 
 _OF_RUNNER = ('num_batch_per_epoch', 'disable_subprocess_warning')
@@ -40,13 +40,10 @@ _FILTERS = {
 
 
 def check_model(cfg: Config) -> None:
-    """Compares the parts of ``cfg.model`` with what their classes take.
+    """Refuses parts of ``cfg.model`` of an unknown type, and names that their classes do not take.
 
     Parts are modules of MMEngine's kind. Layers (``norm_cfg``, ``conv_cfg``), losses and assigners
     are left to their builders, which add or remove arguments of their own.
-
-    Raises:
-        UserError: The type of a part is not registered, or a name is none of its class's.
     """
     scope = _scope(cfg)
     for place, part in configs_in(cfg.get('model'), 'model', None):
@@ -86,7 +83,7 @@ def check_arguments(cfg: Config, splits: Sequence[str]) -> None:
             _check_dataset(dataset, path, scope)
             for step, transform in configs_in(dataset.get('pipeline'), f'{path}.pipeline'):
                 _check_transform(transform, step, scope)
-                if str(transform.get('type')).split('.')[-1] == 'PackDetInputs':
+                if type_name(transform) == 'PackDetInputs':
                     _check_packed(transform, step, needed)
 
 
@@ -137,10 +134,8 @@ def _check_packed(transform: Mapping, place: str, needed: Sequence[tuple[str, st
     for key, metric in needed:
         if key not in transform.get('meta_keys', ()):
             usual = "'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'"
-            problem = f'lacks {key!r}, which {metric} reads'
-            raise UserError(
-                f'{place}.meta_keys', problem, f'add it, e.g. meta_keys=({usual}, {key!r})'
-            )
+            remedy = f'add it, e.g. meta_keys=({usual}, {key!r})'
+            raise UserError(f'{place}.meta_keys', f'lacks {key!r}, which {metric} reads', remedy)
 
 
 def _check_one(part: Mapping, place: str, registry: Registry, scope: str) -> Any:

@@ -19,8 +19,7 @@ ClassList = tuple[str, tuple[str, ...]]
 def class_lists(cfg: Config, split: str) -> Iterator[ClassList]:
     """(setting of a data set, its classes) of a split; those that only building shows left out."""
     for place, dataset in datasets_of(cfg, split):
-        classes = classes_of(dataset)
-        if classes is not None:
+        if (classes := classes_of(dataset)) is not None:
             yield place, classes
 
 
@@ -37,11 +36,9 @@ def check_one_list(cfg: Config) -> None:
 
 
 def check_class_count(model: Detector, found: ClassList | None) -> None:
-    """Compares ``num_classes`` of every head that sets it with the number of classes.
+    """Compares ``num_classes`` of every head of a detector, or a student, with the classes found.
 
-    Args:
-        model: Config of the detector, or of a distillation.
-        found: (setting of a data set that it learns from, its classes), None where unknown.
+    ``found`` is (setting of a data set that it learns from, its classes), None where unknown.
     """
     if found is None or not isinstance(model, Mapping):
         return

@@ -19,7 +19,7 @@ from mmkd.engine.checks.arguments import check_arguments, check_model, metrics_o
 from mmkd.engine.checks.classes import check_class_count, check_one_list, class_lists
 from mmkd.engine.checks.unlabelled import check_unlabelled
 from mmkd.engine.hooks.reproducible import PERSISTENT_WORKERS
-from mmkd.utils.config_walk import datasets_of, is_remote
+from mmkd.utils.config_walk import datasets_of, is_remote, type_name
 from mmkd.utils.errors import UserError, UserFileNotFoundError
 from mmkd.utils.types import Detector, Entries, Setting
 
@@ -34,11 +34,8 @@ def check_training(cfg: Config) -> None:
     ``cfg`` has all command-line options merged into it.
 
     Raises:
+        UserError: Names the first setting that is mistyped, absent, or at odds with another.
         FileNotFoundError: A checkpoint or a data set's file or folder does not exist.
-        ValueError: The teacher has no checkpoint, a setting of the detector or of the data is
-            mistyped, unlabelled images come without the setting that uses them or it without them,
-             train and val have other classes, a head has another number of them,
-            settings exclude each other, or mixed precision lacks its device.
     """
     check_checkpoint_settings(cfg)
     _check_precision(cfg)
@@ -52,7 +49,7 @@ def check_training(cfg: Config) -> None:
                 f'set {place}=dict(config=..., checkpoint=PATH), or give --teacher-checkpoint '
                 f'{option}',
             )
-    hooks = [str(hook.get('type', '')).split('.')[-1] for hook in cfg.get('custom_hooks') or ()]
+    hooks = [type_name(hook) for hook in cfg.get('custom_hooks') or ()]
     loader = cfg.get('train_dataloader') or {}
     persistent = loader.get('num_workers') and loader.get('persistent_workers')
     if persistent and 'ReproducibleHook' in hooks:
@@ -86,8 +83,8 @@ def check_checkpoint_settings(cfg: Config) -> None:
         files.append(('model.student.checkpoint', path, remedy))
     for setting, path, remedy in files:
         if path and not _exists(path, Path.is_file):
-            problem = 'does not exist'
-            raise UserFileNotFoundError(f'{setting}={os.path.normpath(path)!r}', problem, remedy)
+            place = f'{setting}={os.path.normpath(path)!r}'
+            raise UserFileNotFoundError(place, 'does not exist', remedy)
 
 
 def _layers(detector: Detector) -> Iterator[dict]:
@@ -122,7 +119,7 @@ def teacher_settings(cfg: Config) -> Entries:
 
 def _is_feature_teacher(teacher: Detector) -> bool:
     """Whether its weights may come from ``init_cfg``; that they do is seen when it is loaded."""
-    return any(str(one.get('type')).endswith('FeatureTeacher') for one in _layers(teacher))
+    return any(type_name(one).endswith('FeatureTeacher') for one in _layers(teacher))
 
 
 def _check_precision(cfg: Config) -> None:
@@ -142,11 +139,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Compares the data's settings with what their classes take, then looks for its files.
 
     Files are data roots, annotation files and image folders, and evaluators' annotations, of those
-    of ``'train'``, ``'val'``, ``'test'`` that the run will read.
-
-    Raises:
-        UserError: See :func:`check_arguments` and :func:`check_coco_files`.
-        FileNotFoundError: Lists every setting whose path does not exist.
+    of ``'train'``, ``'val'``, ``'test'`` that the run will read; every one that is missing is
+    listed. See also :func:`check_arguments` and :func:`check_coco_files`.
     """
     check_arguments(cfg, splits)
     missing: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from mmengine.config import Config
 
-from mmkd.utils.config_walk import datasets_of
+from mmkd.utils.config_walk import datasets_of, type_name
 from mmkd.utils.errors import UserError
 
 
@@ -17,8 +17,9 @@ def check_unlabelled(cfg: Config) -> None:
     """
     setting = (cfg.get('model') or {}).get('unlabelled')
     loader = cfg.get('train_dataloader') or {}
-    sampler = (loader.get('sampler') or {}).get('type')
-    given = [place for place, part in datasets_of(cfg, 'train') if _is(part, 'WithUnlabelled')]
+    sampler = loader.get('sampler') or {}
+    sets = datasets_of(cfg, 'train')
+    given = [place for place, part in sets if type_name(part) == 'WithUnlabelled']
     if given and setting is None:
         raise UserError(
             f'{given[0]}.type=mmkd.WithUnlabelled',
@@ -34,14 +35,9 @@ def check_unlabelled(cfg: Config) -> None:
             "set train_dataloader.dataset=dict(type='mmkd.WithUnlabelled', labelled=..., "
             'unlabelled=..., ratio=1), or take model.unlabelled out',
         )
-    if given and not _is(loader.get('sampler') or {}, 'UnlabelledSampler'):
+    if given and type_name(sampler) != 'UnlabelledSampler':
         raise UserError(
-            f'train_dataloader.sampler.type={sampler}',
+            f'train_dataloader.sampler.type={sampler.get("type")}',
             f'does not draw as {given[0]}.ratio says',
             "set train_dataloader.sampler=dict(type='mmkd.UnlabelledSampler')",
         )
-
-
-def _is(config: dict, name: str) -> bool:
-    kind = config.get('type')
-    return str(getattr(kind, '__name__', kind)).split('.')[-1] == name

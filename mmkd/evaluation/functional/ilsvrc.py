@@ -41,14 +41,8 @@ def match_objects(
     one that it overlaps most. (In VOC it belongs to the box that it overlaps most, free or not.) A
     box that does not count excuses any number of detections that take none.
 
-    Args:
-        boxes: (G, 4).
-        labels: (G,) their classes.
-        thresholds: (G,) IoU from which each may be taken.
-        counted: (G,) False for boxes to ignore; the challenge has none of these.
-        detections: (D, 4), in any order; of equal scores the earlier goes first.
-        detected_labels: (D,).
-        scores: (D,).
+    Boxes are (G, 4) with (G,) labels, IoU thresholds and whether they count, which all of the
+    challenge do; detections (D, 4) with (D,) labels and scores, of equal ones the earlier first.
 
     Returns:
         (D,) whether each takes a box, and whether it is excused, in the order of ``detections``.

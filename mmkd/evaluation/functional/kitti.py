@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import UserError
+from ...settings import check_choice
 from .overlaps import overlaps
 
 Array = NDArray[np.float64]
@@ -85,13 +85,8 @@ def kitti_precision(
     The devkit takes one score threshold for each step of recall and matches anew at each: truths
     in file order, each with the free detection of highest overlap. A step that no threshold stands
     for has precision 0, so that n < 41 objects, all found, fill n steps of 41 and no more.
-
-    Args:
-        frames: All images.
-        label: The class.
-        difficulty: Which of its boxes count.
-        min_overlap: IoU that a hit must exceed; also the share of a detection's own area that must
-            lie in a DontCare region for it to be excused.
+    ``min_overlap`` is the IoU that a hit must exceed, and the share of a detection's own area that
+    must lie in a DontCare region for it to be excused.
 
     Returns:
         (41,) precisions, and the number of boxes that count.
@@ -111,14 +106,11 @@ def kitti_precision(
 
 
 def kitti_average_precision(precision: Array, points: int) -> float:
-    """Mean of precision over steps of recall.
+    """Mean of precision, (41,) of :func:`kitti_precision`, over steps of recall.
 
-    Args:
-        precision: (41,) of :func:`kitti_precision`.
-        points: 11 for recalls 0, 0.1, ..., 1 (until 2019) or 40 for 1/40, ..., 1 (since then).
+    ``points`` are 11 for recalls 0, 0.1, ..., 1 (until 2019) or 40 for 1/40, ..., 1 (since then).
     """
-    if points not in POINTS:
-        raise UserError(f'points must be 11 or 40, got {points!r}.')
+    check_choice('points', points, POINTS)
     return float((precision[::4] if points == 11 else precision[1:]).mean())
 
 

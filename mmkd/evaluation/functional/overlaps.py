@@ -35,16 +35,8 @@ def proposal_recalls(
     """Share of truths that the first proposals of each image cover.
 
     Pairs of truth and proposal are made one to one, the highest IoU of an image first, as
-    MMDetection's ``eval_recalls`` does.
-
-    Args:
-        truths: Of each image, (G, 4) xyxy.
-        proposals: Of each image, (P, 4) xyxy, the best first.
-        limits: Numbers of proposals of an image to look at.
-        iou_thrs: IoU from which a truth is covered.
-
-    Returns:
-        (L, I); 0 where there is no truth at all.
+    MMDetection's ``eval_recalls`` does. Truths (G, 4) and proposals (P, 4), the best first, are
+    xyxy; the recall is that of each limit and IoU, (L, I), 0 where there is no truth at all.
     """
     thresholds = np.asarray(iou_thrs, dtype=np.float64)
     total = max(sum(len(boxes) for boxes in truths), 1)

@@ -36,7 +36,7 @@ from .proposal_mimic import (
     pooled_errors,
 )
 from .quantize import quantize
-from .reduction import check_same_shape, global_avg_factor, squared_difference, wide
+from .reduction import check_same_shape, global_avg_factor, global_mean, squared_difference, wide
 from .relations import (
     angle_error,
     distance_error,
@@ -80,6 +80,7 @@ __all__ = [
     'fsp_matrix',
     'giou_error',
     'global_avg_factor',
+    'global_mean',
     'hint_error',
     'imitation_mask',
     'keep_probabilities',

@@ -12,15 +12,10 @@ ATTENTION_FORMS = ('mean_square', 'norm')
 
 
 def attention_map(features: Tensor, kind: str = 'sum_p', p: float = 2.0) -> Tensor:
-    """Where a map is active, of unit length: F_sum, F_sum^p or F_max^p of |A|.
+    """Where a map A is active, of unit length: (B, C, H, W) -> (B, H W) in float32 or wider.
 
-    Args:
-        features: (B, C, H, W).
-        kind: ``'sum'`` of |A| over the channels, ``'sum_p'`` of |A|^p, or ``'max_p'``, the largest.
-        p: Exponent, >= 1.
-
-    Returns:
-        (B, H W) in float32 or wider; zeros where the map is 0 everywhere.
+    Over the channels, ``kind`` is the ``'sum'`` of |A|, ``'sum_p'`` that of |A|^p, p >= 1, or
+    ``'max_p'`` the largest |A|^p. Zeros where the map is 0 everywhere.
     """
     sizes = wide(features).abs()
     sizes = sizes if kind == 'sum' else sizes**p
@@ -31,16 +26,10 @@ def attention_map(features: Tensor, kind: str = 'sum_p', p: float = 2.0) -> Tens
 
 
 def attention_error(student: Tensor, teacher: Tensor, form: str = 'mean_square') -> Tensor:
-    """Distance of two attention maps, per image.
+    """Distance of two attention maps of unit length, (B, H W) each -> (B,).
 
-    Args:
-        student: (B, H W) of unit length.
-        teacher: (B, H W) of unit length.
-        form: ``'mean_square'``, the mean of the squared differences over the cells (official code),
-            or ``'norm'``, their Euclidean norm (the paper's equation 2).
-
-    Returns:
-        (B,).
+    ``form`` is ``'mean_square'``, the mean of the squared differences over the cells (official
+    code), or ``'norm'``, their Euclidean norm (the paper's equation 2).
     """
     squares = (student - teacher).square()
     if form == 'mean_square':

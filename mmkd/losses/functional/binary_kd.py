@@ -11,28 +11,12 @@ from .reduction import wide
 
 
 def binary_gap(student: Tensor, teacher: Tensor) -> Tensor:
-    """w_nk = |sigmoid(z_T) - sigmoid(z_S)|.
-
-    Args:
-        student: (N, C) logits.
-        teacher: (N, C) logits.
-
-    Returns:
-        (N, C) in float32 or wider.
-    """
+    """w_nk = |sigmoid(z_T) - sigmoid(z_S)| of logits, (N, C) each -> (N, C), float32 or wider."""
     return (wide(teacher).sigmoid() - wide(student).sigmoid()).abs()
 
 
 def binary_cross_entropy(student: Tensor, teacher: Tensor) -> Tensor:
-    """sum_k BCE(sigmoid(z_S), sigmoid(z_T)) of each row.
-
-    Args:
-        student: (N, C) logits.
-        teacher: (N, C) logits.
-
-    Returns:
-        (N,) in float32 or wider.
-    """
+    """sum_k BCE(sigmoid(z_S), sigmoid(z_T)) of logits, (N, C) each -> (N,), float32 or wider."""
     return _entropies(student, teacher).sum(dim=1)
 
 
@@ -45,15 +29,9 @@ def _entropies(student: Tensor, teacher: Tensor) -> Tensor:
 def focused_binary_cross_entropy(
     student: Tensor, teacher: Tensor, detach_factor: bool = False
 ) -> Tensor:
-    """sum_k w_nk BCE(sigmoid(z_S), sigmoid(z_T)) of each row, w_nk of :func:`binary_gap`.
+    """:func:`binary_cross_entropy` with a factor w_nk, :func:`binary_gap`, inside the sum.
 
-    Args:
-        student: (N, C) logits.
-        teacher: (N, C) logits.
-        detach_factor: Whether w_nk is a constant to the gradient.
-
-    Returns:
-        (N,) in float32 or wider.
+    ``detach_factor`` makes w_nk a constant to the gradient.
     """
     factor = binary_gap(student, teacher)
     factor = factor.detach() if detach_factor else factor
@@ -63,11 +41,7 @@ def focused_binary_cross_entropy(
 def one_against_rest(logits: Tensor) -> Tensor:
     """z_k - logsumexp over j != k of z_j: logits whose sigmoids are the softmax's probabilities.
 
-    Args:
-        logits: (N, C) of a softmax, C >= 2.
-
-    Returns:
-        (N, C) in float32 or wider.
+    (N, C), C >= 2 -> (N, C) in float32 or wider.
     """
     logits = wide(logits)
     total = logits.logsumexp(dim=1, keepdim=True)

@@ -10,16 +10,8 @@ def teacher_bounded_error(
 ) -> Tensor:
     """||R_S - y||^2 of each row where it exceeds ||R_T - y||^2 - margin strictly, else 0.
 
-    The comparison is a constant to the gradient.
-
-    Args:
-        student: (N, D) encoded deltas R_S of N boxes.
-        teacher: (N, D) deltas R_T in the same encoding.
-        target: (N, D) deltas y of the ground truth.
-        margin: Their m, in squared units of the encoding.
-
-    Returns:
-        (N,) in float32 or wider.
+    Deltas of one encoding, (N, D) each -> (N,) in float32 or wider; ``margin``, their m, is in its
+    squared units. The comparison is a constant to the gradient.
     """
     error, bound = (squared_difference(side, target).sum(dim=1) for side in (student, teacher))
     return error.masked_fill(error.detach() + margin <= bound.detach(), 0)

@@ -12,12 +12,7 @@ _SMALLEST = 1e-6
 def giou_error(student: Tensor, teacher: Tensor) -> Tensor:
     """1 - GIoU of each pair (Rezatofighi et al., CVPR 2019): IoU less the hull's empty share.
 
-    Args:
-        student: (N, 4).
-        teacher: (N, 4).
-
-    Returns:
-        (N,) in [0, 2], float32 or wider.
+    (N, 4) each -> (N,) in [0, 2], float32 or wider.
     """
     overlap, union, hull = _areas(student, teacher)
     hull = hull.clamp(min=_SMALLEST)
@@ -25,15 +20,7 @@ def giou_error(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def log_iou_error(student: Tensor, teacher: Tensor) -> Tensor:
-    """-log IoU of each pair (Yu et al., UnitBox, 2016), IoU >= 1e-6.
-
-    Args:
-        student: (N, 4).
-        teacher: (N, 4).
-
-    Returns:
-        (N,) >= 0, float32 or wider.
-    """
+    """-log IoU of each pair (Yu et al., UnitBox, 2016), IoU >= 1e-6; (N, 4) each -> (N,) >= 0."""
     overlap, union, _ = _areas(student, teacher)
     return -(overlap / union).clamp(min=_SMALLEST).log()
 

@@ -10,15 +10,9 @@ from .reduction import wide
 
 
 def channel_divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """T^2 / C sum_c KL of the softmax over the cells of channel c, per image.
+    """T^2 / C sum_c KL of the softmax over the cells of channel c, at a temperature T > 0.
 
-    Args:
-        student: (B, C, H, W).
-        teacher: (B, C, H, W).
-        temperature: T > 0.
-
-    Returns:
-        (B,) in float32 or wider.
+    (B, C, H, W) each -> (B,) in float32 or wider.
     """
     own, target = (
         functional.log_softmax(wide(side).flatten(2) / temperature, dim=2)

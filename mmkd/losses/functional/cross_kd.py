@@ -13,14 +13,8 @@ from .standardize import channel_moments
 def match_statistics(student: Tensor, teacher: Tensor) -> Tensor:
     """(h_S - mean_S) / (std_S + 1e-6) * std_T + mean_T, per channel over (B, H, W).
 
-    The standard deviation is the unbiased one; of a single number it is 0.
-
-    Args:
-        student: (B, C, H, W), h_S.
-        teacher: (B, C, H, W), whose mean and deviation the result has.
-
-    Returns:
-        (B, C, H, W) in float32 or wider.
+    (B, C, H, W) each -> (B, C, H, W), h_S with the teacher's mean and deviation, in float32 or
+    wider. The standard deviation is the unbiased one; of a single number it is 0.
     """
     student = wide(student)
     mean, std = channel_moments(student)
@@ -29,27 +23,11 @@ def match_statistics(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def softmax_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(softmax(z_T) || softmax(z_S)) of each row.
-
-    Args:
-        student: (N, D) logits.
-        teacher: (N, D) logits.
-
-    Returns:
-        (N,) in float32 or wider.
-    """
+    """KL(softmax(z_T) || softmax(z_S)) of logits, (N, D) each -> (N,) in float32 or wider."""
     log_probs, target = (functional.log_softmax(wide(side), 1) for side in (student, teacher))
     return functional.kl_div(log_probs, target, reduction='none', log_target=True).sum(dim=1)
 
 
 def absolute_error(student: Tensor, teacher: Tensor) -> Tensor:
-    """sum_d |s_d - t_d| of each row.
-
-    Args:
-        student: (N, D).
-        teacher: (N, D).
-
-    Returns:
-        (N,) in float32 or wider.
-    """
+    """sum_d |s_d - t_d| of each row, (N, D) each -> (N,) in float32 or wider."""
     return (wide(student) - wide(teacher)).abs().sum(dim=1)

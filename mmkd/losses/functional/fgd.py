@@ -14,12 +14,7 @@ from .reduction import squared_difference, wide
 def focal_attention(features: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """A^S = H W softmax over the cells of mean_c |F| / T, A^C = C softmax of the channels' means.
 
-    Args:
-        features: (B, C, H, W).
-        temperature: T > 0.
-
-    Returns:
-        (B, H, W) and (B, C) in float32 or wider; means of 1.
+    (B, C, H, W), T > 0 -> (B, H, W) and (B, C) in float32 or wider; means of 1.
     """
     sizes = wide(features).abs()
     images, channels, *cells = sizes.shape
@@ -36,13 +31,8 @@ def box_masks(
     A box covers the cells floor(x1 W / w) .. ceil(x2 W / w), rows alike, both included; each gets
     one over their number, the largest of several boxes. Outside it is one over the cells outside.
 
-    Args:
-        boxes: Per image (G, 4) xyxy, pixels.
-        size: (H, W), cells.
-        image_size: (height, width) that the map covers, pixels.
-
-    Returns:
-        Foreground and background, (B, H, W) each, float32 or wider.
+    Boxes are (G, 4) xyxy pixels of each image; a map of ``size`` (H, W) covers ``image_size``,
+    (height, width) -> foreground and background, (B, H, W) each, float32 or wider.
     """
     height, width = size
     scale = wide(boxes[0]).new_tensor([width / image_size[1], height / image_size[0]]).repeat(2)
@@ -70,15 +60,7 @@ def focal_errors(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of each image: the weighted squared errors inside and outside the boxes, and the attentions'.
 
-    Args:
-        student: (B, C, H, W).
-        teacher: (B, C, H, W).
-        foreground: (B, H, W).
-        background: (B, H, W).
-        temperature: T > 0.
-
-    Returns:
-        (B,) each.
+    Maps (B, C, H, W), weights (B, H, W) of :func:`box_masks`, T > 0 -> (B,) each.
     """
     spatial, channel = focal_attention(teacher, temperature)
     own_spatial, own_channel = focal_attention(student, temperature)

@@ -13,12 +13,7 @@ from .reduction import wide
 def fsp_matrix(first: Tensor, second: Tensor) -> Tensor:
     """G_ij = sum over cells of F1_i F2_j / (H W); the larger map is max-pooled to the smaller.
 
-    Args:
-        first: (B, M, H1, W1).
-        second: (B, N, H2, W2).
-
-    Returns:
-        (B, M, N) in float32 or wider.
+    (B, M, H1, W1), (B, N, H2, W2) -> (B, M, N) in float32 or wider.
     """
     size = [min(pair) for pair in zip(first.shape[-2:], second.shape[-2:], strict=True)]
     sides = [
@@ -29,13 +24,5 @@ def fsp_matrix(first: Tensor, second: Tensor) -> Tensor:
 
 
 def fsp_error(student: Tensor, teacher: Tensor) -> Tensor:
-    """||G_T - G_S||_F^2 of each image.
-
-    Args:
-        student: (B, M, N).
-        teacher: (B, M, N).
-
-    Returns:
-        (B,).
-    """
+    """||G_T - G_S||_F^2 of each image, (B, M, N) each -> (B,)."""
     return (student - teacher).square().sum(dim=(1, 2))

@@ -5,28 +5,21 @@ Letters: B images, C channels of the teacher's map, H x W cells.
 
 from torch import Tensor
 
-from ...utils.errors import UserError
+from ...settings import check_choice
 from .reduction import squared_difference, wide
 
 NORMS = ('l2', 'l1')
 
 
 def hint_error(student: Tensor, teacher: Tensor, norm: str = 'l2') -> Tensor:
-    """Sum over all elements of (student - teacher)^2, or of |student - teacher|.
+    """Sum over all elements of (V - Z)^2, or with ``norm='l1'`` of |V - Z|: L_Hint's numerator.
 
-    Args:
-        student: (B, C, H, W) adapted student map, V in the paper.
-        teacher: (B, C, H, W) teacher map, Z in the paper.
-        norm: ``'l2'`` for the squared error, ``'l1'`` for the absolute one.
-
-    Returns:
-        Scalar in float32 or wider: the numerator of L_Hint.
+    Maps (B, C, H, W), the student's V adapted -> scalar in float32 or wider.
 
     Raises:
-        ValueError: ``norm`` is neither.
+        ValueError: ``norm`` is none of :data:`NORMS`.
     """
-    if norm not in NORMS:
-        raise UserError(f'norm must be one of {NORMS}, got {norm!r}.')
+    check_choice('norm', norm, NORMS)
     if norm == 'l2':
         return squared_difference(student, teacher).sum()
     return (wide(student) - wide(teacher)).abs().sum()

@@ -20,15 +20,7 @@ def assigned_levels(boxes: Tensor, strides: Sequence[int], finest_scale: float) 
 
     A box of side sqrt(w * h) goes to the coarsest level i with side >= finest_scale * stride_i /
     min(strides), else to the finest: with 56 and strides 4, 8, 16, ... a side of 224 goes to
-    stride 16.
-
-    Args:
-        boxes: (G, 4) xyxy, pixels.
-        strides: Stride of each level, pixels, in any order.
-        finest_scale: Side up to twice which a box stays on the finest of levels that double.
-
-    Returns:
-        (G,) long, index into ``strides``.
+    stride 16. (G, 4) xyxy, pixels, and strides in any order -> (G,) long, index into them.
     """
     x1, y1, x2, y2 = wide(boxes).unbind(dim=1)
     sides = ((x2 - x1) * (y2 - y1)).clamp(min=0).sqrt()
@@ -44,14 +36,8 @@ def pairwise_iou(boxes: Tensor, anchors: Tensor) -> Tensor:
     """IoU of each box with each anchor, equal to ``torchvision.ops.box_iou``.
 
     That function works on interleaved (G, N, 2) corners and takes four times as long on a CPU, at
-    a size where it would be the larger part of the mask's cost.
-
-    Args:
-        boxes: (G, 4) xyxy.
-        anchors: (N, 4) xyxy, with area.
-
-    Returns:
-        (G, N) in [0, 1], float32 or wider.
+    a size where it would be the larger part of the mask's cost. xyxy, (G, 4), (N, 4) with area ->
+    (G, N) in [0, 1], float32 or wider.
     """
     ax1, ay1, ax2, ay2 = wide(anchors).t().contiguous()
     bx1, by1, bx2, by2 = wide(boxes).t()[:, :, None]  # each (G, 1)
@@ -121,15 +107,10 @@ def _is_any(levels: Tensor, strides: Sequence[int], stride: int) -> Tensor:
 
 
 def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Sum over kept cells and all channels of (student - teacher)^2.
+    """Sum over kept cells and all channels of (student - teacher)^2: L_imitation's numerator.
 
-    Args:
-        student: (B, C, H, W) adapted student map.
-        teacher: (B, C, H, W) teacher map.
-        mask: (B, H, W) bool, or weights >= 0, which are multiplied with.
-
-    Returns:
-        Scalar in float32 or wider; the numerator of L_imitation.
+    Maps (B, C, H, W); a mask (B, H, W) bool, or weights >= 0, which are multiplied with -> scalar
+    in float32 or wider.
     """
     weight = mask[:, None]
     if mask.dtype == torch.bool:

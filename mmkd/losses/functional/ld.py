@@ -19,13 +19,7 @@ CANDIDATES = 9
 def edge_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """T^2 KL of each edge's distribution, averaged over bins and summed over the four edges.
 
-    Args:
-        student: (N, 4 D) logits.
-        teacher: (N, 4 D) logits.
-        temperature: T > 0.
-
-    Returns:
-        (N,) in float32 or wider.
+    Logits (N, 4 D) each, T > 0 -> (N,) in float32 or wider.
     """
     own, target = (
         functional.log_softmax(wide(side).unflatten(1, (4, -1)) / temperature, dim=2)
@@ -39,15 +33,9 @@ def valuable_region(anchors: Sequence[Tensor], boxes: Tensor, share: float = 0.2
     """Anchors near an object, but not near enough to be positive.
 
     With a_k the mean plus the deviation of the IoUs of box k with the nine anchors per level whose
-    centres are nearest: those with share * a_k <= DIoU < a_k for some k.
+    centres are nearest: those with share * a_k <= DIoU < a_k for some k, share in [0, 1].
 
-    Args:
-        anchors: Per level (N_l, 4) xyxy.
-        boxes: (G, 4) xyxy of one image.
-        share: Of the threshold, in [0, 1].
-
-    Returns:
-        (N,) bool; none without a box.
+    xyxy, per level (N_l, 4), (G, 4) of one image -> (N,) bool; none without a box.
     """
     every = wide(torch.cat(list(anchors)))
     if not len(boxes):

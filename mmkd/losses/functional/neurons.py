@@ -17,15 +17,8 @@ SWEEPS = 20
 def balanced_accuracies(responses: Tensor, attributes: Tensor) -> Tensor:
     """How well each neuron, cut at its median, tells each attribute: (TP + TN) / 2, in [0.5, 1].
 
-    The better of both orientations counts. An attribute that all samples have, or none, tells
-    nothing: 0.5.
-
-    Args:
-        responses: (S, N).
-        attributes: (S, J) bool.
-
-    Returns:
-        (N, J) float64.
+    (S, N), (S, J) bool -> (N, J) float64. The better of both orientations counts. An attribute
+    that all samples have, or none, tells nothing: 0.5.
     """
     high = (responses > responses.median(dim=0).values).double()  # (S, N)
     has = attributes.double()  # (S, J)
@@ -40,13 +33,8 @@ def balanced_accuracies(responses: Tensor, attributes: Tensor) -> Tensor:
 def neuron_costs(accuracies: Tensor, unrelated: Sequence[int], related: Sequence[int]) -> Tensor:
     """f: (max - mean over unrelated attributes) / (max - mean over related ones + 1e-6).
 
-    Args:
-        accuracies: (N, J).
-        unrelated: Columns of attributes that do not tell identity.
-        related: Columns of those that do.
-
-    Returns:
-        (N,); small is good.
+    (N, J), columns of attributes that do not tell identity and of those that do -> (N,); small is
+    good.
 
     Raises:
         ValueError: A group is empty.
@@ -71,14 +59,8 @@ def keep_probabilities(costs: Tensor, similarities: Tensor, weight: float | None
     """Q by mean field: q <- q / 2 + sigmoid(b - f - 2 lambda Psi q) / 2, b the median of f.
 
     The bias b stands for what the paper leaves open: without it the energy is least with no neuron.
-
-    Args:
-        costs: (N,) f.
-        similarities: (N, N) Psi.
-        weight: lambda; None: 1 / (N - 1).
-
-    Returns:
-        (N,) in (0, 1).
+    Of costs f (N,), similarities Psi (N, N) and a weight lambda, by default 1 / (N - 1), (N,) in
+    (0, 1).
     """
     weight = 1 / max(len(costs) - 1, 1) if weight is None else weight
     gain = costs.median() - costs
@@ -95,17 +77,11 @@ def select_neurons(
     related: Sequence[int],
     ratio: float = 0.824,
 ) -> list[int]:
-    """The neurons with the highest probability to be kept, in their order.
+    """The neurons with the highest probability to be kept: indices, ascending.
 
-    Args:
-        responses: (S, N).
-        attributes: (S, J) bool.
-        unrelated: Columns of attributes that do not tell identity.
-        related: Columns of those that do.
-        ratio: Share of the neurons to keep, in (0, 1]; 422 of 512 in the paper.
-
-    Returns:
-        Indices, ascending; neurons that always give the same are never among them.
+    (S, N), (S, J) bool, groups of attributes as in :func:`neuron_costs`, and the share of the
+    neurons to keep, in (0, 1], 422 of 512 in the paper. Neurons that always give the same are never
+    among them.
     """
     alive = (responses.double().std(dim=0) >= 1e-6).nonzero().squeeze(1)
     accuracies = balanced_accuracies(responses[:, alive], attributes)

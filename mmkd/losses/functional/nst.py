@@ -18,13 +18,7 @@ def selectivity_error(student: Tensor, teacher: Tensor, kernel: str = 'polynomia
     with s^2 the mean squared distance of teacher and student channels, taken as a constant.
     Matrices of C x C or M x M numbers are built, whichever are smaller; never C x C x M.
 
-    Args:
-        student: (B, C_S, H, W).
-        teacher: (B, C_T, H, W).
-        kernel: Of :data:`KERNELS`.
-
-    Returns:
-        (B,) in float32 or wider.
+    (B, C_S, H, W), (B, C_T, H, W), one of :data:`KERNELS` -> (B,) in float32 or wider.
     """
     s, t = (
         functional.normalize(wide(side).flatten(2), dim=2, eps=1e-12) for side in (student, teacher)

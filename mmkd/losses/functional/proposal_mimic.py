@@ -11,33 +11,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...utils.errors import UserError
+from ...settings import check_choice
 from .reduction import check_same_shape, squared_difference, wide
 
 NORMALIZE = ('elements', 'positions', 'none')
 
 
 class RegionErrors(NamedTuple):
-    """How far two maps are apart in each region.
+    """How far two maps are apart in each region."""
 
-    Attributes:
-        error: (N,) squared error summed over channels and cells, float32 or wider.
-        positions: (N,) cells of the region, h_i w_i.
-        elements: (N,) elements of the region, C h_i w_i.
-    """
-
-    error: Tensor
-    positions: Tensor
-    elements: Tensor
+    error: Tensor  # (N,) squared error summed over channels and cells, float32 or wider
+    positions: Tensor  # (N,) cells of the region, h_i w_i
+    elements: Tensor  # (N,) elements of the region, C h_i w_i
 
 
 def pooled_errors(student: Tensor, teacher: Tensor, kept: Tensor | None = None) -> RegionErrors:
-    """Errors of regions that are pooled to one size.
+    """Errors of regions that are pooled to one size, (N, C, h, w) each.
 
-    Args:
-        student: (N, C, h, w).
-        teacher: (N, C, h, w).
-        kept: (N,) bool, the regions that count; the others have error 0. None: all.
+    Regions that are not ``kept``, (N,) bool, have error 0.
 
     Raises:
         ValueError: The two differ in shape.
@@ -57,13 +48,8 @@ def boxes_to_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
 
     A box beside the map, or without area, has the one cell that is nearest to its first corner.
 
-    Args:
-        boxes: (N, 4) xyxy, pixels.
-        stride: Pixels a cell.
-        size: (H, W) of the map.
-
-    Returns:
-        (N, 4) long: first column, first row, end column, end row; the ends are not included.
+    Boxes (N, 4) xyxy, a stride s of pixels a cell and the map's (H, W) -> (N, 4) long: first
+    column, first row, end column, end row; the ends are not included.
     """
     boxes = wide(boxes)
     limit = boxes.new_tensor([size[1], size[0]])
@@ -79,14 +65,8 @@ def cropped_errors(
 
     Sums over boxes are differences of an integral image of the squared error of each cell, so a
     cell counts once for each box that covers it, at the cost of one map. Cells that no box covers
-    are left out of these sums, where NaN would spread.
-
-    Args:
-        student: (B, C, H, W).
-        teacher: (B, C, H, W).
-        rois: (N, 5).
-        stride: Pixels a cell.
-        kept: (N,) bool, the regions that count; the others have error 0. None: all.
+    are left out of these sums, where NaN would spread. Maps are (B, C, H, W), RoIs (N, 5); those
+    that are not ``kept``, (N,) bool, have error 0.
 
     Raises:
         ValueError: The two maps differ in shape.
@@ -114,20 +94,12 @@ def cropped_errors(
 
 
 def mimic_rows(errors: RegionErrors, normalize: str) -> Tensor:
-    """||u_i - r(v_i)||^2 / m_i of each region.
+    """||u_i - r(v_i)||^2 / m_i of N regions, (N,).
 
-    Args:
-        errors: Of N regions.
-        normalize: m_i: the ``'elements'`` or the ``'positions'`` of the region, or ``'none'``, 1.
-
-    Returns:
-        (N,).
+    m_i are the ``'elements'`` or the ``'positions'`` of the region, or ``'none'``, 1.
 
     Raises:
         ValueError: ``normalize`` is none of them.
     """
-    if normalize not in NORMALIZE:
-        raise UserError(f'normalize must be one of {NORMALIZE}, got {normalize!r}.')
-    if normalize == 'none':
-        return errors.error
-    return errors.error / (errors.elements if normalize == 'elements' else errors.positions)
+    check_choice('normalize', normalize, NORMALIZE)
+    return errors.error if normalize == 'none' else errors.error / getattr(errors, normalize)

@@ -15,18 +15,12 @@ def quantize(values: Tensor, step: float, signed: bool = False) -> Tensor:
 
     Q(f) = beta where (alpha + beta) / 2 < f <= (beta + gamma) / 2 for neighbours alpha < beta <
     gamma of D, so values up to s / 2, and all negative ones, give 0; there is no upper bound. The
-    gradient is full precision, straight through: 1 everywhere.
+    gradient is full precision, straight through: 1 everywhere. Shape and dtype stay.
 
-    Args:
-        values: Any shape, floating point.
-        step: s, > 0.
-        signed: D = {..., -s, 0, s, ...} instead, ties towards 0, for maps that are not rectified.
-
-    Returns:
-        Same shape and dtype.
+    With ``signed``, for maps that are not rectified, D = {..., -s, 0, s, ...}, ties towards 0.
 
     Raises:
-        ValueError: ``step`` is not positive and finite.
+        ValueError: ``step``, s, is not positive and finite.
     """
     if not 0 < step < math.inf:
         raise UserError(f'step must be > 0 and finite, got {step}.')

@@ -9,15 +9,11 @@ from ...utils.errors import UserError
 def check_same_shape(**tensors: Tensor) -> None:
     """Refuses tensors whose shapes differ, so that nothing broadcasts unnoticed.
 
-    Args:
-        tensors: Named tensors; the first sets the expected shape.
-
     Raises:
-        ValueError: Names the tensor that differs, with both shapes.
+        ValueError: Names the first tensor whose shape is not that of the very first, with both.
     """
-    names = iter(tensors.items())
-    first_name, first = next(names)
-    for name, tensor in names:
+    first_name, first = next(iter(tensors.items()))
+    for name, tensor in tensors.items():
         if tensor.shape != first.shape:
             raise UserError(
                 f'{name} must have the shape of {first_name}, {tuple(first.shape)}, '
@@ -34,15 +30,8 @@ def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = N
     """(student - teacher)^2 where it is kept, else 0.
 
     What is not kept is taken out before it is squared, so that NaN or infinity there reaches
-    neither the value nor the gradient.
-
-    Args:
-        student: Any shape.
-        teacher: The same shape.
-        kept: Bool, of a shape that broadcasts to it; None keeps everything.
-
-    Returns:
-        The same shape, in float32 or wider.
+    neither the value nor the gradient. Of any shape, in float32 or wider; ``kept`` is bool and
+    broadcasts to it.
     """
     difference = wide(student) - wide(teacher)
     if kept is not None:
@@ -50,19 +39,19 @@ def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = N
     return difference.square()
 
 
+def global_mean(rows: Tensor, avg_factor: float | Tensor) -> Tensor:
+    """Sum of all rows over ``avg_factor``, this process's, counted over all processes here."""
+    count = avg_factor if isinstance(avg_factor, Tensor) else rows.new_tensor(float(avg_factor))
+    return rows.sum() / global_avg_factor(count)
+
+
 def global_avg_factor(count: Tensor) -> Tensor:
     """The divisor that makes a loss averaged over processes equal to one over all their batches.
 
     Equals max(sum of ``count`` over processes, 1) / number of processes: DDP averages gradients,
     so each process divides by its share of the total. The clamp comes after the sum; a process
-    without a single row must not raise the total.
-
-    Args:
-        count: Scalar count of this process, >= 0; an integer, or in float32 or wider: a narrower
-            type has rounded already.
-
-    Returns:
-        Float32 scalar (float64 for a float64 count), >= 1 / number of processes; no gradient.
+    without a single row must not raise the total. Counts >= 0 are integers, or in float32 or wider:
+    a narrower type has rounded already. No gradient.
     """
     total = wide(count.detach()).clone()
     if not (distributed.is_available() and distributed.is_initialized()):

@@ -16,13 +16,9 @@ _TINY = 1e-12
 
 
 def squared_distances(rows: Tensor) -> Tensor:
-    """||x_i - x_j||^2 of all pairs, from differences, so that equal rows have 0.
+    """||x_i - x_j||^2 of all pairs, from differences, so that equal rows have 0: (N, D) -> (N, N).
 
-    Args:
-        rows: (N, D).
-
-    Returns:
-        (N, N) in float32 or wider.
+    In float32 or wider.
     """
     rows = wide(rows)
     return (rows[:, None] - rows[None]).square().sum(dim=2)
@@ -48,12 +44,7 @@ def relative_distances(rows: Tensor) -> Tensor:
 def distance_error(student: Tensor, teacher: Tensor) -> Tensor:
     """RKD-D: the Huber distance of psi_D, averaged over all N^2 pairs.
 
-    Args:
-        student: (N, D_S).
-        teacher: (N, D_T).
-
-    Returns:
-        Scalar; 0 for fewer than three rows.
+    (N, D_S), (N, D_T) -> scalar; 0 for fewer than three rows.
     """
     if len(student) < 3:  # two rows have relative distance 1 whatever they are
         return wide(student).sum() * 0
@@ -71,13 +62,8 @@ def _angles(rows: Tensor, vertices: Tensor, chunk: slice) -> Tensor:
 def angle_error(student: Tensor, teacher: Tensor, chunk: int = 32) -> Tensor:
     """RKD-A: the Huber distance of the angles at j, averaged over all N^3 triples.
 
-    Args:
-        student: (N, D_S).
-        teacher: (N, D_T).
-        chunk: Rows j that are looked at together; the value does not depend on it.
-
-    Returns:
-        Scalar; 0 for fewer than three rows.
+    (N, D_S), (N, D_T) -> scalar; 0 for fewer than three rows. ``chunk`` rows j are looked at
+    together; the value does not depend on it.
     """
     count = len(student)
     sides = wide(student), wide(teacher)
@@ -100,14 +86,7 @@ def rank_scores(rows: Tensor, alpha: float, beta: float) -> Tensor:
 
 
 def log_ranking(scores: Tensor) -> Tensor:
-    """Plackett-Luce log-probability of the order in which scores stand along the last dimension.
-
-    Args:
-        scores: (..., n).
-
-    Returns:
-        (...).
-    """
+    """Plackett-Luce log-probability of the order in which scores stand: (..., n) -> (...)."""
     rest = scores.flip(-1).logcumsumexp(dim=-1).flip(-1)
     return (scores - rest).sum(dim=-1)
 
@@ -122,18 +101,10 @@ def ranking_error(
 ) -> Tensor:
     """DarkRank: each row as query, its ``length`` nearest by the teacher as candidates.
 
-    soft: KL over all orders of the candidates; hard: -log P_S of the teacher's order.
+    soft: KL over all orders of the candidates; hard: -log P_S of the teacher's order. The scale
+    ``alpha`` of the scores and the exponent ``beta`` of the distance are > 0.
 
-    Args:
-        student: (N, D_S).
-        teacher: (N, D_T).
-        alpha: Scale of the scores, > 0.
-        beta: Exponent of the distance, > 0.
-        length: Candidates of a query; fewer where there are fewer rows.
-        soft: Which form.
-
-    Returns:
-        Scalar, the mean over the queries; 0 for fewer than three rows.
+    (N, D_S), (N, D_T) -> scalar, the mean over the queries; 0 for fewer than three rows.
     """
     if len(student) < 3:
         return wide(student).sum() * 0
@@ -156,12 +127,7 @@ def _unit_distances(rows: Tensor) -> Tensor:
 def triplets_of(labels: Tensor, limit: int) -> Tensor:
     """All (anchor, positive, negative) with label(a) = label(p) != label(n) and a != p.
 
-    Args:
-        labels: (N,).
-        limit: How many at most, taken by an even stride over the sorted list.
-
-    Returns:
-        (T, 3) indices.
+    (N,) -> (T, 3) indices, at most ``limit``, taken by an even stride over the sorted list.
     """
     alike = labels[:, None] == labels[None]
     same = alike & _off_diagonal(labels)
@@ -175,12 +141,7 @@ def triplets_of(labels: Tensor, limit: int) -> Tensor:
 def hardest_triplets(distances: Tensor, labels: Tensor) -> Tensor:
     """For each row the farthest of its label and the nearest of another, where there are both.
 
-    Args:
-        distances: (N, N).
-        labels: (N,).
-
-    Returns:
-        (T, 3) indices.
+    (N, N), (N,) -> (T, 3) indices.
     """
     alike = labels[:, None] == labels[None]
     same = alike & _off_diagonal(labels)
@@ -202,19 +163,11 @@ def triplet_error(
 ) -> Tensor:
     """Mean of max(D(a, p) - D(a, n) + F(d), 0), d = max(T(a, n) - T(a, p), 0).
 
-    F(d) = (m_max - m_min) / d_max * d + m_min, d_max the largest d of the triplets.
+    F(d) = (m_max - m_min) / d_max * d + m_min, d_max the largest d of the triplets. ``hardest``
+    mines by the student's distances, one triplet for each anchor; ``active`` divides by the
+    triplets whose term is not 0.
 
-    Args:
-        student: (N, D_S).
-        teacher: (N, D_T).
-        labels: (N,).
-        margins: (m_min, m_max).
-        hardest: Mine by the student's distances, one triplet for each anchor.
-        active: Divide by the triplets whose term is not 0.
-        limit: Most triplets.
-
-    Returns:
-        Scalar; 0 without a triplet.
+    (N, D_S), (N, D_T), (N,) -> scalar; 0 without a triplet.
     """
     if not len(labels):
         return wide(student).sum() * 0

@@ -18,16 +18,10 @@ def _mean_over_teachers(probabilities: Tensor) -> Tensor:
 def weighted_soft_cross_entropy(
     student: Tensor, teacher: Tensor, weights: Tensor, temperature: float = 1.0
 ) -> Tensor:
-    """-sum_c w_c P_T,c log P_S,c of each row, P = softmax(Z / temperature).
+    """-sum_c w_c P_T,c log P_S,c of each row, P = softmax(Z / temperature), temperature > 0.
 
-    Args:
-        student: (N, C) logits.
-        teacher: (N, C) logits, or (E, N, C) of an ensemble, whose probabilities are averaged.
-        weights: (C,) weight of each column inside the sum.
-        temperature: Divisor of both logits, > 0.
-
-    Returns:
-        (N,) in float32 or wider.
+    Logits Z (N, C), the teacher's perhaps (E, N, C) of an ensemble, whose probabilities are
+    averaged, and weights w (C,) -> (N,) in float32 or wider.
     """
     log_probs = functional.log_softmax(wide(student) / temperature, dim=1)
     probabilities = functional.softmax(wide(teacher) / temperature, dim=-1)
@@ -44,17 +38,8 @@ def weighted_soft_binary_cross_entropy(
 ) -> Tensor:
     """The same of sigmoid columns, each a two-class softmax of (z, 0), summed over the columns.
 
-    -sum_c [w_c p_T log p_S + w_bg (1 - p_T) log(1 - p_S)], p = sigmoid(z / temperature).
-
-    Args:
-        student: (N, C) logits.
-        teacher: (N, C) logits, or (E, N, C) of an ensemble, whose probabilities are averaged.
-        weights: (C,) weight of each column's positive part.
-        background_weight: Weight of the negative part, w_bg.
-        temperature: Divisor of both logits, > 0.
-
-    Returns:
-        (N,) in float32 or wider.
+    -sum_c [w_c p_T log p_S + w_bg (1 - p_T) log(1 - p_S)], p = sigmoid(z / temperature);
+    ``weights`` (C,) are w_c, of each column's positive part, ``background_weight`` w_bg.
     """
     logits = wide(student) / temperature
     targets = _mean_over_teachers((wide(teacher) / temperature).sigmoid())

@@ -15,12 +15,8 @@ NORMALIZATIONS = ('none', 'standardize', 'batch_norm')
 def channel_moments(maps: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean and unbiased standard deviation of each channel over (B, H, W).
 
-    Args:
-        maps: (B, C, H, W) in float32 or wider.
-        kept: (B, H, W) bool, the cells that count; None: all.
-
-    Returns:
-        (1, C, 1, 1) each; the deviation of fewer than two numbers is 0, with gradient 0.
+    (B, C, H, W) in float32 or wider, the cells that count (B, H, W) bool, by default all ->
+    (1, C, 1, 1) each; the deviation of fewer than two numbers is 0, with gradient 0.
     """
     if kept is None:
         several = maps[:, 0].numel() > 1
@@ -39,15 +35,11 @@ def normalize_maps(maps: Tensor, normalization: str, kept: Tensor | None = None)
     """Maps whose channels have mean 0 and deviation 1.
 
     ``'standardize'``: (F - mean) / (std + 1e-6) over the cells that count, the unbiased deviation;
-    ``'batch_norm'``: (F - mean) / sqrt(var + 1e-5) over all cells, the biased variance.
+    ``'batch_norm'``: (F - mean) / sqrt(var + 1e-5) over all cells, the biased variance;
+    ``'none'`` returns the maps.
 
-    Args:
-        maps: (B, C, H, W).
-        normalization: One of :data:`NORMALIZATIONS`.
-        kept: (B, H, W) bool, the cells that count; None: all. Others are normalized alike.
-
-    Returns:
-        (B, C, H, W); in float32 or wider unless it is ``'none'``, which returns ``maps``.
+    (B, C, H, W), the cells that count (B, H, W) bool, by default all -> (B, C, H, W) in float32 or
+    wider; other cells are normalized alike.
     """
     if normalization == 'none':
         return maps

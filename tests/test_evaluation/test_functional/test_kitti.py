@@ -259,5 +259,5 @@ class TestSampling:
         assert evaluate([([], [])], 'Car', 'easy') == (0, 0, 0)
 
     def test_another_number_of_points_is_refused(self):
-        with pytest.raises(ValueError, match='11 or 40, got 101'):
+        with pytest.raises(ValueError, match=r'\[11, 40\], got 101'):
             kitti_average_precision(np.zeros(41), 101)
