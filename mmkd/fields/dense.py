@@ -36,6 +36,8 @@ class DenseInfo:
         decoded: Whether regression targets are boxes, xyxy pixels.
         convs: Convolutions of each tower.
         channels: Of the towers' maps.
+        strides: Of each level, pixels.
+        in_strides: Whether distances are in strides of their level; else they are in pixels.
         bins: Bins of a distance; None where boxes are numbers.
     """
 
@@ -44,6 +46,8 @@ class DenseInfo:
     decoded: bool
     convs: int
     channels: int
+    strides: tuple[int, ...]
+    in_strides: bool = False
     bins: int | None = None
 
 
@@ -122,6 +126,8 @@ class Dense(Field):
             decoded=family is GFLHead or bool(getattr(head, 'reg_decoded_bbox', False)),
             convs=len(head.cls_convs),
             channels=head.feat_channels,
+            strides=tuple(stride[0] for stride in head.prior_generator.strides),
+            in_strides=family is GFLHead or bool(getattr(head, 'norm_on_bbox', False)),
             bins=head.reg_max + 1 if family is GFLHead else None,
         )
 

@@ -1,5 +1,6 @@
 """The teacher-bounded regression loss of Chen et al. as a registered module."""
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
@@ -32,7 +33,7 @@ class TeacherBoundedLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(
-        self, *, student: Tensor, teacher: Tensor, target: Tensor, avg_factor: float
+        self, *, student: Tensor, teacher: Tensor, target: Tensor, avg_factor: float | Tensor
     ) -> Tensor:
         """Sum over rows divided by ``avg_factor``; 0 with a graph without rows.
 
@@ -48,5 +49,5 @@ class TeacherBoundedLoss(nn.Module):
         """
         check_same_shape(student=student, teacher=teacher, target=target)
         rows = teacher_bounded_error(student, teacher.detach(), target, self.margin)
-        count = rows.new_tensor(avg_factor)
+        count = torch.as_tensor(avg_factor, dtype=rows.dtype, device=rows.device)
         return self.loss_weight * rows.sum() / global_avg_factor(count)

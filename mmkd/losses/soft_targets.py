@@ -105,7 +105,7 @@ class WeightedSoftLoss(nn.Module):
         else:
             rows = weighted_soft_cross_entropy(*logits, weights, self.temperature)
         rows = rows if weight is None else rows * weight
-        count = rows.new_tensor(avg_factor)
+        count = torch.as_tensor(avg_factor, dtype=rows.dtype, device=rows.device)
         return rows.sum() / global_avg_factor(count)
 
 

@@ -7,9 +7,10 @@ from torch import Tensor
 from mmkd.losses import TeacherBoundedLoss
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
+from mmkd.utils.types import Entries
 
 from .base import DistillMethod
-from .head_samples import HEADS, box_rows, check_heads
+from .head_samples import HEADS, box_rows, check_heads, check_one_teacher, dense_box_rows
 from .schedule import ScheduleSetting
 
 
@@ -21,12 +22,14 @@ class BoundedRegression(DistillMethod):
     Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
     is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
     space; deltas of a teacher with other ``target_means`` or ``target_stds`` are converted to it.
+    Of a one-stage head that says distances, or their distributions, the (expected) distances are
+    compared, in strides of the level.
     Deviations are in ``docs/methods/chen2017.md``.
 
     Args:
         loss_weight: Their nu, or a schedule; 0.5 in the paper.
         margin: Their m, >= 0, in squared units of the encoding. The paper gives no value.
-        on: Which heads: ``'roi_head'``, ``'rpn'`` or both.
+        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
         name: Name in the log.
 
     Raises:
@@ -45,21 +48,31 @@ class BoundedRegression(DistillMethod):
         fields = {field for head in self.on for field in (HEADS[head].field, HEADS[head].coder)}
         self.student_fields = self.teacher_fields = frozenset(fields)
         self.loss = TeacherBoundedLoss(margin, self.loss_weight)
-        self.decoded: dict[str, bool] = {}
+        self.infos: Entries = {}
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
-        """Notes which heads of the student are trained on decoded boxes."""
-        self.decoded = {head: student.fields[HEADS[head].field].decoded for head in self.on}
+        """Notes how the student's heads encode boxes.
+
+        Raises:
+            ValueError: The dense heads of an ensemble are compared.
+        """
+        if 'dense' in self.on:
+            check_one_teacher(self.name, self.teacher)
+        self.infos = {head: student.fields[HEADS[head].field] for head in self.on}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_rcn`` and ``loss_<name>_rpn``."""
+        """Returns ``loss_<name>_<head>`` for each head."""
         found = {}
         for head in self.on:
-            rows = box_rows(head, student, teacher)
+            info = self.infos[head]
+            if head == 'dense':
+                rows = dense_box_rows(info, student, teacher)
+            else:
+                rows = box_rows(head, student, teacher)
             target = rows.target
-            if self.decoded.get(head):
+            if head != 'dense' and info.decoded:
                 target = getattr(student, HEADS[head].coder).encode(rows.priors, target)
             found[f'loss_{self.name}_{HEADS[head].log}'] = self.loss(
                 student=rows.student,
