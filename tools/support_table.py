@@ -17,7 +17,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from mmkd.engine.commands.methods import method_types
-from mmkd.engine.commands.support import CRASH, all_pairs, outcomes, page
+from mmkd.engine.commands.support import CRASH, outcomes, page
+from mmkd.engine.commands.support_detectors import all_pairs
 from mmkd.engine.commands.tool_options import new_parser
 from mmkd.engine.readable_errors import run_readably
 

@@ -84,12 +84,17 @@ class DenseOutput:
 def _family(head: Head) -> type | None:
     """The class whose outputs and targets a head has, unchanged by its own."""
     for family in _BOXES:
-        if isinstance(head, family) and all(
+        # FreeAnchor is a RetinaNet that assigns within its loss: it never asks for targets.
+        if isinstance(head, family) and _asks_for_targets(head) and all(
             getattr(type(head), name) is getattr(family, name)
             for name in ('forward', 'forward_single', 'get_targets')
         ):
             return family
     return None
+
+
+def _asks_for_targets(head: Head) -> bool:
+    return 'get_targets' in type(head).loss_by_feat.__code__.co_names
 
 
 @FIELDS.register_module()

@@ -111,7 +111,7 @@ def best_boxes(
     head = _predictor(detector)
     samples = [DetDataSample(metainfo={**meta, **_in_pixels_of(meta)}) for meta in metas]
     with recording() as recorder, evaluating(detector):
-        if head is getattr(detector, 'bbox_head', None):  # masks of every cell are too many
+        if getattr(detector, 'bbox_head', None) is not None:  # masks of all cells are too many
             recorder.set(head, 'test_cfg', _with_low_scores(head))
         if hasattr(detector, 'forward_transformer'):
             inputs = detector.forward_transformer(features, samples)

@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from mmkd.losses import TeacherBoundedLoss
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
-from mmkd.utils.types import Entries
+from mmkd.utils.types import Entries, Info
 
 from .base import DistillMethod
-from .head_samples import HEADS, box_rows, check_heads, check_one_teacher, dense_box_rows
+from .head_samples import (
+    HEADS,
+    BoxRows,
+    box_rows,
+    check_heads,
+    check_one_teacher,
+    expected_sides,
+    flat_rows,
+    in_students_encoding,
+)
 from .schedule import ScheduleSetting
 
 
@@ -68,7 +78,7 @@ class BoundedRegression(DistillMethod):
         for head in self.on:
             info = self.infos[head]
             if head == 'dense':
-                rows = dense_box_rows(info, student, teacher)
+                rows = _dense_rows(info, student, teacher)
             else:
                 rows = box_rows(head, student, teacher)
             target = rows.target
@@ -81,3 +91,43 @@ class BoundedRegression(DistillMethod):
                 avg_factor=rows.avg_factor,
             )
         return found
+
+
+def _dense_rows(info: Info, student: Observation, teacher: Observation) -> BoxRows:
+    """Rows of a one-stage head with a ground-truth box.
+
+    Deltas as the student's coder encodes them; of heads of distances the distances to the four
+    sides in strides of the level, the expected ones where they are distributions.
+
+    Args:
+        info: ``DenseInfo`` of the student.
+        student: The student's observation.
+        teacher: The teacher's, of one teacher.
+    """
+    dense = student.dense
+    labels = torch.cat([level.flatten() for level in dense.labels])
+    classes = flat_rows(dense.cls_score, dense.labels).shape[1]
+    chosen = ((labels >= 0) & (labels < classes)).nonzero().squeeze(1)
+    own, other = (flat_rows(o.bbox_pred, dense.labels)[chosen] for o in (dense, teacher.dense))
+    target = torch.cat([level.reshape(-1, 4) for level in dense.bbox_targets])[chosen]
+    images = len(dense.labels[0])
+    priors = torch.cat([level.repeat(images, 1) for level in dense.priors])[chosen]
+    if info.boxes == 'deltas':
+        coders = student.dense_bbox_coder, teacher.dense_bbox_coder
+        if info.decoded:
+            target = coders[0].encode(priors, target)
+        other = in_students_encoding(other, *coders)
+        return BoxRows(priors, own, other, target, dense.avg_factor)
+    strides = torch.cat([
+        target.new_full((level.numel(), 1), stride)
+        for level, stride in zip(dense.labels, info.strides, strict=True)
+    ])[chosen]  # fmt: skip
+    if info.boxes == 'bins':
+        centers = (priors[:, :2] + priors[:, 2:]) / 2
+        sides = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1)
+        # The last bin is never a target of the head itself.
+        target = (sides / strides).clamp(0, info.bins - 1 - 0.1)
+        own, other = (expected_sides(numbers) for numbers in (own, other))
+    elif not info.in_strides:
+        own, other, target = (numbers / strides for numbers in (own, other, target))
+    return BoxRows(priors, own, other, target, dense.avg_factor)

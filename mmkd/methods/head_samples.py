@@ -250,11 +250,11 @@ def dense_boxes(output: Value, labels: Sequence[Tensor], coder: Coder) -> Tensor
         return _decoded(coder, priors, numbers)
     sides = wide(numbers)
     if numbers.shape[1] > 4:
-        sides = _expected_sides(numbers)
+        sides = expected_sides(numbers)
     return torch.cat([-sides[:, :2], sides[:, 2:]], dim=1)
 
 
-def _expected_sides(numbers: Tensor) -> Tensor:
+def expected_sides(numbers: Tensor) -> Tensor:
     """(N, 4 * bins) logits -> (N, 4): the means of the four distances, in bins."""
     bins = wide(numbers).unflatten(1, (4, -1)).softmax(dim=-1)
     return bins @ torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)
@@ -297,46 +297,6 @@ def box_rows(head: str, student: Observation, teacher: Observation) -> BoxRows:
         in_students_encoding(deltas, coder, one) for deltas, one in zip(others, coders, strict=True)
     ]
     return BoxRows(priors, own, _mean_box(teachers, coder), target, avg_factor)
-
-
-def dense_box_rows(info: Any, student: Observation, teacher: Observation) -> BoxRows:
-    """Rows of a one-stage head with a ground-truth box.
-
-    Deltas as the student's coder encodes them; of heads of distances the distances to the four
-    sides in strides of the level, the expected ones where they are distributions.
-
-    Args:
-        info: ``DenseInfo`` of the student.
-        student: The student's observation.
-        teacher: The teacher's, of one teacher.
-    """
-    dense = student.dense
-    labels = torch.cat([level.flatten() for level in dense.labels])
-    classes = flat_rows(dense.cls_score, dense.labels).shape[1]
-    chosen = ((labels >= 0) & (labels < classes)).nonzero().squeeze(1)
-    own, other = (flat_rows(o.bbox_pred, dense.labels)[chosen] for o in (dense, teacher.dense))
-    target = _joined_levels(dense.bbox_targets)[chosen]
-    images = len(dense.labels[0])
-    priors = torch.cat([level.repeat(images, 1) for level in dense.priors])[chosen]
-    if info.boxes == 'deltas':
-        coders = student.dense_bbox_coder, teacher.dense_bbox_coder
-        if info.decoded:
-            target = coders[0].encode(priors, target)
-        other = in_students_encoding(other, *coders)
-        return BoxRows(priors, own, other, target, dense.avg_factor)
-    strides = torch.cat([
-        target.new_full((level.numel(), 1), stride)
-        for level, stride in zip(dense.labels, info.strides, strict=True)
-    ])[chosen]  # fmt: skip
-    if info.boxes == 'bins':
-        centers = (priors[:, :2] + priors[:, 2:]) / 2
-        sides = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1)
-        # The last bin is never a target of the head itself.
-        target = (sides / strides).clamp(0, info.bins - 1 - 0.1)
-        own, other = (_expected_sides(numbers) for numbers in (own, other))
-    elif not info.in_strides:
-        own, other, target = (numbers / strides for numbers in (own, other, target))
-    return BoxRows(priors, own, other, target, dense.avg_factor)
 
 
 @torch.no_grad()

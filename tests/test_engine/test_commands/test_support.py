@@ -3,7 +3,8 @@
 import pytest
 from mmengine.logging import MMLogger
 
-from mmkd.engine.commands.support import CRASH, DETECTORS, Pair, all_pairs, outcomes, page
+from mmkd.engine.commands.support import CRASH, outcomes, page
+from mmkd.engine.commands.support_detectors import DETECTORS, Pair, all_pairs
 
 FIELD_OF = dict(
     attention_transfer='backbone',
