@@ -27,6 +27,10 @@ METHOD = (
     "one arm: fgfi, mmkd.FGFI or '{type: mmkd.FGFI, loss_weight: 0.02}'; given several times, each "
     'is an arm of its own; replaces the methods of the study file'
 )
+RECORD = (
+    'JSON file of the numbers of finished runs: what it holds counts as done, and what finishes is '
+    'added'
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,6 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--max-epochs', type=int, help='of every student')
     add('--metric', help='name in the log; found automatically by default')
     add('--work-dir', help='default: work_dirs/studies/NAME')
+    add('--record', metavar='FILE', help=RECORD)
     add_config_options(what, 'settings of all configs')
     add('--arms', nargs='+', metavar='NAME', help='run only these now')
     add = parser.add_argument_group('how to run').add_argument
@@ -72,6 +77,7 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
         max_epochs=args.max_epochs,
         metric=args.metric,
         work_dir=args.work_dir,
+        record=Path(args.record).resolve() if args.record else None,
         cfg_options=args.cfg_options,
     )
 
@@ -95,8 +101,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.print(f'{len(jobs)} jobs in {file}', soft_wrap=True)
         return 0
     failed = {}
+    record = studies.Record(study.record)
+    for name in record.changed(jobs):
+        console.print(f'{name}: its config changed since {record.path}; it is run again.')
     if not args.collect:
-        selected = studies.select(jobs, args.only, args.arms)
+        wanted = studies.select(jobs, args.only, args.arms)
+        selected = record.without(wanted)
+        if count := len(wanted) - len(selected):
+            console.print(f'{count} of {len(wanted)} runs are done by {record.path}.')
         slots = studies.find_slots(args.jobs, launcher)
         failed = studies.Runner(jobs, console, slots, launcher).run(selected)
     for index, why in failed.items():

@@ -1,4 +1,4 @@
-"""BCCD: one teacher, one very thin student, and every method; docs/results.md has what came out.
+"""BCCD: one teacher, one very thin student, every method; see docs/results_archive.md.
 
 python tools/compare.py configs/studies/bccd.py --teacher-checkpoint PATH --arms student fgfi
 Without a checkpoint the study trains the teacher first; without --arms it runs all of it, about

@@ -2,8 +2,8 @@
 
 python tools/compare.py configs/studies/rfcn_bccd.py --teacher-checkpoint PATH
 Without a checkpoint the study trains the teacher first, in about thirteen minutes on a core;
---arms NAME ... runs a part of it, about six minutes a distilled run. docs/results.md has what came
-out.
+--arms NAME ... runs a part of it, about six minutes a distilled run. What came out is in
+docs/results_archive.md.
 """
 
 pair = '../pairs/rfcn_r18_16th_bccd.py'

@@ -16,20 +16,15 @@ methods = dict(
     fgfi_cross=dict(
         title='FGFI + CrossKD', methods=[dict(type='mmkd.FGFI'), dict(type='mmkd.CrossKD')]
     ),
-    fgfi_cross_strong=dict(
-        title='FGFI + CrossKD, three times',
-        methods=[
-            dict(type='mmkd.FGFI', loss_weight=0.03),
-            dict(type='mmkd.CrossKD', loss_weight=3.0),
-        ],
+    fgfi_strong=dict(title='FGFI, three times', methods=[dict(type='mmkd.FGFI', loss_weight=0.03)]),
+    fgfi_cross_agreeing=dict(
+        title='FGFI + CrossKD where both agree',
+        methods=[dict(type='mmkd.FGFI'), dict(type='mmkd.CrossKD', agreement='only')],
     ),
-    fgfi_binary=dict(
-        title='FGFI + BinaryKD where both agree',
-        methods=[
-            dict(type='mmkd.FGFI'),
-            dict(type='mmkd.BinaryKD', on=['roi_head'], agreement='weighted'),
-        ],
+    fgfi_auto=dict(
+        title='FGFI, scaled to 0.7 of the task',
+        methods=[dict(type='mmkd.FGFI', auto_scale=dict(fraction=0.7))],
     ),
-    pkd=dict(title='standardized features (PKD)', methods=[dict(type='mmkd.Imitation')]),
 )
 seeds = [0]
+record = '../../docs/studies/search_bccd.json'

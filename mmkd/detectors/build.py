@@ -15,6 +15,9 @@ from mmkd.utils.types import Setting
 
 from .pair import ENSEMBLE, ensemble_info
 
+DEFAULT_METHODS: tuple[dict, ...] = (dict(type='mmkd.Recipe'),)
+"""What a config trains with that names no method."""
+
 
 def build_methods(
     configs: Sequence[dict], student: DetectorInfo, teachers: Mapping[str, DetectorInfo]

@@ -30,16 +30,16 @@ from mmkd.observation import Batch, Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
+from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Entries
 
 from .batch import batch_of
-from .build import build_methods, read_teachers
+from .build import DEFAULT_METHODS, build_methods, read_teachers
 from .describe import ImageSize, describe
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .pseudo_labels import PseudoLabels, check_marks
-from .random_state import forked_rng
 from .teacher import Teacher
 
 
@@ -59,7 +59,8 @@ class DistillDetector(BaseDetector):
             it reads, ``teacher='a'``, or ``'ensemble'``, all of them together. ``classes=[...]``
             beside ``config`` says that it knows these of the student's classes alone. None, for
             prediction alone, leaves out the methods too.
-        methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up.
+        methods: Configs of :class:`mmkd.methods.DistillMethod`; their losses add up. Left out:
+            :class:`mmkd.methods.Recipe`.
         student_scale: Side of the student's images over that of the images loaded, which the
             teacher sees: 1, 0.5 or 0.25. Losses and predictions are the student's on a copy that
             is resized on the device; RPN outputs are compared where anchors match after scaling.
@@ -86,7 +87,7 @@ class DistillDetector(BaseDetector):
         self,
         student: DetectorSpec,
         teacher: DetectorSpec | None,
-        methods: Sequence[dict],
+        methods: Sequence[dict] = DEFAULT_METHODS,
         student_scale: float = 1.0,
         pairing: str = 'shift',
         data_preprocessor: dict | nn.Module | None = None,

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, Observation, gradient_norm, total_loss
+from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Detector
-
-from .random_state import forked_rng
 
 Maps = list[tuple[Tensor, Tensor]]
 

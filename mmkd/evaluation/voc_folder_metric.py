@@ -1,6 +1,6 @@
 """Pascal VOC's average precision for any list of classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,18 @@ class VOCFolderMetric(BaseMetric):
     out of the mean.
 
     Logged under ``pascal_voc/``: ``mAP`` (by ``eval_mode``), ``mAP_area``, ``mAP_11points``, and
-    ``AP_{class}`` (by ``eval_mode``).
+    ``AP_{class}`` (by ``eval_mode``); with ``iou_thrs`` also ``mAP_mean``, the mean over them,
+    which is less noisy on small sets.
 
     Args:
         iou_thr: IoU from which a detection is a hit, in (0, 1].
+        iou_thrs: IoUs of ``mAP_mean``, e.g. COCO's 0.5, 0.55, ... 0.95; empty: it is left out.
         eval_mode: Rule of the headline ``mAP``: ``'area'`` under the interpolated precision-recall
             curve (VOC 2010 on) or ``'11points'`` of recall (VOC 2007).
         **kwargs: Arguments of MMEngine's ``BaseMetric`` (``prefix``, ``collect_device``).
 
     Raises:
-        ValueError: ``iou_thr`` or ``eval_mode`` has no such value.
+        ValueError: ``iou_thr``, ``iou_thrs`` or ``eval_mode`` has no such value.
     """
 
     default_prefix = 'pascal_voc'
@@ -47,13 +49,15 @@ class VOCFolderMetric(BaseMetric):
         self,
         *,
         iou_thr: float = 0.5,
+        iou_thrs: Sequence[float] = (),
         eval_mode: str = 'area',
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_number('iou_thr', iou_thr, '(0, 1]')
+        for iou in (iou_thr, *iou_thrs):
+            check_number('iou_thr', iou, '(0, 1]')
         check_choice('eval_mode', eval_mode, EVAL_MODES)
-        self.iou_thr, self.eval_mode = iou_thr, eval_mode
+        self.iou_thr, self.iou_thrs, self.eval_mode = iou_thr, tuple(iou_thrs), eval_mode
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of one batch; ``data_batch`` is not read."""
@@ -74,9 +78,32 @@ class VOCFolderMetric(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The numbers of the whole split, each in [0, 1]."""
         annotations, detections = zip(*results, strict=True)
+        average = self._average(annotations, detections, self.iou_thr)
+        means = {mode: _mean(ap) for mode, ap in average.items()}
+        several = [self._average(annotations, detections, iou) for iou in self.iou_thrs]
+        overall = [_mean(ap[self.eval_mode]) for ap in several]
+        return {
+            'mAP': means[self.eval_mode],
+            **{f'mAP_{mode}': mean for mode, mean in means.items()},
+            **({'mAP_mean': float(np.mean(overall))} if overall else {}),
+            **{f'AP_{name}': ap for name, ap in average[self.eval_mode].items()},
+        }
+
+    def _average(
+        self, annotations: Sequence[dict], detections: Sequence[list], iou: float
+    ) -> dict[str, dict[str, float]]:
+        """By rule, the AP of every class that has a box."""
         classes = tuple(self.dataset_meta['classes'])
-        per_class = self._curves(annotations, detections)
-        average = {
+        per_class = eval_map(
+            list(detections),
+            list(annotations),
+            iou_thr=iou,
+            dataset=classes,
+            logger=MMLogger.get_current_instance(),
+            eval_mode=self.eval_mode,
+            use_legacy_coordinate=True,
+        )[1]
+        return {
             mode: {
                 name: float(average_precision(found['recall'], found['precision'], mode))
                 for name, found in zip(classes, per_class, strict=True)
@@ -84,24 +111,10 @@ class VOCFolderMetric(BaseMetric):
             }
             for mode in EVAL_MODES
         }
-        means = {mode: float(np.mean(list(ap.values()) or [0.0])) for mode, ap in average.items()}
-        return {
-            'mAP': means[self.eval_mode],
-            **{f'mAP_{mode}': mean for mode, mean in means.items()},
-            **{f'AP_{name}': ap for name, ap in average[self.eval_mode].items()},
-        }
 
-    def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:
-        """``recall``, ``precision``, ``num_gts`` of every class, as ``eval_map`` returns them."""
-        return eval_map(
-            list(detections),
-            list(annotations),
-            iou_thr=self.iou_thr,
-            dataset=tuple(self.dataset_meta['classes']),
-            logger=MMLogger.get_current_instance(),
-            eval_mode=self.eval_mode,
-            use_legacy_coordinate=True,
-        )[1]
+
+def _mean(ap: Mapping[str, float]) -> float:
+    return float(np.mean(list(ap.values()) or [0.0]))
 
 
 VOCMetric = VOCFolderMetric

@@ -25,6 +25,7 @@ from .neuron_selection import NeuronSelection
 from .nst import NST
 from .proposal_mimic import ProposalMimic
 from .quantization_mimic import QuantizationMimic
+from .recipe import Recipe
 from .rkd import RKD
 from .schedule import Schedule
 from .soft_classification import SoftClassification
@@ -58,6 +59,7 @@ __all__ = [
     'NeuronSelection',
     'ProposalMimic',
     'QuantizationMimic',
+    'Recipe',
     'Schedule',
     'SoftClassification',
     'TripletDistillation',

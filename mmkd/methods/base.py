@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, DetectorInfo, Observation, renamed_field
 from mmkd.utils import snake_case, warn_renamed
 from mmkd.utils.errors import UserError, UserNotImplementedError
+from mmkd.utils.random_state import forked_rng
 
 from .auto_scale import AutoScale
 from .schedule import Schedule, ScheduleSetting, logged
@@ -40,8 +42,8 @@ class DistillMethod(nn.Module):
 
     Args:
         loss_weight: Factor on the method's loss, >= 0, or a :class:`Schedule` of it. With 0 the
-            method is not run and its adapters are not trained; a scheduled weight that is 0 for a
-            while keeps the graph.
+            method is not run and its adapters are not trained; while a scheduled weight is 0
+            nothing is compared, and the adapters have gradients of 0.
         name: Name in the log and in the checkpoint, without ``loss``; the class's name in snake
             case by default. Two methods of one class need two names.
 
@@ -91,6 +93,7 @@ class DistillMethod(nn.Module):
             )
         self.name = name
         self.auto_scale: AutoScale | None = None
+        self._zeros: dict[str, Tensor] = {}
 
     def set_auto_scale(self, setting: dict | None) -> None:
         """Has the weight chosen in the first iterations; called by who builds the method.
@@ -177,13 +180,16 @@ class DistillMethod(nn.Module):
         """:meth:`forward`, with a scheduled or chosen weight applied, logged as ``<name>_weight``.
 
         ``auto_scale`` measures before the schedule is applied: the fraction is that of the highest
-        weight of the schedule.
+        weight of the schedule. While the schedule is 0 nothing is compared, so that nothing of a
+        teacher is run; the adapters keep a graph, which DDP waits for.
         """
-        losses = super().__call__(*args, **kwargs)
         if self.schedule.constant and self.auto_scale is None:
-            return losses
+            return super().__call__(*args, **kwargs)
         batch = kwargs['batch'] if 'batch' in kwargs else args[2]
         share = self.share(batch)
+        if not share and not self.calibrating:
+            return {**self._nothing(*args, **kwargs), f'{self.name}_weight': logged(0.0)}
+        losses = self._compare(*args, **kwargs)
         factor: float | Tensor = share
         term: float | Tensor = 0.0
         if self.auto_scale is not None:
@@ -194,6 +200,20 @@ class DistillMethod(nn.Module):
             losses[key] = losses[key] * factor + term
             term = 0.0  # once
         return {**losses, f'{self.name}_weight': logged(self.loss_weight * factor)}
+
+    def _compare(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        losses = super().__call__(*args, **kwargs)
+        self._zeros = {key: torch.zeros_like(losses[key]) for key in losses if 'loss' in key}
+        return losses
+
+    def _nothing(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Losses of 0 under the names that they have otherwise, with the adapters' graph alone."""
+        if not self._zeros:  # the log averages what it has seen under a name: none may be missing
+            with forked_rng():
+                self._compare(*args, **kwargs)
+        graph = [parameter.sum() * 0 for parameter in self.parameters() if parameter.requires_grad]
+        term = torch.stack(graph).sum() if graph else 0.0
+        return {key: zero + term for key, zero in self._zeros.items()}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

@@ -5,6 +5,7 @@ from .jobs import Job, make_jobs, select
 from .launch import LAUNCHERS, Launcher, find_slots, write_job_array
 from .outcome import write_outcome
 from .plan import Arm, Detector, Study, make_study, read_study
+from .record import Record
 from .runner import Runner
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     'Detector',
     'Job',
     'Launcher',
+    'Record',
     'Runner',
     'Study',
     'distill',

@@ -5,10 +5,12 @@ import hashlib
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from pprint import pformat
 
 import torch
 
@@ -53,17 +55,22 @@ def fingerprint(job: Job) -> dict[str, str]:
     Raises:
         FileNotFoundError: A checkpoint is missing.
     """
-    parts = {'config': hashlib.sha256(config_text(job).encode()).hexdigest()}
+    parts = {'config': config_hash(job)}
     for name, path in (('teacher', job.teacher), ('tested', job.tested)):
         if path:
-            parts[name] = _file_hash(path)
+            parts[name] = file_hash(path)
     return parts
+
+
+def config_hash(job: Job) -> str:
+    """SHA-256 of the config's values, in whatever order they are written."""
+    text = _without_place(pformat(job.config.to_dict(), width=sys.maxsize), job)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def config_text(job: Job) -> str:
     """The config, without the place of the teacher's checkpoint: its content counts."""
-    text = write_config_text(job.config.to_dict())
-    return text.replace(repr(job.teacher), repr('TEACHER')) if job.teacher else text
+    return _without_place(write_config_text(job.config.to_dict()), job)
 
 
 def read_marker(folder: Path) -> Marker | None:
@@ -130,6 +137,10 @@ def clear(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def _without_place(text: str, job: Job) -> str:
+    return text.replace(repr(job.teacher), repr('TEACHER')) if job.teacher else text
+
+
 def _means_the_same(job: Job) -> bool:
     """Whether the run's config was only written differently, by other code or with other breaks."""
     try:
@@ -157,7 +168,8 @@ def _earlier_text(job: Job) -> str:
     return path.read_text(errors='replace') if path.is_file() else ''
 
 
-def _file_hash(path: str) -> str:
+def file_hash(path: str) -> str:
+    """SHA-256 of a file, read once as long as it does not change; of an address, of its text."""
     if '://' in path:
         return hashlib.sha256(path.encode()).hexdigest()
     stat = Path(path).stat()

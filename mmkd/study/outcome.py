@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,12 +11,14 @@ from rich.table import Table
 from mmkd.utils.atomic import write_atomically
 from mmkd.utils.types import Entries
 from mmkd.visualization import draw_imitation
+from mmkd.visualization.curves import RunScalars
 
 from . import figures
 from .jobs import Job
 from .logs import read_scalars
 from .models import Inspection, imitation
 from .plan import Study
+from .record import Record
 from .report import DPI, Figures, encode, render
 from .results import collect
 from .table import HEADER, markdown, rows
@@ -27,21 +30,23 @@ _SHOWN = ('model', 'seeds', 'mAP', 'difference', '95% interval of it', 'gap clos
 def write_outcome(study: Study, jobs: Sequence[Job], console: Console) -> Entries:
     """Collects finished runs, writes the files into the study's folder and prints the table.
 
+    ``study.record`` is brought up to date with the runs that finished here.
+
     Returns:
         What ``study.json`` holds.
 
     Raises:
         ValueError: No run is finished.
     """
-    outcome = collect(study, jobs)
+    record = Record(study.record)
+    outcome = collect(study, jobs, record)
     folder = study.work_dir
-    finished = [jobs[run['index']] for run in outcome['runs']]
+    here = [run for run in outcome['runs'] if not run['recorded']]
+    record.write(study.name, here)
     _write_numbers(outcome, study)  # at once: what follows takes a minute
     with console.status('cost, detections and masks'):
-        inspection = Inspection(finished, _IMAGES)
-        for name, cost in inspection.costs.items():
-            outcome['arms'][name].update(cost)
-        plots, pictures = _plots(outcome, finished), _pictures(finished, inspection)
+        pictures = _inspect(outcome, [jobs[run['index']] for run in here]) if here else {}
+        plots = _plots(outcome)
         page = render(outcome, plots, pictures)
         (folder / 'figures').mkdir(exist_ok=True)
         for name, (figure, _) in {**plots, **pictures}.items():  # for slides and papers
@@ -63,27 +68,33 @@ def _write_numbers(outcome: Entries, study: Study) -> None:
     write_atomically(markdown(outcome).encode(), study.work_dir / 'table.md')
 
 
-def _plots(outcome: Entries, finished: Sequence[Job]) -> Figures:
+def _plots(outcome: Entries) -> Figures:
     arms, metric = outcome['arms'], outcome['metric']
     runs: dict[str, list] = {arm['title']: [] for arm in arms.values()}
-    for job in finished:
-        runs[job.title].append(read_scalars(job.work_dir))
+    for run in outcome['runs']:
+        recorded = RunScalars(val=run['curves'])
+        logs = recorded if run['recorded'] else read_scalars(Path(run['work_dir']))
+        runs[run['title']].append(logs)
     costs = {name: arm for name, arm in arms.items() if 'flops' in arm}
-    return {
+    plots = {
         'Seeds and intervals': (
             figures.draw_results(arms, metric),
             'Open signs: one seed each. Filled: mean. Bar: 95% t interval. Dotted: the teacher.',
         ),
         'Learning curves': (figures.draw_learning(runs, metric), 'On the validation split.'),
-        'Loss curves': (
-            figures.draw_losses(runs),
-            'Training losses as logged (weighted), mean over seeds, smoothed.',
-        ),
         'Accuracy against cost': (figures.draw_costs(arms, costs, metric), 'Bars: 95% intervals.'),
     }
+    if any(log.train for logs in runs.values() for log in logs):
+        caption = 'Training losses as logged (weighted), mean over seeds, smoothed.'
+        plots['Loss curves'] = figures.draw_losses(runs), caption
+    return plots
 
 
-def _pictures(finished: Sequence[Job], seen: Inspection) -> Figures:
+def _inspect(outcome: Entries, finished: Sequence[Job]) -> Figures:
+    """Pictures of what runs with weights find; notes in the outcome what their detectors cost."""
+    seen = Inspection(finished, _IMAGES)
+    for name, cost in seen.costs.items():
+        outcome['arms'][name].update(cost)
     pictures = {}
     titles = list(seen.found)
     for start in range(0, len(titles), _COLUMNS):

@@ -17,7 +17,7 @@ from ..utils.errors import UserError, UserFileNotFoundError
 
 TEACHER, STUDENT = 'teacher', 'student'
 _KEYS = set(
-    'name pair teacher student methods seeds cfg_options max_epochs metric work_dir'.split()
+    'name pair teacher student methods seeds cfg_options max_epochs metric work_dir record'.split()
 )
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
 _ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing'}
@@ -75,6 +75,7 @@ class Study:
         max_epochs: Epochs of every student; None: what its config says.
         metric: Name in the log, or ``'auto'``.
         work_dir: Folder of runs and outcome.
+        record: File of the finished runs' numbers; None: nothing is recorded.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Study:
     max_epochs: int | None
     metric: str
     work_dir: Path
+    record: Path | None = None
 
 
 def read_study(path: str | Path | None, overrides: Setting) -> Study:
@@ -142,6 +144,7 @@ def make_study(settings: Setting, folder: Path, name: str) -> Study:
         max_epochs=_epochs(settings, 'max_epochs'),
         metric=settings.get('metric', 'auto'),
         work_dir=Path(settings.get('work_dir', Path('work_dirs') / 'studies' / name)).resolve(),
+        record=(folder / settings['record']).resolve() if settings.get('record') else None,
     )
 
 

@@ -13,18 +13,25 @@ from . import markers
 from .jobs import Job
 from .logs import final_metrics, find_metric, per_class, read_scalars
 from .plan import STUDENT, TEACHER, Study
+from .record import Record
 from .statistics import CONFIDENCE, LEAST_GAP, Summary, compare, holm, overlap, summarize
+from .table import number
 
 NO_GAP = 'The teacher is hardly ahead of the student alone: there is no gap to close.'
 
 
-def collect(study: Study, jobs: Sequence[Job]) -> Entries:
-    """Reads what finished runs left; what is unfinished is listed as missing.
+def collect(study: Study, jobs: Sequence[Job], record: Record | None = None) -> Entries:
+    """Reads what finished runs left, here or in ``record``; what is unfinished is missing.
 
     Raises:
         ValueError: No run is finished, or the metric is not among what was logged.
     """
-    runs = {job.index: _read_run(job) for job in jobs if _usable(job)}
+    record = record or Record(None)
+    runs = {}
+    for job in jobs:
+        here = _usable(job)
+        if (measured := _measured(job) if here else record.find(job)) is not None:
+            runs[job.index] = {**measured, **_described(job), 'recorded': not here}
     if not runs:
         raise UserError(f'{study.name}: no run is finished yet in {study.work_dir}.')
     logged = {name: value for run in runs.values() for name, value in run['metrics'].items()}
@@ -40,7 +47,13 @@ def collect(study: Study, jobs: Sequence[Job]) -> Entries:
         mmkd=__version__,
         missing=[job.name for job in jobs if job.index not in runs],
         arms=arms,
-        warnings=[*_warnings(arms), *_silent(runs.values(), metric), *_mixed_code(runs.values())],
+        warnings=[
+            *_warnings(arms),
+            *_silent(runs.values(), metric),
+            *_without_weights(runs.values()),
+            *_mixed_teachers(runs.values(), record, metric),
+            *_mixed_code(runs.values()),
+        ],
         runs=list(runs.values()),
     )
 
@@ -52,22 +65,32 @@ def _usable(job: Job) -> bool:
         return False
 
 
-def _read_run(job: Job) -> Entries:
-    marker = markers.read_marker(job.work_dir)
-    assert marker is not None
-    train = read_scalars(job.work_dir).train
-    steps, memory = (train.get(key, ([], []))[1] for key in ('time', 'memory'))  # s; MiB on a GPU
+def _described(job: Job) -> Entries:
     return dict(
         {key: getattr(job, key) for key in ('index', 'arm', 'title', 'seed', 'epochs')},
+        checkpoint=str(job.checkpoint),
+        work_dir=str(job.work_dir),
+        config=markers.config_text(job),
+    )
+
+
+def _measured(job: Job) -> Entries:
+    marker = markers.read_marker(job.work_dir)
+    assert marker is not None
+    logs = read_scalars(job.work_dir)
+    # s; MiB on a GPU
+    steps, memory = (logs.train.get(key, ([], []))[1] for key in ('time', 'memory'))
+    return dict(
+        fingerprint=markers.fingerprint(job),
+        weights=markers.file_hash(str(job.checkpoint)),
         metrics=final_metrics(job),
+        curves={name: curve for name, curve in logs.val.items() if 'mAP' in name},
         step_seconds=median(steps) if steps else None,
         gpu_memory=max(memory) * 2**20 if memory else None,
         process_memory=marker.peak_memory or None,
         wall_seconds=marker.seconds,
-        **{key: getattr(marker, key) for key in ('starts', 'fingerprint', 'versions')},
-        checkpoint=str(job.checkpoint),
-        work_dir=str(job.work_dir),
-        config=markers.config_text(job),
+        starts=marker.starts,
+        versions=marker.versions,
     )
 
 
@@ -151,8 +174,42 @@ def _mean(arm: Setting) -> float:
 
 
 def _silent(runs: Iterable[Setting], metric: str) -> list[str]:
-    names = [f'{r["title"]} (seed {r["seed"]})' for r in runs if metric not in r['metrics']]
+    names = [_name(run) for run in runs if metric not in run['metrics']]
     return [f'{", ".join(names)}: found nothing; counts as 0.'] if names else []
+
+
+def _without_weights(runs: Iterable[Setting]) -> list[str]:
+    names = [_name(run) for run in runs if run['recorded']]
+    if not names:
+        return []
+    return [
+        f'{", ".join(names)}: recorded, their weights are not here; detections, masks, losses, '
+        'parameters and multiply-adds are shown of the other runs alone.'
+    ]
+
+
+def _mixed_teachers(runs: Iterable[Setting], record: Record, metric: str) -> list[str]:
+    """Recorded runs keep the teacher that they had; a new one is at fault for differences too."""
+    students: dict[str, list[str]] = {}
+    for run in runs:
+        if weights := run['fingerprint'].get('teacher'):
+            students.setdefault(weights, []).append(_name(run))
+    if len(students) < 2:
+        return []
+    teachers = [run for run in (*record.runs.values(), *runs) if run['arm'] == TEACHER]
+    known = {run['weights']: run['metrics'].get(metric) for run in teachers}
+    each = [
+        f'{weights[:12]} ({number(known.get(weights))}) of {", ".join(names)}'
+        for weights, names in students.items()
+    ]
+    return [
+        f'The distilled runs had {len(each)} teachers: {"; ".join(each)}. What lies between runs '
+        'of different teachers is due to these too.'
+    ]
+
+
+def _name(run: Setting) -> str:
+    return run['title'] if run['seed'] is None else f'{run["title"]} (seed {run["seed"]})'
 
 
 def _mixed_code(runs: Iterable[Setting]) -> list[str]:

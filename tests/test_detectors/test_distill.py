@@ -216,6 +216,16 @@ class TestCost:
             0,
         )
 
+    def test_nothing_of_the_teacher_is_run_while_every_schedule_that_reads_it_is_zero(
+        self, tmp_path
+    ):
+        off = [dict(type='constant', value=0.01, begin=9), dict(type='stop', begin=0)]
+        model = build_distill(tmp_path, methods=[dict(type='mmkd.FGFI', loss_weight=off)])
+        loss_of(model)
+        calls = count_calls(model.teacher.model)
+        losses = loss_of(model)
+        assert losses['loss_fgfi'] == 0 and not any(calls.values())
+
     def test_nothing_of_the_student_is_computed_twice(self, tmp_path):
         model = build_distill(tmp_path)
         calls = count_calls(model.student)

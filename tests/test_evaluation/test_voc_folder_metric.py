@@ -99,13 +99,26 @@ def test_equal_to_mmdetection_on_random_detections(mode):
     assert evaluate(samples, eval_mode=mode)['pascal_voc/mAP'] == pytest.approx(host, abs=1e-6)
 
 
+def test_the_mean_over_thresholds_is_that_of_one_threshold_at_a_time():
+    shifted = [[(label, x + 4, *rest, 0.9) for label, x, *rest in truth] for truth in TRUTH]
+    samples = list(map(sample, TRUTH, shifted))
+    thresholds = (0.5, 0.7, 0.9)
+    alone = [evaluate(samples, iou_thr=iou)['pascal_voc/mAP'] for iou in thresholds]
+    found = evaluate(samples, iou_thrs=thresholds)
+    assert alone == sorted(alone, reverse=True) and alone[0] > alone[2]
+    assert found['pascal_voc/mAP_mean'] == pytest.approx(np.mean(alone), abs=1e-12)
+    assert found['pascal_voc/mAP'] == alone[0]
+
+
 def test_the_registry_builds_it_under_its_scope():
     assert isinstance(METRICS.build(dict(type='mmkd.VOCFolderMetric')), VOCFolderMetric)
 
 
-@pytest.mark.parametrize('option', [dict(iou_thr=0), dict(iou_thr=50), dict(eval_mode='coco')])
+@pytest.mark.parametrize(
+    'option', [dict(iou_thr=0), dict(iou_thr=50), dict(iou_thrs=[2]), dict(eval_mode='coco')]
+)
 def test_a_wrong_option_is_refused_by_name(option):
-    with pytest.raises(ValueError, match=next(iter(option))):
+    with pytest.raises(ValueError, match=next(iter(option)).removesuffix('s')):
         VOCFolderMetric(**option)
 
 

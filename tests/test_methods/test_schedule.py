@@ -1,3 +1,5 @@
+from unittest import mock
+
 import pytest
 import torch
 from mmengine.optim.scheduler import CosineAnnealingParamScheduler, LinearParamScheduler
@@ -110,11 +112,17 @@ class TestTheWeightOfAnyMethod:
         logs = [run(method, at(step)) for step in range(3)]
         assert [log['loss_plain'].item() for log in logs] == pytest.approx([0, 0.75, 1.5])
         assert [log['plain_weight'].item() for log in logs] == pytest.approx([0, 0.25, 0.5])
-        assert all(log['plain_seen'] == 1 for log in logs)
+        assert ['plain_seen' in log for log in logs] == [False, True, True]
 
-    def test_keeps_the_graph_while_it_is_zero(self):
-        loss = run(Plain(self.setting), at(0))['loss_plain']
-        assert loss == 0 and loss.requires_grad and Plain(self.setting).active
+    def test_while_it_is_zero_nothing_is_compared_but_adapters_have_a_graph(self):
+        method = Plain(self.setting)
+        method.adapter = torch.nn.Linear(2, 2)
+        method.forward = mock.Mock(wraps=method.forward)
+        losses = [run(method, at(0))['loss_plain'] for _ in range(3)]
+        assert method.forward.call_count == 1, 'once, for the names of its losses'
+        losses[-1].backward()
+        assert losses[-1] == 0 and (method.adapter.weight.grad == 0).all() and method.active
+        assert run(method, at(2))['loss_plain'] == 1.5
 
     def test_a_schedule_that_is_never_above_zero_is_not_run(self):
         assert not Plain(dict(type='constant', value=0)).active

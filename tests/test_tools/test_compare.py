@@ -61,9 +61,8 @@ def test_killed_and_restarted_it_repeats_no_finished_run(study):
     assert marker(study, 'student/seed_0')['finished']
     assert not marker(study, 'hint/seed_0')['finished']
 
-    text, _ = (second := compare(study, '--jobs', 1, '--max-epochs', 2)).communicate(
-        timeout=SECONDS
-    )
+    same = ('--max-epochs', 2, '--record', study.parent / 'record.json')
+    text, _ = (second := compare(study, '--jobs', 1, *same)).communicate(timeout=SECONDS)
     assert second.returncode == 0, text
     assert 'teacher: reused' in text and 'student alone, seed 0: reused' in text
     assert 'hint, seed 0: resumed' in text and 'hint, seed 0: finished' in text
@@ -76,6 +75,11 @@ def test_killed_and_restarted_it_repeats_no_finished_run(study):
     figures = [file.name for file in (study.parent / 'work' / 'figures').iterdir()]
     assert {'seeds_and_intervals.png', 'learning_curves.png'} <= set(figures)
     assert 'one seed' in (study.parent / 'work' / 'table.md').read_text()
+
+    elsewhere = compare(study, '--collect', *same, '--work-dir', study.parent / 'elsewhere')
+    text, _ = elsewhere.communicate(timeout=SECONDS)
+    assert elsewhere.returncode == 0 and 'their weights are not here' in text, text
+    assert json.loads((study.parent / 'elsewhere' / 'study.json').read_text())['missing'] == []
 
 
 def test_a_job_array_runs_one_job_a_task(study, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from mmengine.config import Config
 
-from mmkd.detectors.build import check_method_type
+from mmkd.detectors.build import DEFAULT_METHODS, check_method_type
 from mmkd.engine.checks.preflight import is_distillation
 from mmkd.registry import MODELS
 from mmkd.utils import snake_case
@@ -33,7 +33,7 @@ def add_method_option(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='method to distil with, by its name in the log (fgfi) or its type (mmkd.FGFI), or '
         "with options '{type: mmkd.FGFI, loss_weight: 0.02}'; given several times they add up; "
-        'replaces all methods of a config that names some',
+        "replaces all methods of a config that names some; default: the config's, else the recipe",
     )
 
 
@@ -66,13 +66,13 @@ def use_teacher(cfg: Config, teacher: Config) -> None:
 
 
 def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
-    """Has a distillation config train with the methods of ``--method``, if any, in place.
+    """Has a distillation config train with the methods of ``--method``, in place.
 
-    The texts are as :func:`read_method` reads them.
+    The texts are as :func:`read_method` reads them. Without any a config keeps its own, and a pair,
+    which leaves ``methods`` out, gets the default recipe.
 
     Raises:
-        ValueError: A text names no method, the config distils nothing, or it is a pair, which
-            leaves ``methods`` out, and none is given.
+        ValueError: A text names no method, or the config distils nothing.
     """
     if given:
         if not is_distillation(cfg):
@@ -83,10 +83,7 @@ def use_methods(cfg: Config, given: Sequence[str] | None) -> None:
             )
         cfg.model.methods = [registered_method(read_method(text)) for text in given]
     elif lacks_methods(cfg):
-        raise UserError(
-            f'{cfg.filename} leaves the methods out: add --method NAME, once for each, of '
-            f'{", ".join(method_types())}.'
-        )
+        cfg.model.methods = [dict(one) for one in DEFAULT_METHODS]
 
 
 def lacks_methods(cfg: Config) -> bool:

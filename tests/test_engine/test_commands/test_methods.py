@@ -92,9 +92,11 @@ def test_they_replace_those_of_a_config_and_come_before_its_options(parse):
     assert kept.model.methods == [dict(type='mmkd.Hint')] and kept.work_dir == 'work_dirs/pair'
 
 
-def test_a_pair_without_methods_and_a_plain_config_with_some_are_refused(parse):
-    with pytest.raises(ValueError, match=r'pair\.py leaves the methods out: add .*fgfi'):
-        read_config(parse(PAIR))
+def test_a_pair_without_methods_gets_the_recipe(parse):
+    assert read_config(parse(PAIR)).model.methods == [dict(type='mmkd.Recipe')]
+
+
+def test_a_plain_config_with_methods_is_refused(parse):
     with pytest.raises(ValueError, match='--method fgfi: the config has no teacher.*FasterRCNN'):
         use_methods(Config(dict(model=dict(type='FasterRCNN'))), ['fgfi'])
 
@@ -123,9 +125,9 @@ class TestAPlainConfigUnderATeacher:
         assert again.custom_imports['imports'] == ['mmkd', 'mmkd.testing']
         assert cfg.work_dir == 'work_dirs/pair_large_fgfi'
 
-    def test_without_a_method_it_is_refused_as_a_pair_is(self, parse, teacher):
-        with pytest.raises(ValueError, match=r'leaves the methods out: add --method NAME'):
-            read_config(parse(self.PLAIN, '--teacher', 'large.py'))
+    def test_without_a_method_it_gets_the_recipe_as_a_pair_does(self, parse, teacher):
+        cfg = read_config(parse(self.PLAIN, '--teacher', 'large.py'))
+        assert cfg.model.methods == [dict(type='mmkd.Recipe')]
 
     def test_a_distillation_gets_the_teacher_in_place_of_its_own(self, parse, teacher):
         cfg = read_config(parse(PAIR, '--teacher', 'large.py', '--method', 'fgfi'))

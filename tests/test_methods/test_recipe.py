@@ -1,0 +1,75 @@
+"""The default: leaving methods out means it, and it fits itself to the pair."""
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from mmkd.registry import MODELS
+from mmkd.testing import (
+    demo_batch,
+    tiny_faster_rcnn_cfg,
+    tiny_fcos_cfg,
+    tiny_retinanet_cfg,
+)
+
+
+def build(student, teacher, **settings):
+    config = dict(type='mmkd.DistillDetector', student=student, teacher=dict(config=teacher))
+    return MODELS.build({**config, **settings})
+
+
+def losses(model, seed=0):
+    data = model.data_preprocessor(demo_batch(seed=seed), True)
+    return model.loss(data['inputs'], data['data_samples'])
+
+
+@pytest.fixture
+def log(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.setLevel('INFO')
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_fcos_cfg])
+def test_left_out_methods_mean_the_recipe_on_any_detector(config):
+    model = build(config(), config())
+    assert [type(method).__name__ for method in model.distill.values()] == ['Recipe']
+    found = losses(model)
+    assert found['loss_recipe'] == 0 and found['recipe_weight'] == 0, 'it is being measured'
+    assert model.distill['recipe'].has_masks
+
+
+@pytest.mark.parametrize('scale', [1.0, 30.0])
+def test_it_begins_as_its_share_of_the_task_whatever_the_features_scale(scale):
+    model = build(tiny_faster_rcnn_cfg(), tiny_faster_rcnn_cfg())
+    with torch.no_grad():
+        for conv in model.teacher.model.neck.fpn_convs:
+            conv.conv.weight *= scale
+            conv.conv.bias *= scale
+    measured = model.distill['recipe'].auto_scale
+    measured.iters = 2
+    for seed in range(2):
+        losses(model, seed)
+    task, own = (measured.sums / 2).tolist()
+    assert measured.factor.item() == pytest.approx(0.7 * task / own, rel=1e-5)
+    assert losses(model)['loss_recipe'] > 0
+
+
+def test_auto_scale_of_a_config_replaces_its_own():
+    method = dict(type='mmkd.Recipe', auto_scale=dict(fraction=0.2, iters=7))
+    model = build(tiny_fcos_cfg(), tiny_fcos_cfg(), methods=[method])
+    measured = model.distill['recipe'].auto_scale
+    assert (measured.fraction, measured.iters) == (0.2, 7)
+
+
+def test_levels_whose_strides_both_have_are_compared(log):
+    model = build(tiny_faster_rcnn_cfg(), tiny_retinanet_cfg())
+    strides = model.distill['recipe'].strides
+    assert strides and f'levels of strides {strides}, which both have' in log.text
+
+
+def test_weight_zero_is_no_method():
+    methods = [dict(type='mmkd.Recipe', loss_weight=0)]
+    assert not build(tiny_fcos_cfg(), tiny_fcos_cfg(), methods=methods).distill['recipe'].active
