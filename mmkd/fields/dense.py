@@ -85,9 +85,13 @@ def _family(head: Head) -> type | None:
     """The class whose outputs and targets a head has, unchanged by its own."""
     for family in _BOXES:
         # FreeAnchor is a RetinaNet that assigns within its loss: it never asks for targets.
-        if isinstance(head, family) and _asks_for_targets(head) and all(
-            getattr(type(head), name) is getattr(family, name)
-            for name in ('forward', 'forward_single', 'get_targets')
+        if (
+            isinstance(head, family)
+            and _asks_for_targets(head)
+            and all(
+                getattr(type(head), name) is getattr(family, name)
+                for name in ('forward', 'forward_single', 'get_targets')
+            )
         ):
             return family
     return None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmdet.models.dense_heads import GuidedAnchorHead
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import mask2bbox
 from torch import Tensor, nn
@@ -148,9 +149,10 @@ def _with_low_scores(head: Head) -> Any:
 
 
 def _predictor(detector: Detector) -> Any:
-    """The head that predicts boxes or masks of a one-stage detector, or None."""
+    """The head that predicts boxes or masks of the images of a batch together, or None."""
     heads = (getattr(detector, name, None) for name in ('bbox_head', 'mask_head'))
-    return next((head for head in heads if hasattr(head, 'predict')), None)
+    head = next((head for head in heads if hasattr(head, 'predict')), None)
+    return None if isinstance(head, GuidedAnchorHead) else head  # evaluates one image at a time
 
 
 def predicts_boxes(detector: Detector) -> bool:

@@ -76,13 +76,14 @@ class BoundedRegression(DistillMethod):
         """Returns ``loss_<name>_<head>`` for each head."""
         found = {}
         for head in self.on:
-            info = self.infos[head]
-            if head == 'dense':
-                rows = _dense_rows(info, student, teacher)
-            else:
-                rows = box_rows(head, student, teacher)
+            info = self.infos.get(head)
+            rows = (
+                _dense_rows(info, student, teacher)
+                if head == 'dense'
+                else box_rows(head, student, teacher)
+            )
             target = rows.target
-            if head != 'dense' and info.decoded:
+            if head != 'dense' and info is not None and info.decoded:
                 target = getattr(student, HEADS[head].coder).encode(rows.priors, target)
             found[f'loss_{self.name}_{HEADS[head].log}'] = self.loss(
                 student=rows.student,

@@ -27,7 +27,7 @@ TEN = {
     'DETR': {*MAPS, 'proposal_mimic'},
     'Sparse R-CNN': MAPS,
     'Cascade RPN': {*MAPS, 'kd', 'rkd'},
-    'GA-RetinaNet': {*MAPS, 'proposal_mimic'},
+    'GA-RetinaNet': MAPS,
 }
 
 
