@@ -26,7 +26,7 @@ TEN = {
     'SOLO': {*MAPS, 'proposal_mimic'},
     'DETR': {*MAPS, 'proposal_mimic'},
     'Sparse R-CNN': MAPS,
-    'Cascade RPN': {*MAPS, 'kd', 'rkd'},
+    'Cascade RPN': set(FIELD_OF) - {'proposal_mimic'},
     'GA-RetinaNet': MAPS,
 }
 
