@@ -25,6 +25,8 @@ ONEDL = [
 ]
 TIMM = ['timm>=1.0.15']
 FAST_EVAL = ['faster-coco-eval>=1.8']
+SEARCH = ['optuna>=4.2']
+DIAGNOSE = ['imagehash>=4.3']
 TEST = [
     'pytest>=8',
     'pytest-timeout>=2.3',
@@ -32,6 +34,8 @@ TEST = [
     'timm>=1.0.15',
     'faster-coco-eval>=1.8',
     'hypothesis>=6.100',
+    'optuna>=4.2',
+    'imagehash>=4.3',
 ]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 
@@ -105,6 +109,8 @@ setup(
         'onedl': ONEDL,
         'timm': TIMM,
         'fast-eval': FAST_EVAL,
+        'search': SEARCH,
+        'diagnose': DIAGNOSE,
         'test': TEST,
         'dev': DEV,
     },

@@ -344,10 +344,32 @@ def gradient_norm(loss: Tensor, maps: Sequence[Tensor]) -> Tensor:
     Nothing is accumulated in any ``.grad`` and the graph stays; 0 where no map is in the graph. At
     maps in float16, which ends at 6e-8, the gradient is that of the loss times 1024.
     """
+    return _norm(_gradients(loss, maps), loss)
+
+
+def gradient_cosine(first: Tensor, second: Tensor, maps: Sequence[Tensor]) -> Tensor:
+    """Cosine between the gradients of two losses with respect to all ``maps`` together, a scalar.
+
+    In [-1, 1], and 0 where one of them is 0; see :func:`gradient_norm`.
+    """
+    sides = [_gradients(loss, maps) for loss in (first, second)]
+    products = [
+        (a * b).sum() for a, b in zip(*sides, strict=False) if a is not None and b is not None
+    ]
+    norms = _norm(sides[0], first) * _norm(sides[1], second)
+    return torch.stack(products).sum() / norms if products and norms else norms
+
+
+def _gradients(loss: Tensor, maps: Sequence[Tensor]) -> list[Tensor | None]:
+    """Float32 gradient at each of ``maps`` that can have one; None where the loss lacks it."""
     maps = [level for level in maps if level.requires_grad]
     if not loss.requires_grad or not maps:
-        return loss.new_zeros(())
+        return []
     scale = 1024.0 if any(level.dtype == torch.float16 for level in maps) else 1.0
     found = torch.autograd.grad(loss * scale, maps, retain_graph=True, allow_unused=True)
-    squares = [(grad.float() / scale).square().sum() for grad in found if grad is not None]
+    return [None if grad is None else grad.float() / scale for grad in found]
+
+
+def _norm(gradients: Sequence[Tensor | None], loss: Tensor) -> Tensor:
+    squares = [grad.square().sum() for grad in gradients if grad is not None]
     return torch.stack(squares).sum().sqrt() if squares else loss.new_zeros(())

@@ -19,13 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without in
 from rich.console import Console
 
 from mmkd import study as studies
-from mmkd.engine.commands.methods import read_arms
+from mmkd.engine.commands.methods import method_types, read_arms
 from mmkd.engine.commands.tool_options import add_config_options, new_parser, refuse_below
 from mmkd.engine.readable_errors import run_readably
+from mmkd.study.search import Run
 
 METHOD = (
     "one arm: fgfi, mmkd.FGFI or '{type: mmkd.FGFI, loss_weight: 0.02}'; given several times, each "
     'is an arm of its own; replaces the methods of the study file'
+)
+BUDGET = (
+    'search over the methods and their weights, or over all methods that fit the pair, then run '
+    'seeds of the best against the student alone, within so many minutes; needs Optuna'
 )
 RECORD = (
     'JSON file of the numbers of finished runs: what it holds counts as done, and what finishes is '
@@ -57,12 +62,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--list', action='store_true', help='list the jobs and stop')
     add('--only', type=int, metavar='INDEX', help='run this one job of the list')
     add('--collect', action='store_true', help='run nothing, report what is finished')
+    add('--budget', type=float, metavar='MINUTES', help=BUDGET)
     add('--launcher', choices=studies.LAUNCHERS, default='none', help='of each run')
     add('--processes', type=int, default=1, help='of each run, under a launcher')
     add('--launcher-args', default='', help='more words for torchrun or srun')
     add('--write-job-array', type=Path, metavar='FILE', help='for Slurm, and stop')
     args = parser.parse_args(argv)
-    refuse_below(1, parser, args, 'jobs', 'processes')
+    refuse_below(1, parser, args, 'jobs', 'processes', 'budget')
+    other = ('list', 'only', 'collect', 'arms', 'seeds', 'write_job_array', 'record')
+    if args.budget and any(getattr(args, name) not in (None, False) for name in other):
+        parser.error(f'--budget goes with none of {", ".join(other)}: it chooses runs and seeds')
     return args
 
 
@@ -85,9 +94,13 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Runs and reports; returns the exit status: 1 where a run failed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # children are ended either way
-    study = studies.read_study(args.study, overrides(args))
+    study = studies.read_study(args.study, overrides(args), method_types() if args.budget else None)
+    if args.budget:
+        slots = len(_slots(args)[0])
+        search = studies.Search(study, args.budget, console, _runner(args, console), slots)
+        console.print(search.spend(), soft_wrap=True)
+        return 0
     jobs = studies.make_jobs(study)
-    launcher = studies.Launcher(args.launcher, args.processes, args.launcher_args)
     if args.list:
         for job in jobs:
             line = f'[{job.index}] {job.name}: {job.kind}, {job.work_dir}'
@@ -109,13 +122,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
         selected = record.without(wanted)
         if count := len(wanted) - len(selected):
             console.print(f'{count} of {len(wanted)} runs are done by {record.path}.')
-        slots = studies.find_slots(args.jobs, launcher)
-        failed = studies.Runner(jobs, console, slots, launcher).run(selected)
+        failed = _runner(args, console)(jobs, selected)
     for index, why in failed.items():
         console.print(f'[{index}] {jobs[index].name}: {why}', markup=False, soft_wrap=True)
     if args.only is None:
         studies.write_outcome(study, jobs, console)
     return 1 if failed else 0
+
+
+def _slots(args: argparse.Namespace) -> tuple[list[dict[str, str]], studies.Launcher]:
+    launcher = studies.Launcher(args.launcher, args.processes, args.launcher_args)
+    return studies.find_slots(args.jobs, launcher), launcher
+
+
+def _runner(args: argparse.Namespace, console: Console) -> Run:
+    """What runs some of a study's jobs, and returns what went wrong by index."""
+    return lambda jobs, chosen: studies.Runner(jobs, console, *_slots(args)).run(chosen)
 
 
 def _without_option(words: list[str], option: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmkd.observation import Batch, Observation, gradient_norm, total_loss
+from mmkd.observation import Batch, Observation, gradient_cosine, gradient_norm, total_loss
 from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Detector
 
@@ -26,6 +26,7 @@ class Probe:
         teachers: Each teacher's, by its name.
         task: The student's own losses, added up, as they count.
         losses: Each method's losses, added up, as they count, by its name.
+        entries: How the log calls the losses of each method, by its name.
         masks: Per method that has a mask and per level: (B, H, W) bool.
         maps: Per method that compares maps and per level: the student's, adapted, and the
             teacher's, (B, C, H, W) each.
@@ -39,6 +40,7 @@ class Probe:
     teachers: Mapping[str, Observation]
     task: Tensor
     losses: dict[str, Tensor]
+    entries: dict[str, list[str]]
     masks: dict[str, list[Tensor]] = field(default_factory=dict)
     maps: dict[str, Maps] = field(default_factory=dict)
     detections: dict[str, list[Any]] = field(default_factory=dict)
@@ -54,6 +56,16 @@ class Probe:
         """
         parts = {'task': self.task, **self.losses}
         return _shares({name: gradient_norm(loss, self._at) for name, loss in parts.items()})
+
+    def gradient_cosines(self) -> dict[str, float]:
+        """Cosine between the gradients of the task and of each method at the features.
+
+        Below 0 a method pulls the features against the task.
+        """
+        return {
+            name: float(gradient_cosine(self.task, loss, self._at))
+            for name, loss in self.losses.items()
+        }
 
     @property
     def _at(self) -> Sequence[Tensor]:
@@ -98,6 +110,9 @@ def probe_step(model: Detector, data: dict) -> Probe:
         teachers=seen.teachers,
         task=total_loss(task),
         losses={name: total_loss(found) for name, found in by_method.items()},
+        entries={
+            name: [key for key in found if 'loss' in key] for name, found in by_method.items()
+        },
         masks=masks,
         maps=maps,
         detections=detections,

@@ -7,6 +7,7 @@ from .outcome import write_outcome
 from .plan import Arm, Detector, Study, make_study, read_study
 from .record import Record
 from .runner import Runner
+from .search import Search
 
 __all__ = [
     'LAUNCHERS',
@@ -16,6 +17,7 @@ __all__ = [
     'Launcher',
     'Record',
     'Runner',
+    'Search',
     'Study',
     'distill',
     'find_slots',

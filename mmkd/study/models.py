@@ -57,11 +57,12 @@ class Inspection:
         infos = [dataset.get_data_info(index) for index in range(min(count, len(dataset)))]
         self._paths = [info['img_path'] for info in infos]
         self._images = [mmcv.imread(path, channel_order='rgb') for path in self._paths]
-        self._truths = [_truth(info['instances']) for info in infos]
+        self._truths = [truth_of(info['instances']) for info in infos]
         self._classes = tuple(dataset.metainfo['classes'])
 
 
-def _truth(objects: Sequence[Setting]) -> Boxes:
+def truth_of(objects: Sequence[Setting]) -> Boxes:
+    """Annotated boxes of an image, of the ``instances`` that its data set knows."""
     return Boxes(
         bboxes=np.array([entry['bbox'] for entry in objects], float).reshape(-1, 4),
         labels=np.array([entry['bbox_label'] for entry in objects], int),

@@ -17,7 +17,8 @@ from ..utils.errors import UserError, UserFileNotFoundError
 
 TEACHER, STUDENT = 'teacher', 'student'
 _KEYS = set(
-    'name pair teacher student methods seeds cfg_options max_epochs metric work_dir record'.split()
+    'name pair teacher student methods seeds cfg_options max_epochs metric work_dir record '
+    'search_options'.split()
 )
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
 _ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing'}
@@ -76,6 +77,8 @@ class Study:
         metric: Name in the log, or ``'auto'``.
         work_dir: Folder of runs and outcome.
         record: File of the finished runs' numbers; None: nothing is recorded.
+        search_options: Changes to the students' config in a search alone, see
+            :class:`mmkd.study.Search`; they name its split. Empty: one is cut.
     """
 
     name: str
@@ -87,9 +90,12 @@ class Study:
     metric: str
     work_dir: Path
     record: Path | None = None
+    search_options: Setting = field(default_factory=dict)
 
 
-def read_study(path: str | Path | None, overrides: Setting) -> Study:
+def read_study(
+    path: str | Path | None, overrides: Setting, methods: Setting | None = None
+) -> Study:
     """Reads a study.
 
     Args:
@@ -97,6 +103,7 @@ def read_study(path: str | Path | None, overrides: Setting) -> Study:
             None: ``overrides`` say everything. Paths in it are sought from its folder, then from
             the current one.
         overrides: Settings that replace those of the file; None values are left out.
+        methods: Those of a study that names none.
 
     Raises:
         FileNotFoundError: The file is missing.
@@ -114,6 +121,8 @@ def read_study(path: str | Path | None, overrides: Setting) -> Study:
         if value is not None:
             both = isinstance(value, Mapping) and isinstance(old, Mapping)
             settings[key] = {**old, **value} if both else value
+    if methods:
+        settings.setdefault('methods', methods)
     unknown = sorted(set(settings) - _KEYS)
     if unknown:
         raise UserError(f'study: unknown settings {unknown}; there are {sorted(_KEYS)}.')
@@ -145,6 +154,7 @@ def make_study(settings: Setting, folder: Path, name: str) -> Study:
         metric=settings.get('metric', 'auto'),
         work_dir=Path(settings.get('work_dir', Path('work_dirs') / 'studies' / name)).resolve(),
         record=(folder / settings['record']).resolve() if settings.get('record') else None,
+        search_options=dict(settings.get('search_options') or {}),
     )
 
 

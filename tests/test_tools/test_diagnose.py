@@ -4,9 +4,13 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from rich.console import Console
+from rich.table import Table
 
+from mmkd.engine.diagnose import Check, State
 from mmkd.engine.readable_errors import run_readably
+from mmkd.study.after import FinishedRun, Outcome
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_run_cfg, write_tiny_coco
 from mmkd.testing.oracle import oracle_cfg, save_oracle
 
@@ -80,8 +84,34 @@ def test_status_is_1_and_the_remedy_is_shown_where_something_is(call, config):
     (['CONFIG', '--num', '0'], '--num must be >= 1, got 0'),
     (['CONFIG', '--student-checkpoint', 'absent.pth', '--num', '1'], 'absent.pth'),
     (['CONFIG', '--cfg-options', 'train_dataloader.dataset.data_root=absent'], 'absent'),
+    ([], 'give either a config to look at before training, or --after WORK_DIR'),
+    (['CONFIG', '--after', 'run'], 'give either a config'),
+    (['CONFIG', '--alone', 'run'], '--alone is compared with a finished distillation'),
+    (['--after', 'run', '--target', '0.5'], '--after takes no --target'),
+    (['--after', 'absent'], '--after absent has no log, */vis_data/scalars.json: give the work'),
 ])  # fmt: skip
 def test_a_mistake_in_the_command_is_status_2_without_a_traceback(call, config, args, message):
     status, _, err = call(*[config if arg == 'CONFIG' else arg for arg in args])
     assert status == 2, err
     assert message in err and 'Traceback' not in err
+
+
+def test_finished_runs_are_read_and_their_findings_shown(call, tool, monkeypatch, tmp_path):
+    seen = []
+
+    def look(run, alone, num, fraction, device, progress):
+        seen.append((run, alone, num, fraction))
+        findings = [Check('gain', State.FINDING, 'within the noise', 'six seeds')]
+        return Outcome([Table(title='a table')], findings, [tmp_path / 'losses.png'])
+
+    def read(folder, option, changes):
+        return FinishedRun(folder, Config(dict(option=option, **changes or {})), None, [folder])
+
+    monkeypatch.setattr(tool, 'diagnose_after', look)
+    monkeypatch.setattr(tool, 'read_finished', read)
+    status, out, _ = call('--after', 'a', '--alone', 'b', '--cfg-options', 'root=elsewhere')
+    assert status == 1 and '1 findings' in out
+    assert 'within the noise' in out and 'six seeds' in out and 'losses.png in' in out
+    ((run, alone, num, fraction),) = seen
+    assert (run.config.option, run.config.root, num, fraction) == ('--after', 'elsewhere', 500, 0.5)
+    assert (alone.config.option, alone.config.root) == ('--alone', 'elsewhere')

@@ -61,10 +61,13 @@ def add_config_options(
     parser.set_defaults(launcher='none', work_dir=None)
 
 
-def add_distillation_options(parser: argparse.ArgumentParser) -> None:
-    """The distillation config to look at, its methods and teacher, the device, and the above."""
+def add_distillation_options(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """The distillation config to look at, its methods and teacher, the device, and the above.
+
+    With ``nargs='?'`` the config may be left out.
+    """
     add = parser.add_argument
-    add('config', help='a distillation, a pair, or plain with --teacher')
+    add('config', nargs=nargs, help='a distillation, a pair, or plain with --teacher')
     add_method_option(parser)
     add_teacher_option(parser)
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')

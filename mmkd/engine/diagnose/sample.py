@@ -30,14 +30,19 @@ class ValidationSample:
     Attributes:
         dataset: All of the split.
         batches: As its data loader gives them.
-        ids: Of the images.
+        infos: What the data set knows of each image: ``img_path``, ``instances``, ...
         evaluator: Config of the split's evaluator.
     """
 
     dataset: Dataset
     batches: DataLoader
-    ids: list
+    infos: list[dict]
     evaluator: Any
+
+    @property
+    def ids(self) -> list:
+        """Of the images."""
+        return [info.get('img_id') for info in self.infos]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -81,16 +86,20 @@ def validation_sample(cfg: Config, num: int) -> ValidationSample:
         if not cfg.get(key):
             raise UserError(f'the config has no {key}, and the teacher is scored with it: add it.')
     dataset, places, batches = _spread(cfg.val_dataloader, num)
-    ids = [dataset.get_data_info(place).get('img_id') for place in places]
-    return ValidationSample(dataset, batches, ids, cfg.val_evaluator)
+    infos = [dataset.get_data_info(place) for place in places]
+    return ValidationSample(dataset, batches, infos, cfg.val_evaluator)
 
 
 def training_batches(cfg: Config, model: Distiller, num: int) -> list[dict]:
     """Preprocessed batches as training gives them, of about ``num`` images, at most eight."""
+    return [model.data_preprocessor(batch, True) for batch in loaded_batches(cfg, num)]
+
+
+def loaded_batches(cfg: Config, num: int) -> DataLoader:
+    """The same as the data loader gives them."""
     size = cfg.train_dataloader.get('batch_size', 1)
     count = min(math.ceil(num / size), _MAX_BATCHES)
-    raw = _spread(cfg.train_dataloader, count * size)[2]
-    return [model.data_preprocessor(batch, True) for batch in raw]
+    return _spread(cfg.train_dataloader, count * size)[2]
 
 
 def _spread(loader: Setting, num: int) -> tuple[Dataset, list[int], DataLoader]:
