@@ -6,7 +6,15 @@ from typing import Any, TypeAlias
 
 import torch
 
-from mmkd.fields import DryRun, as_tuple, class_count, dense_head, offered_fields, recording
+from mmkd.fields import (
+    DryRun,
+    as_tuple,
+    class_count,
+    dense_head,
+    evaluating,
+    offered_fields,
+    recording,
+)
 from mmkd.observation import DetectorInfo
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Detector
@@ -40,10 +48,8 @@ def describe(detector: Detector, role: str, dry_run_size: ImageSize | None = Non
         ValueError: ``dry_run_size`` is not a size, or the detector has no ``extract_feat`` that
             takes an image of any of these sizes.
     """
-    training = {module: module.training for module in detector.modules()}
-    detector.eval()
     tried = []
-    try:
+    with evaluating(detector):
         for height, width in _sizes(detector, dry_run_size):
             try:
                 run = _dry_run(detector, height, width)
@@ -62,9 +68,6 @@ def describe(detector: Detector, role: str, dry_run_size: ImageSize | None = Non
         fields = offered_fields(detector)
         described = {name: field.describe(detector, run) for name, field in fields.items()}
         return DetectorInfo(described, class_count(detector), name=type(detector).__name__)
-    finally:
-        for module, mode in training.items():
-            module.training = mode
 
 
 def _dry_run(detector: Detector, height: int, width: int) -> DryRun:

@@ -20,6 +20,7 @@ from .field import (
     View,
     all_fields,
     as_tuple,
+    evaluating,
     offered_fields,
     recording,
 )
@@ -38,6 +39,7 @@ __all__ = [
     'coders',
     'dense',
     'dense_head',
+    'evaluating',
     'features',
     'offered_fields',
     'priors',

@@ -36,6 +36,8 @@ class DenseInfo:
         decoded: Whether regression targets are boxes, xyxy pixels.
         convs: Convolutions of each tower.
         channels: Of the towers' maps.
+        strides: Of each level, pixels.
+        in_strides: Whether distances are in strides of their level; else they are in pixels.
         bins: Bins of a distance; None where boxes are numbers.
     """
 
@@ -44,6 +46,8 @@ class DenseInfo:
     decoded: bool
     convs: int
     channels: int
+    strides: tuple[int, ...]
+    in_strides: bool = False
     bins: int | None = None
 
 
@@ -80,12 +84,21 @@ class DenseOutput:
 def _family(head: Head) -> type | None:
     """The class whose outputs and targets a head has, unchanged by its own."""
     for family in _BOXES:
-        if isinstance(head, family) and all(
-            getattr(type(head), name) is getattr(family, name)
-            for name in ('forward', 'forward_single', 'get_targets')
+        # FreeAnchor is a RetinaNet that assigns within its loss: it never asks for targets.
+        if (
+            isinstance(head, family)
+            and _asks_for_targets(head)
+            and all(
+                getattr(type(head), name) is getattr(family, name)
+                for name in ('forward', 'forward_single', 'get_targets')
+            )
         ):
             return family
     return None
+
+
+def _asks_for_targets(head: Head) -> bool:
+    return 'get_targets' in type(head).loss_by_feat.__code__.co_names
 
 
 @FIELDS.register_module()
@@ -122,6 +135,8 @@ class Dense(Field):
             decoded=family is GFLHead or bool(getattr(head, 'reg_decoded_bbox', False)),
             convs=len(head.cls_convs),
             channels=head.feat_channels,
+            strides=tuple(stride[0] for stride in head.prior_generator.strides),
+            in_strides=family is GFLHead or bool(getattr(head, 'norm_on_bbox', False)),
             bins=head.reg_max + 1 if family is GFLHead else None,
         )
 

@@ -235,6 +235,18 @@ def recording() -> Iterator[Recorder]:
         yield Recorder(stack)
 
 
+@contextmanager
+def evaluating(detector: Detector) -> Iterator[None]:
+    """Has a detector in eval mode while the block runs; its parts are as before afterwards."""
+    training = {module: module.training for module in detector.modules()}
+    detector.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
 def all_fields() -> dict[str, Field]:
     """Every registered field by its name."""
     return {kind.name: kind() for kind in FIELDS.module_dict.values()}

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmdet.models.dense_heads import GuidedAnchorHead
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import mask2bbox
 from torch import Tensor, nn
 
 from mmkd.observation import HeadInfo, Observation
@@ -12,7 +15,7 @@ from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Detector, Head
 
-from .field import Field, Query, Recorder, as_tensor
+from .field import Field, Query, Recorder, as_tensor, evaluating, recording
 
 
 def dense_head(detector: Detector) -> Any:
@@ -93,22 +96,74 @@ def record_anchors(detector: Detector, recorder: Recorder) -> None:
 
 
 @torch.no_grad()
-def best_boxes(detector: Detector, outputs: Any, metas: Sequence[dict]) -> list[Tensor]:
-    """Per image (P, 4): what the dense head proposes after NMS, best first, at most 1000.
+def best_boxes(
+    detector: Detector, features: Sequence[Tensor], metas: Sequence[dict]
+) -> list[Tensor]:
+    """Per image (P, 4): what a one-stage detector predicts, best first.
 
-    With the head's test settings, but no box of a one-stage detector is dropped for a low score.
+    As in evaluation, whatever its mode: outputs of many heads are in other units while they train.
+    With the head's test settings, but no box is dropped for a low score; masks are.
 
     Args:
-        detector: The detector whose RPN or one-stage head has answered.
-        outputs: What that head returned.
+        detector: A detector with a ``bbox_head`` or a ``mask_head``.
+        features: What the head sees.
         metas: Metainfo of each image.
     """
-    head = dense_head(detector)
+    head = _predictor(detector)
+    samples = [DetDataSample(metainfo={**meta, **_in_pixels_of(meta)}) for meta in metas]
+    with recording() as recorder, evaluating(detector):
+        if getattr(detector, 'bbox_head', None) is not None:  # masks of all cells are too many
+            recorder.set(head, 'test_cfg', _with_low_scores(head))
+        if hasattr(detector, 'forward_transformer'):
+            inputs = detector.forward_transformer(features, samples)
+            found = head.predict(**inputs, rescale=False, batch_data_samples=samples)
+        else:
+            found = head.predict(features, samples, rescale=False)
+    return [
+        mask2bbox(one.masks).to(one.scores) if 'masks' in one else as_tensor(one.bboxes)
+        for one in found
+    ]
+
+
+@torch.no_grad()
+def proposed_boxes(rpn_head: Head, outputs: Any, metas: Sequence[dict]) -> list[Tensor]:
+    """Per image (P, 4): what an RPN in eval mode proposes after NMS, best first.
+
+    Args:
+        rpn_head: The head.
+        outputs: What it returned.
+        metas: Metainfo of each image.
+    """
+    found = rpn_head.predict_by_feat(
+        *outputs, batch_img_metas=list(metas), cfg=_with_low_scores(rpn_head)
+    )
+    return [as_tensor(result.bboxes) for result in found]
+
+
+def _with_low_scores(head: Head) -> Any:
+    """Test settings of a head, with at most 1000 boxes, where a threshold would drop some."""
     settings = copy.deepcopy(head.test_cfg)
     if 'score_thr' in settings:
         settings.update(score_thr=0.0, max_per_img=1000)
-    found = head.predict_by_feat(*outputs, batch_img_metas=list(metas), cfg=settings)
-    return [as_tensor(result.bboxes) for result in found]
+    return settings
+
+
+def _predictor(detector: Detector) -> Any:
+    """The head that predicts boxes or masks of the images of a batch together, or None."""
+    heads = (getattr(detector, name, None) for name in ('bbox_head', 'mask_head'))
+    head = next((head for head in heads if hasattr(head, 'predict')), None)
+    return None if isinstance(head, GuidedAnchorHead) else head  # evaluates one image at a time
+
+
+def predicts_boxes(detector: Detector) -> bool:
+    """Whether :func:`best_boxes` can be had from a detector."""
+    other = any(hasattr(detector, part) for part in ('roi_head', 'language_model'))
+    return not other and _predictor(detector) is not None
+
+
+def _in_pixels_of(meta: dict) -> dict:
+    """What keeps predictions in pixels of the network's input."""
+    return dict(ori_shape=meta['img_shape'], scale_factor=(1.0, 1.0), border=(0.0,) * 4)
 
 
 def check_activation(place: str, student: Head, teacher: Head) -> None:

@@ -1,4 +1,4 @@
-"""The field ``proposals``: where a detector looks for objects."""
+"""The field ``proposals``: boxes that a detector holds for objects."""
 
 from torch import Tensor
 
@@ -6,8 +6,9 @@ from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.types import Detector, Entries
 
+from .features import Features
 from .field import Field, Query, Recorder, as_tensor
-from .heads import Outputs, best_boxes
+from .heads import Outputs, best_boxes, predicts_boxes, proposed_boxes
 
 
 @FIELDS.register_module()
@@ -15,21 +16,23 @@ class Proposals(Field):
     """Per image (P, 4), best first: the detector's own proposals after NMS, no gradient.
 
     Those of the RPN, before sampling and without the ground truth that training adds to them; of a
-    one-stage detector its best decoded boxes, whatever their score. The student's come from its
-    training settings, the teacher's from its test settings, both in pixels of the student's images.
+    detector of one stage its own predictions, as in evaluation. The RPN's of the student come from
+    its training settings, all others from test settings, in pixels of the student's images.
     """
 
     name = 'proposals'
     words = 'proposals'
 
     def offered(self, detector: Detector) -> bool:
-        """Detectors with an RPN, or a one-stage head with priors."""
-        return Outputs().offered(detector)
+        """Detectors whose RPN is one network, or whose only head predicts."""
+        if hasattr(detector, 'rpn_head'):
+            return Outputs().offered(detector)
+        return predicts_boxes(detector)
 
     def record(self, detector: Detector, recorder: Recorder) -> None:
-        """Keeps the RPN's boxes, or what a one-stage head returned."""
-        if getattr(detector, 'rpn_head', None) is None:
-            Outputs().record(detector, recorder)
+        """Keeps the RPN's boxes, or the maps that a one-stage head predicts from."""
+        if not hasattr(detector, 'rpn_head'):
+            Features().record(detector, recorder)
             return
         # The RoI head empties the proposals that it is given, so their boxes are kept now.
         recorder.on_method(
@@ -39,12 +42,15 @@ class Proposals(Field):
         )
 
     def student(self, detector: Detector, seen: Entries) -> list[Tensor]:
-        """What was kept, decoded where it is not."""
+        """What was kept, or what the head predicts."""
         if self.name in seen:
             return seen[self.name]
-        return best_boxes(detector, seen['outputs'], seen['metas'])
+        return best_boxes(detector, Features().student(detector, seen), seen['metas'])
 
     def teacher(self, observation: Observation, query: Query) -> list[Tensor]:
-        """Decoded, and brought to the student's images."""
-        found = best_boxes(query.model, observation.outputs, query.metas)
+        """Brought to the student's images."""
+        if hasattr(query.model, 'rpn_head'):
+            found = proposed_boxes(query.model.rpn_head, observation.outputs, query.metas)
+        else:
+            found = best_boxes(query.model, observation.features, query.metas)
         return [query.view.to_student(boxes) for boxes in found]

@@ -27,7 +27,7 @@ class TeacherBoundedLoss(nn.Module):
         self.margin, self.loss_weight = margin, loss_weight
 
     def forward(
-        self, *, student: Tensor, teacher: Tensor, target: Tensor, avg_factor: float
+        self, *, student: Tensor, teacher: Tensor, target: Tensor, avg_factor: float | Tensor
     ) -> Tensor:
         """Sum over positive rows divided by ``avg_factor``; 0 with a graph without rows.
 

@@ -70,7 +70,7 @@ class BinaryKD(DistillMethod):
         check_flag('detach_factor', detach_factor)
         if not cls_weight and not loc_weight:
             raise UserError(f'every term of {self.name} is left out: set a weight above 0.')
-        self.on = check_heads(on, tuple(HEADS))
+        self.on = check_heads(on)
         self.agreement = check_agreement(agreement)
         fields = {HEADS[head].field for head in self.on}
         fields |= {HEADS[head].coder for head in self.on} if loc_weight else set()

@@ -2,14 +2,25 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from mmkd.losses import TeacherBoundedLoss
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
+from mmkd.utils.types import Entries, Info
 
 from .base import DistillMethod
-from .head_samples import HEADS, box_rows, check_heads
+from .head_samples import (
+    HEADS,
+    BoxRows,
+    box_rows,
+    check_heads,
+    check_one_teacher,
+    expected_sides,
+    flat_rows,
+    in_students_encoding,
+)
 from .schedule import ScheduleSetting
 
 
@@ -21,12 +32,14 @@ class BoundedRegression(DistillMethod):
     Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
     is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
     space; deltas of a teacher with other ``target_means`` or ``target_stds`` are converted to it.
+    Of a one-stage head that says distances, or their distributions, the (expected) distances are
+    compared, in strides of the level.
     Deviations are in ``docs/methods/chen2017.md``.
 
     Args:
         loss_weight: Their nu, or a schedule; 0.5 in the paper.
         margin: Their m, >= 0, in squared units of the encoding. The paper gives no value.
-        on: Which heads: ``'roi_head'``, ``'rpn'`` or both.
+        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
         name: Name in the log.
 
     Raises:
@@ -45,21 +58,32 @@ class BoundedRegression(DistillMethod):
         fields = {field for head in self.on for field in (HEADS[head].field, HEADS[head].coder)}
         self.student_fields = self.teacher_fields = frozenset(fields)
         self.loss = TeacherBoundedLoss(margin, self.loss_weight)
-        self.decoded: dict[str, bool] = {}
+        self.infos: Entries = {}
 
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
-        """Notes which heads of the student are trained on decoded boxes."""
-        self.decoded = {head: student.fields[HEADS[head].field].decoded for head in self.on}
+        """Notes how the student's heads encode boxes.
+
+        Raises:
+            ValueError: The dense heads of an ensemble are compared.
+        """
+        if 'dense' in self.on:
+            check_one_teacher(self.name, self.teacher)
+        self.infos = {head: student.fields[HEADS[head].field] for head in self.on}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_rcn`` and ``loss_<name>_rpn``."""
+        """Returns ``loss_<name>_<head>`` for each head."""
         found = {}
         for head in self.on:
-            rows = box_rows(head, student, teacher)
+            info = self.infos.get(head)
+            rows = (
+                _dense_rows(info, student, teacher)
+                if head == 'dense'
+                else box_rows(head, student, teacher)
+            )
             target = rows.target
-            if self.decoded.get(head):
+            if head != 'dense' and info is not None and info.decoded:
                 target = getattr(student, HEADS[head].coder).encode(rows.priors, target)
             found[f'loss_{self.name}_{HEADS[head].log}'] = self.loss(
                 student=rows.student,
@@ -68,3 +92,43 @@ class BoundedRegression(DistillMethod):
                 avg_factor=rows.avg_factor,
             )
         return found
+
+
+def _dense_rows(info: Info, student: Observation, teacher: Observation) -> BoxRows:
+    """Rows of a one-stage head with a ground-truth box.
+
+    Deltas as the student's coder encodes them; of heads of distances the distances to the four
+    sides in strides of the level, the expected ones where they are distributions.
+
+    Args:
+        info: ``DenseInfo`` of the student.
+        student: The student's observation.
+        teacher: The teacher's, of one teacher.
+    """
+    dense = student.dense
+    labels = torch.cat([level.flatten() for level in dense.labels])
+    classes = flat_rows(dense.cls_score, dense.labels).shape[1]
+    chosen = ((labels >= 0) & (labels < classes)).nonzero().squeeze(1)
+    own, other = (flat_rows(o.bbox_pred, dense.labels)[chosen] for o in (dense, teacher.dense))
+    target = torch.cat([level.reshape(-1, 4) for level in dense.bbox_targets])[chosen]
+    images = len(dense.labels[0])
+    priors = torch.cat([level.repeat(images, 1) for level in dense.priors])[chosen]
+    if info.boxes == 'deltas':
+        coders = student.dense_bbox_coder, teacher.dense_bbox_coder
+        if info.decoded:
+            target = coders[0].encode(priors, target)
+        other = in_students_encoding(other, *coders)
+        return BoxRows(priors, own, other, target, dense.avg_factor)
+    strides = torch.cat([
+        target.new_full((level.numel(), 1), stride)
+        for level, stride in zip(dense.labels, info.strides, strict=True)
+    ])[chosen]  # fmt: skip
+    if info.boxes == 'bins':
+        centers = (priors[:, :2] + priors[:, 2:]) / 2
+        sides = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1)
+        # The last bin is never a target of the head itself.
+        target = (sides / strides).clamp(0, info.bins - 1 - 0.1)
+        own, other = (expected_sides(numbers) for numbers in (own, other))
+    elif not info.in_strides:
+        own, other, target = (numbers / strides for numbers in (own, other, target))
+    return BoxRows(priors, own, other, target, dense.avg_factor)

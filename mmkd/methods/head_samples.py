@@ -45,12 +45,11 @@ HEADS = {
 AGREEMENTS = (None, 'only', 'weighted')
 
 
-def check_heads(on: Sequence[str], known: Sequence[str] = ('roi_head', 'rpn')) -> tuple[str, ...]:
+def check_heads(on: Sequence[str]) -> tuple[str, ...]:
     """The heads that a method's ``on`` names, in today's words.
 
     Args:
         on: The setting.
-        known: Keys of :data:`HEADS` that the method can compare.
 
     Raises:
         ValueError: One is unknown or named twice, or there is none.
@@ -59,9 +58,9 @@ def check_heads(on: Sequence[str], known: Sequence[str] = ('roi_head', 'rpn')) -
     if 'rcn' in heads:
         warn_renamed("on='rcn'", "on='roi_head'")
         heads = tuple('roi_head' if head == 'rcn' else head for head in heads)
+    known = list(HEADS)
     if not heads or any(head not in known for head in heads) or len(set(heads)) < len(heads):
-        some = 'one or both' if len(known) == 2 else 'one or more'
-        raise UserError(f'on must name {some} of {list(known)}, got {on!r}.')
+        raise UserError(f'on must name one or more of {known}, got {on!r}.')
     return heads
 
 
@@ -127,7 +126,7 @@ class BoxRows:
     student: Tensor
     teacher: Tensor
     target: Tensor
-    avg_factor: float
+    avg_factor: float | Tensor
 
 
 def all_class_rows(head: str, student: Observation, teacher: Observation) -> ClassRows:
@@ -251,9 +250,14 @@ def dense_boxes(output: Value, labels: Sequence[Tensor], coder: Coder) -> Tensor
         return _decoded(coder, priors, numbers)
     sides = wide(numbers)
     if numbers.shape[1] > 4:
-        bins = sides.unflatten(1, (4, -1)).softmax(dim=-1)
-        sides = bins @ torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)
+        sides = expected_sides(numbers)
     return torch.cat([-sides[:, :2], sides[:, 2:]], dim=1)
+
+
+def expected_sides(numbers: Tensor) -> Tensor:
+    """(N, 4 * bins) logits -> (N, 4): the means of the four distances, in bins."""
+    bins = wide(numbers).unflatten(1, (4, -1)).softmax(dim=-1)
+    return bins @ torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)
 
 
 def _decoded(coder: Coder, priors: Tensor, deltas: Tensor) -> Tensor:

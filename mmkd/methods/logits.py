@@ -41,7 +41,7 @@ class LogitMethod(DistillMethod):
         super().__init__(loss_weight, name)
         check_number('alpha', alpha, '[0, 1]')
         self.alpha = alpha
-        self.on = check_heads(on, tuple(HEADS))
+        self.on = check_heads(on)
         self.student_fields = self.teacher_fields = frozenset(HEADS[head].field for head in self.on)
         self.losses = nn.ModuleDict()
 

@@ -30,7 +30,7 @@ class ProposalMimic(FeatureMethod):
         loss_weight: Their lambda_1, or a schedule.
         proposals: Whose boxes: ``'student'`` (its RPN's, as in the paper), ``'teacher'`` (its
             RPN's), ``'gt'``, or a list of these, joined by rank. Detectors without an RPN give
-            their best decoded boxes.
+            their predictions.
         max_per_image: Regions of an image, at most: the best.
         duplicate_iou: IoU, in (0, 1], above which a box repeats an earlier one and is left out; 1
             leaves out equal boxes only.

@@ -30,7 +30,7 @@ class SoftClassification(DistillMethod):
         class_weights: Weights of all classes, the background last; replaces
             ``background_weight``. The RPN's one foreground class then weighs 1.
         temperature: Their T; 1 in the paper.
-        on: Which heads: ``'roi_head'``, ``'rpn'`` or both.
+        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
         agreement: ``'only'`` compares rows whose label is the teacher's most probable class,
             ``'weighted'`` weighs each row with the teacher's probability of its label; None: all
             rows count alike. The divisor stays.
@@ -60,7 +60,9 @@ class SoftClassification(DistillMethod):
         self.on = check_heads(on)
         self.agreement = check_agreement(agreement)
         self.student_fields = self.teacher_fields = frozenset(HEADS[head].field for head in self.on)
-        by_head = {'roi_head': WeightedSoftLoss(background_weight, class_weights, temperature)}
+        by_head = {
+            head: WeightedSoftLoss(background_weight, class_weights, temperature) for head in HEADS
+        }
         for_rpn = background_weight if class_weights is None else class_weights[-1]
         by_head['rpn'] = WeightedSoftLoss(for_rpn, None, temperature)
         self.losses = nn.ModuleDict({head: by_head[head] for head in self.on})
@@ -75,7 +77,7 @@ class SoftClassification(DistillMethod):
         for head, module in self.losses.items():
             loss = cast(WeightedSoftLoss, module)
             loss.sigmoid = student.fields[HEADS[head].field].sigmoid
-            if head == 'roi_head' and student.num_classes is not None and not loss.sigmoid:
+            if head != 'rpn' and student.num_classes is not None and not loss.sigmoid:
                 loss.weights(student.num_classes)
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
@@ -88,7 +90,7 @@ class SoftClassification(DistillMethod):
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_rcn`` and ``loss_<name>_rpn``."""
+        """Returns ``loss_<name>_<head>`` for each head."""
         mu = self.mu(batch)
         found = {} if self.mu.constant else {f'{self.name}_mu': logged(mu)}
         for head, module in self.losses.items():

@@ -101,3 +101,15 @@ def decode(priors: Array, deltas: Array, stds: Sequence[float]) -> Array:
         w, h = width * math.exp(dw), height * math.exp(dh)
         boxes.append([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
     return np.array(boxes)
+
+
+def expected_side(logits: Array) -> float:
+    """Mean of a distance that is a distribution over the bins 0, 1, ..."""
+    return sum(place * p for place, p in enumerate(softmax(logits)))
+
+
+def sides_in_strides(point: Array, box: Array, stride: float, last_bin: int) -> list[float]:
+    """Distances of a point to the sides of an xyxy box, within the bins that are targets."""
+    x, y = point
+    sides = [x - box[0], y - box[1], box[2] - x, box[3] - y]
+    return [min(max(side / stride, 0.0), last_bin - 0.1) for side in sides]

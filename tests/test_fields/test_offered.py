@@ -53,6 +53,14 @@ def test_points_in_place_of_anchors_are_no_region_proposal_network():
     assert 'proposals' in offered(rpn_head=head) and 'rpn' not in offered(rpn_head=head)
 
 
+def test_a_head_that_assigns_within_its_loss_has_no_targets_to_record():
+    cfg = tiny_retinanet_cfg()
+    assert 'dense' in offered(bbox_head=build_plain(cfg).bbox_head)
+    del cfg.bbox_head.loss_cls
+    cfg.bbox_head.type = 'mmdet.FreeAnchorRetinaHead'
+    assert 'dense' not in offered(bbox_head=build_plain(cfg).bbox_head)
+
+
 def test_stages_that_read_more_than_features_and_rois_are_no_plain_cascade():
     cfg = tiny_cascade_rcnn_cfg()
     assert 'roi_stages' in offered(roi_head=build_plain(cfg).roi_head)

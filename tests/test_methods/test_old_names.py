@@ -150,7 +150,7 @@ def test_on_rcn_gives_the_losses_under_the_same_keys(warned):
 
 
 def test_both_names_of_one_head_are_that_head_twice(warned):
-    with pytest.raises(ValueError, match=r"on must name one or both of .*'rcn'"):
+    with pytest.raises(ValueError, match=r"on must name one or more of .*'rcn'"):
         SoftClassification(on=('rcn', 'roi_head'))
 
 
