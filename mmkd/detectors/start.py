@@ -111,6 +111,8 @@ class FirstSteps:
             self._sums[name] = self._sums.get(name, 0) + total
         if self.steps == _STEPS:
             task_loss = float(self._sums.pop('task'))
+            if not task_loss:  # the methods train alone at first
+                return
             shares = {name: float(loss) / task_loss for name, loss in self._sums.items()}
             parts = {name: f'{share:.3g}' for name, share in shares.items()}
             MMLogger.get_current_instance().info(

@@ -7,6 +7,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub, MMLogger
 
 from mmkd.detectors import teacher as teacher_module
+from mmkd.detectors.start import FirstSteps
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_retinanet_cfg
 from mmkd.testing.distill import build_distill, distill_cfg, loss_of
@@ -104,6 +105,13 @@ def test_after_fifty_iterations_the_sizes_of_the_losses_are_said_once(tmp_path, 
     assert text.count('distillation loss over task loss in the first 50 iterations') == 1
     said = float(text.split('iterations: ')[1].split(' ')[0])
     assert said == pytest.approx(ratio, rel=0.02)
+
+
+def test_where_the_task_counts_0_at_first_no_share_of_it_is_said(log):
+    first = FirstSteps()
+    for _ in range(50):
+        first.look(dict(loss_cls=torch.zeros(())), dict(fsp=dict(loss_fsp=torch.ones(()))), None, {})
+    assert first.steps == 50 and 'over task loss' not in log()
 
 
 def _batch(model):
