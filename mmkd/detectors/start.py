@@ -138,9 +138,18 @@ def _total(value: Any) -> Any:
 
 
 def _never_trained(detector: nn.Module) -> bool:
-    norms = [one for one in detector.modules() if isinstance(one, _BatchNorm)]
-    states = [(one.running_mean, one.running_var) for one in norms if one.track_running_stats]
-    return bool(states) and all((m == 0).all() and (v == 1).all() for m, v in states)
+    norms = [
+        one
+        for one in detector.modules()
+        if isinstance(one, _BatchNorm) and one.track_running_stats
+    ]
+    return bool(norms) and all(
+        (one.running_mean == 0).all()
+        and (one.running_var == 1).all()
+        # Caffe's ResNets have their statistics in the bias.
+        and (one.bias is None or (one.bias == 0).all())
+        for one in norms
+    )
 
 
 def _count(module: nn.Module) -> int:

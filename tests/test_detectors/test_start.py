@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub, MMLogger
 
 from mmkd.detectors import teacher as teacher_module
-from mmkd.detectors.start import FirstSteps
+from mmkd.detectors.start import FirstSteps, _never_trained
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_retinanet_cfg
 from mmkd.testing.distill import build_distill, distill_cfg, loss_of
@@ -75,6 +75,13 @@ def test_a_trained_teacher_that_is_larger_is_not(tmp_path, log):
     before = log(logging.WARNING)
     MODELS.build(cfg).init_weights()
     assert log(logging.WARNING) == before
+
+
+def test_a_batch_norm_whose_statistics_are_in_its_bias_has_seen_images():
+    norm = torch.nn.BatchNorm2d(2)
+    assert _never_trained(norm)
+    norm.bias.data.fill_(0.3)
+    assert not _never_trained(norm)
 
 
 def test_maps_near_zero_are_warned_of_in_the_first_step_alone(tmp_path, log):
