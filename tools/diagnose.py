@@ -15,13 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without in
 
 from rich.console import Console
 
+from mmkd.datasets.folder import SPLITS
 from mmkd.engine.commands import tool_options
 from mmkd.engine.diagnose import Check, Options, State, diagnose, render
 from mmkd.engine.readable_errors import run_readably
 from mmkd.study.after import diagnose_after, read_finished
 from mmkd.utils.quiet import quiet_host
 
-BEFORE = ('config', 'methods', 'target', 'student_checkpoint')
+BEFORE = ('target', 'student_checkpoint', 'teacher', *SPLITS, 'format', 'unlabelled')
+RENAMED = {'methods': '--method', 'data_folder': '--data'}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,9 +45,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error('give either a config to look at before training, or --after WORK_DIR')
     if args.after is None and args.alone is not None:
         parser.error('--alone is compared with a finished distillation: add --after WORK_DIR')
-    given = [name for name in BEFORE if args.after is not None and getattr(args, name) is not None]
-    if given:
-        parser.error(f'--after takes no --{given[0].replace("_", "-")}: the run has its own')
+    options = {**RENAMED, **{name: f'--{name.replace("_", "-")}' for name in BEFORE}}
+    given = [option for name, option in options.items() if getattr(args, name) is not None]
+    if args.after is not None and given:
+        parser.error(f'--after takes no {given[0]}: the run has its own')
     return args
 
 

@@ -88,6 +88,10 @@ def test_status_is_1_and_the_remedy_is_shown_where_something_is(call, config):
     (['CONFIG', '--after', 'run'], 'give either a config'),
     (['CONFIG', '--alone', 'run'], '--alone is compared with a finished distillation'),
     (['--after', 'run', '--target', '0.5'], '--after takes no --target'),
+    (['--after', 'run', '--data', 'd', '--format', 'coco'], '--after takes no --data: the run'),
+    (['--after', 'run', '--unlabelled', 'd'], '--after takes no --unlabelled'),
+    (['--after', 'run', '--teacher', 't.py'], '--after takes no --teacher'),
+    (['--after', 'run', '--method', 'fgfi'], '--after takes no --method: the run'),
     (['--after', 'absent'], '--after absent has no log, */vis_data/scalars.json: give the work'),
 ])  # fmt: skip
 def test_a_mistake_in_the_command_is_status_2_without_a_traceback(call, config, args, message):
