@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,8 @@ def use_data(cfg: Config, data: DataFolder, unlabelled: str | None = None) -> No
         ValueError: A detector learns something else than boxes, the config has no training data
             whose pipeline could be kept, or unlabelled images have no teacher.
     """
-    for role, model in _detectors(cfg):
-        _set_classes(model, len(data.classes), role)
+    for role, model, classes in _detectors(cfg):
+        _set_classes(model, len(classes or data.classes), role)
     train = (cfg.get('train_dataloader') or {}).get('dataset')
     if not train:
         raise UserError(
@@ -106,20 +106,20 @@ def use_data(cfg: Config, data: DataFolder, unlabelled: str | None = None) -> No
         _add_unlabelled(cfg, train, data, unlabelled)
 
 
-def _detectors(cfg: Config) -> Iterator[tuple[str, Detector]]:
-    """(role, model config) of all detectors, written into the config whole."""
+def _detectors(cfg: Config) -> Iterator[tuple[str, Detector, Sequence[str] | None]]:
+    """(role, model config, classes that it declares) of all, written into the config whole."""
     if not is_distillation(cfg):
-        yield 'the detector', cfg.model
+        yield 'the detector', cfg.model, None
         return
     cfg.model.student = _whole(cfg.model.student, 'student')
-    yield 'the student', cfg.model.student.get('config', cfg.model.student)
+    yield 'the student', cfg.model.student.get('config', cfg.model.student), None
     named = named_teachers(cfg)
     teachers = {
         name: _whole(one, 'teacher')
         for name, one in (named or dict(teacher=cfg.model.teacher)).items()
     }
     for teacher in teachers.values():
-        yield 'the teacher', teacher.get('config', teacher)
+        yield 'the teacher', teacher.get('config', teacher), teacher.get('classes')
     cfg.model.teacher = teachers['teacher'] if named is None else teachers
 
 

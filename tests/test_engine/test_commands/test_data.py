@@ -98,6 +98,18 @@ def test_student_and_teacher_are_written_out_with_their_heads(data, tmp_path):
     assert MODELS.build(cfg.model).teacher.model.roi_head.bbox_head.num_classes == 3
 
 
+def test_a_teacher_of_some_of_the_classes_keeps_its_head(data):
+    def specialist(name):
+        return dict(config=tiny_faster_rcnn_cfg(num_classes=1), checkpoint='t.pth', classes=[name])
+
+    teachers = dict(a=specialist(data.classes[0]), b=specialist(data.classes[1]))
+    pair = dict(type='mmkd.DistillDetector', student=tiny_faster_rcnn_cfg(), teacher=teachers)
+    cfg = Config(dict(PLAIN, model=pair))
+    use_data(cfg, data)
+    assert head_counts(cfg.model.student) == [3]
+    assert [head_counts(one.config) for one in cfg.model.teacher.values()] == [[1], [1]]
+
+
 def test_masks_are_refused(data):
     cfg = config_of('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py')
     with pytest.raises(ValueError, match='the detector MaskRCNN has a mask_head and learns masks'):
