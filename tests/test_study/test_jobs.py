@@ -26,6 +26,24 @@ def test_what_counts_in_epochs_is_scaled_and_a_warm_up_in_steps_is_kept():
     assert (cosine.T_max, cosine.begin, cosine.end) == (24, 2, 24)
 
 
+def test_what_a_method_and_a_hook_count_in_epochs_is_scaled_too():
+    cfg = config()
+    stop = dict(type='stop', begin=8)
+    steps = dict(type='warmup', value=1.0, end=500, by_epoch=False)
+    methods = [
+        dict(type='mmkd.FGFI', loss_weight=[steps, stop]),
+        dict(type='mmkd.FSP', alone_epochs=4),
+        dict(type='mmkd.FitNets', alone_epochs=0),
+    ]
+    cfg.model = dict(methods=methods)
+    cfg.custom_hooks = [dict(type='YOLOXModeSwitchHook', num_last_epochs=6)]
+    set_epochs(cfg, 6)
+    first, fsp, fitnets = cfg.model.methods
+    assert (first.loss_weight[0].end, first.loss_weight[1].begin) == (500, 4)
+    assert (fsp.alone_epochs, fitnets.alone_epochs) == (2, 0)
+    assert cfg.custom_hooks[0].num_last_epochs == 3
+
+
 def test_none_keeps_the_schedule():
     cfg = config()
     assert set_epochs(cfg, None) == 12

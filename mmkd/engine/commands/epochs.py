@@ -4,16 +4,18 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmkd.utils.config_walk import configs_in
 from mmkd.utils.errors import UserError
 
-_SCALED = ('begin', 'end', 'T_max', 'step_size')
+_SCALED = ('begin', 'end', 'T_max', 'step_size', 'alone_epochs')
 
 
 def set_epochs(config: Config, epochs: int | None) -> int:
     """Sets the number of epochs and scales with it what counts in epochs, in place; gives it back.
 
     Schedulers that count iterations (a warm-up) stay as they are, hooks that change the pipeline at
-    an epoch (``switch_epoch``) move with the end; None keeps all as it is.
+    an epoch (``switch_epoch``, ``num_last_epochs``) move with the end, and so do the schedules and
+    first stages of methods; None keeps all as it is.
 
     Raises:
         ValueError: The config trains by iterations.
@@ -36,13 +38,18 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     for hook in config.get('custom_hooks') or ():
         if 'switch_epoch' in hook:
             hook.switch_epoch = round(hook.switch_epoch * epochs / old)
+        if 'num_last_epochs' in hook:
+            hook.num_last_epochs = max(1, round(hook.num_last_epochs * epochs / old))
+    for _, part in configs_in((config.get('model') or {}).get('methods'), 'methods', None):
+        if part.get('by_epoch', True):
+            _scale(part, epochs / old)
     return epochs
 
 
 def _scale(scheduler: Any, ratio: float) -> None:
     for key in _SCALED:
         if isinstance(scheduler.get(key), int):
-            least = 0 if key == 'begin' else 1
+            least = 0 if key == 'begin' or not scheduler[key] else 1
             scheduler[key] = max(least, round(scheduler[key] * ratio))
     if 'milestones' in scheduler:
         scheduler.milestones = [max(1, round(step * ratio)) for step in scheduler.milestones]
