@@ -127,6 +127,13 @@ def run(args: argparse.Namespace, console: Console) -> Distilled:
             'has no teacher',
             'add --teacher CONFIG --teacher-checkpoint FILE, or give a file of configs/pairs/',
         )
+    if (scale := cfg.model.get('student_scale', 1)) != 1:
+        raise UserError(
+            f'model.student_scale={scale}',
+            'makes the images of the student smaller than those that its own config loads, on '
+            'which it would be tested',
+            'use mmkd train, which validates it on the smaller ones, then mmkd export',
+        )
     own = args.own_data
     notes, remedy = ((), None) if own is None else (own.said, teacher_remedy(args))
     folder = Path(cfg.work_dir)

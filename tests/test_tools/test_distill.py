@@ -59,6 +59,11 @@ def test_it_ends_with_a_plain_student_and_what_that_reaches(folder):
     [
         ('--teacher large.py --method fgfi', 'has no checkpoint'),
         ('--method fgfi', 'Add --teacher CONFIG'),
+        (
+            '--teacher large.py --teacher-checkpoint large.pth --cfg-options '
+            'model.student_scale=0.5',
+            'model.student_scale=0.5 makes the images',
+        ),
     ],
 )
 def test_what_is_left_out_is_named(folder, words, message, capsys):
