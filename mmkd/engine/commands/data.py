@@ -102,6 +102,9 @@ def use_data(cfg: Config, data: DataFolder, unlabelled: str | None = None) -> No
             cfg[f'{split}_evaluator'] = data.metrics[split]
         loader['dataset'] = _filled(loader['dataset'], new, split)
         cfg[name] = loader
+    saving = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if saving.get('save_best'):  # by a metric of the config's data, which is none of the folder's
+        saving.update(save_best='auto', rule='greater')
     if unlabelled is not None:
         _add_unlabelled(cfg, train, data, unlabelled)
 

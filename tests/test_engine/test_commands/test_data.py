@@ -82,6 +82,14 @@ def test_repeated_and_concatenated_data_become_the_folder_once(data):
     assert cfg.test_cfg == dict(type='TestLoop')
 
 
+def test_the_best_checkpoint_is_that_of_the_folders_metric(data):
+    saving = dict(type='CheckpointHook', save_best='caltech/LAMR_reasonable', rule='less')
+    cfg = Config(dict(PLAIN, default_hooks=dict(checkpoint=saving)))
+    use_data(cfg, data)
+    saved = cfg.default_hooks.checkpoint
+    assert (saved.save_best, saved.rule) == ('auto', 'greater')
+
+
 def test_student_and_teacher_are_written_out_with_their_heads(data, tmp_path):
     model = tiny_faster_rcnn_cfg(num_classes=7)
     Config(dict(model=model)).dump(tmp_path / 'large.py')
