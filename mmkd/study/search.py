@@ -1,5 +1,7 @@
 """Which method for this pair, in a given time: a search, then seeds of its winner."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from mmkd.utils.types import Setting
 from .candidates import SPLIT_SHARE, cut_split, fitting
 from .jobs import TRAIN, Job, make_jobs, select
 from .logs import final_metrics, find_metric, read_scalars
-from .markers import read_marker
+from .markers import config_hash, read_marker
 from .outcome import write_outcome
 from .plan import Arm, Study
 
@@ -259,9 +261,26 @@ class Search:
         )
         # Seeded by how far it is: after a kill it does not propose the same again.
         journal.sampler = optuna.samplers.TPESampler(seed=len(journal.trials))
+        one = journal.user_attrs.get('of', self._subject)
+        if one != self._subject:
+            raise UserError(
+                f'--budget: {file}',
+                'is the journal of a search over other methods, or with other configs',
+                'name another --work-dir, or remove that folder',
+            )
+        journal.set_user_attr('of', one)
         for name in self.candidates:
             journal.enqueue_trial(dict(method=name, factor=1.0), skip_if_exists=True)
         return journal
+
+    @property
+    def _subject(self) -> str:
+        """Of what the trials are: their values mean nothing for another."""
+        methods = {name: one.arm.methods for name, one in self.candidates.items()}
+        teacher, student = make_jobs(self.study)
+        hashes = [config_hash(job) for job in (teacher, student)]
+        text = json.dumps([methods, hashes, self.split], default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _folder(self, params: Setting, epochs: int) -> Path:
         return self._runs / _short_name(params, epochs) / 'seed_0'

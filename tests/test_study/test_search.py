@@ -107,6 +107,14 @@ def test_it_searches_on_its_split_and_spends_the_rest_on_paired_seeds(study, fit
     assert sentence.endswith(f'{minutes} of 180 minutes were spent on the search.')
 
 
+def test_the_journal_of_other_methods_is_refused(study, fits):
+    start(study, 180, Runs())
+    start(study, 180, Runs())
+    other = replace(study, arms=study.arms[:-1])
+    with pytest.raises(ValueError, match='search over other methods.*another --work-dir'):
+        start(other, 180, Runs())
+
+
 def test_what_was_finished_before_a_kill_is_not_run_again(study, fits):
     whole = Runs()
     sentence = start(study, 90, whole)[0].spend()
