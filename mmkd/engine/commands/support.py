@@ -195,7 +195,7 @@ def _stepped(bench: Bench, settings: Sequence[Entries]) -> str:
     return WORKS
 
 
-_LACKS = re.compile(r'reads (.+) of the (student|teacher[^,]*), which')
+_LACKS = re.compile(r'reads (.+), and [^,]+, the (student|teacher[^,]*), has none of that kind')
 
 
 def _told(error: Exception) -> str:
@@ -205,8 +205,7 @@ def _told(error: Exception) -> str:
         return f'{CRASH}{type(error).__name__}: {text[:200]}'
     lacks = _LACKS.search(text)
     if lacks:
-        words = re.findall(r'\((.+?)\)', lacks[1])
-        return f'the {lacks[2]} has no {", no ".join(words)}'
+        return f'the {lacks[2]} has no {", no ".join(lacks[1].split(" and "))}'
     return re.split(r'; |: |\. ', text)[0].rstrip('.')
 
 

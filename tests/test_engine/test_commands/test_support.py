@@ -1,10 +1,14 @@
 """Ten kinds of detectors and one method of each field: what runs, and what is refused and why."""
 
+from types import SimpleNamespace
+
 import pytest
 from mmengine.logging import MMLogger
 
-from mmkd.engine.commands.support import CRASH, outcomes, page
+from mmkd.detectors.build import _check_offered
+from mmkd.engine.commands.support import CRASH, _told, outcomes, page
 from mmkd.engine.commands.support_detectors import DETECTORS, Pair, all_pairs
+from mmkd.utils.errors import UserError
 
 FIELD_OF = dict(
     attention_transfer='backbone',
@@ -48,7 +52,14 @@ def test_a_method_runs_or_is_refused(name):
         name
     ]
     for method in set(FIELD_OF) - TEN[name]:
-        assert 'has no' in found[method]
+        assert found[method].startswith('the student has no ')
+
+
+def test_what_a_detector_lacks_is_told_without_its_name_and_the_methods():
+    method, info = SimpleNamespace(name='kd'), SimpleNamespace(name='RetinaNet', fields=())
+    with pytest.raises(UserError) as refused:
+        _check_offered(method, 'student', frozenset({'roi_head', 'proposals'}), info)
+    assert _told(refused.value) == 'the student has no proposals, no RoI head'
 
 
 def test_there_are_forty_detectors_and_families_are_crossed():
