@@ -115,9 +115,9 @@ def test_after_fifty_iterations_the_sizes_of_the_losses_are_said_once(tmp_path, 
 
 
 def test_where_the_task_counts_0_at_first_no_share_of_it_is_said(log):
-    first = FirstSteps()
+    first, fsp = FirstSteps(), dict(loss_fsp=torch.ones(()))
     for _ in range(50):
-        first.look(dict(loss_cls=torch.zeros(())), dict(fsp=dict(loss_fsp=torch.ones(()))), None, {})
+        first.look(dict(loss_cls=torch.zeros(())), dict(fsp=fsp), None, {})
     assert first.steps == 50 and 'over task loss' not in log()
 
 
