@@ -36,7 +36,9 @@ class Recipe(FGFI):
 
     def set_auto_scale(self, setting: dict | None) -> None:
         """Has the weight chosen, by the rule above or as ``auto_scale`` of the config says."""
-        super().set_auto_scale({'fraction': FRACTION} if setting is None else setting)
+        # The weight that is found does not depend on the one that is configured.
+        rule = {'fraction': FRACTION * (self.loss_weight or 1.0)}
+        super().set_auto_scale(rule if setting is None else setting)
 
     def pair_levels(self, student: DetectorInfo, teacher: DetectorInfo) -> list[tuple[int, int]]:
         """Pairs of the levels whose strides both have, if any; else as every method does.

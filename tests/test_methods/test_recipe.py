@@ -73,3 +73,14 @@ def test_levels_whose_strides_both_have_are_compared(log):
 def test_weight_zero_is_no_method():
     methods = [dict(type='mmkd.Recipe', loss_weight=0)]
     assert not build(tiny_fcos_cfg(), tiny_fcos_cfg(), methods=methods).distill['recipe'].active
+
+
+def test_its_loss_weight_is_a_factor_on_what_is_found():
+    found = []
+    for weight in (1.0, 2.0):
+        recipe = MODELS.build(dict(type='mmkd.Recipe', loss_weight=weight))
+        recipe.set_auto_scale(None)
+        recipe.auto_scale.iters = 1
+        recipe.auto_scale._add(torch.tensor([3.0, 5.0 * weight]))  # of the task, and its own
+        found.append(weight * recipe.auto_scale.factor.item())
+    assert found == pytest.approx([0.42, 0.84])
