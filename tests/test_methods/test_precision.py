@@ -65,7 +65,7 @@ def test_every_registered_method_is_among_the_cases():
         if isinstance(kind, type) and issubclass(kind, DistillMethod)
         and kind.__module__.startswith('mmkd.methods.')
     }  # fmt: skip
-    assert registered == set(CASES)
+    assert registered - {'Recipe'} == set(CASES)  # FGFI, whose weight is found
 
 
 def converted(value, dtype):
@@ -186,7 +186,9 @@ def test_a_detector_under_autocast_has_the_losses_of_single_precision(tmp_path):
             key: value for key, value in losses.items() if any(m['name'] in key for m in methods)
         })  # fmt: skip
     half, single = found
-    assert half.keys() == single.keys() and len(half) == 47
+    assert half.keys() == single.keys()
+    silent = [m['name'] for m in methods if not any(f'loss_{m["name"]}' in key for key in half)]
+    assert not silent
     for key, value in half.items():
         assert value.dtype == torch.float32 and value.isfinite(), key
         if not key.endswith(

@@ -1,6 +1,7 @@
 """``--teacher`` and ``--method`` of the tools: what a plain config or a pair file leaves out."""
 
 import argparse
+import inspect
 import re
 from ast import literal_eval
 from collections.abc import Sequence
@@ -137,7 +138,8 @@ def registered_method(setting: Setting) -> Entries:
     Raises:
         ValueError: There is no such method: names the nearest and all.
     """
-    kind = method_types().get(setting['type'], setting['type'])
+    known = _log_names() | method_types()
+    kind = known.get(setting['type'], setting['type'])
     check_method_type(kind)
     return dict(setting, type=kind)
 
@@ -153,6 +155,17 @@ def method_types() -> dict[str, str]:
     """Types of the methods that mmkd's registry has, by their names in the log."""
     kinds = (name for name, kind in MODELS.module_dict.items() if hasattr(kind, 'teacher_fields'))
     return {snake_case(kind): f'mmkd.{kind}' for kind in sorted(kinds)}
+
+
+def _log_names() -> dict[str, str]:
+    """Types of the methods whose ``name`` is not their class in snake case, by that name."""
+    names = {}
+    for kind in method_types().values():
+        signature = inspect.signature(MODELS.module_dict[kind.removeprefix('mmkd.')])
+        name = signature.parameters['name'].default if 'name' in signature.parameters else None
+        if isinstance(name, str):
+            names[name] = kind
+    return names
 
 
 class _Loader(yaml.BaseLoader):

@@ -44,6 +44,8 @@ def test_names_are_those_of_the_log_or_types():
         assert registered_method(dict(type=name)) == dict(type=kind)
         assert registered_method(dict(type=kind, x=1)) == dict(type=kind, x=1)
         assert method_name(dict(type=kind)) == name
+    for name in ('fitnets', 'fit_nets'):  # in the log, and of the class
+        assert registered_method(dict(type=name)) == dict(type='mmkd.FitNets')
     assert method_name(dict(type='mmkd.FGFI', name='mine')) == 'mine'
     with pytest.raises(ValueError, match=r"'fgfy' is not registered\. Did you mean 'mmkd.FGFI'\?"):
         registered_method(dict(type='fgfy'))
