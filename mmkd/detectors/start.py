@@ -139,9 +139,7 @@ def _total(value: Any) -> Any:
 
 def _never_trained(detector: nn.Module) -> bool:
     norms = [
-        one
-        for one in detector.modules()
-        if isinstance(one, _BatchNorm) and one.track_running_stats
+        one for one in detector.modules() if isinstance(one, _BatchNorm) and one.track_running_stats
     ]
     return bool(norms) and all(
         (one.running_mean == 0).all()
