@@ -41,10 +41,14 @@ class ILSVRCDETMetric(VOCFolderMetric):
         check_number('tolerance', tolerance, '>= 0')
         self.tolerance = tolerance
 
-    def _curves(self, annotations: Sequence[dict], detections: Sequence[list]) -> list[dict]:
+    def _curves(
+        self, annotations: Sequence[dict], detections: Sequence[list], iou: float
+    ) -> list[dict]:
         classes = tuple(self.dataset_meta['classes'])
         pairs = zip(annotations, detections, strict=True)
-        matched = np.concatenate([self._match(annotation, found) for annotation, found in pairs])
+        matched = np.concatenate(
+            [self._match(annotation, found, iou) for annotation, found in pairs]
+        )
         matched = matched[np.argsort(-matched[:, 2], kind='stable')]
         truth = np.concatenate([annotation['labels'] for annotation in annotations])
         totals = np.bincount(truth, minlength=len(classes))
@@ -59,7 +63,7 @@ class ILSVRCDETMetric(VOCFolderMetric):
         print_map_summary(mean, per_class, classes, logger=MMLogger.get_current_instance())
         return per_class
 
-    def _match(self, annotation: dict, found: list[np.ndarray]) -> np.ndarray:
+    def _match(self, annotation: dict, found: list[np.ndarray], iou: float) -> np.ndarray:
         """(D, 4) of one image: hit, excused, score, label."""
         boxes = np.concatenate([annotation['bboxes'], annotation['bboxes_ignore']])
         counted = np.arange(len(boxes)) < len(annotation['bboxes'])
@@ -67,7 +71,7 @@ class ILSVRCDETMetric(VOCFolderMetric):
         detections = np.concatenate(found).astype(np.float64)
         detected = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
         boxes = boxes.astype(np.float64)
-        thresholds = tolerant_thresholds(boxes, self.tolerance, self.iou_thr)
+        thresholds = tolerant_thresholds(boxes, self.tolerance, iou)
         found_boxes, scores = detections[:, :4], detections[:, 4]
         hit, excused = match_objects(
             boxes, labels, thresholds, counted, found_boxes, detected, scores

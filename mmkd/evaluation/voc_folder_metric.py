@@ -94,15 +94,7 @@ class VOCFolderMetric(BaseMetric):
     ) -> dict[str, dict[str, float]]:
         """By rule, the AP of every class that has a box."""
         classes = tuple(self.dataset_meta['classes'])
-        per_class = eval_map(
-            list(detections),
-            list(annotations),
-            iou_thr=iou,
-            dataset=classes,
-            logger=MMLogger.get_current_instance(),
-            eval_mode=self.eval_mode,
-            use_legacy_coordinate=True,
-        )[1]
+        per_class = self._curves(annotations, detections, iou)
         return {
             mode: {
                 name: float(average_precision(found['recall'], found['precision'], mode))
@@ -111,6 +103,20 @@ class VOCFolderMetric(BaseMetric):
             }
             for mode in EVAL_MODES
         }
+
+    def _curves(
+        self, annotations: Sequence[dict], detections: Sequence[list], iou: float
+    ) -> list[dict]:
+        """``recall``, ``precision``, ``num_gts`` of every class, as ``eval_map`` returns them."""
+        return eval_map(
+            list(detections),
+            list(annotations),
+            iou_thr=iou,
+            dataset=tuple(self.dataset_meta['classes']),
+            logger=MMLogger.get_current_instance(),
+            eval_mode=self.eval_mode,
+            use_legacy_coordinate=True,
+        )[1]
 
 
 def _mean(ap: Mapping[str, float]) -> float:

@@ -36,9 +36,9 @@ class DenseInfo:
         decoded: Whether regression targets are boxes, xyxy pixels.
         convs: Convolutions of each tower.
         channels: Of the towers' maps.
+        bins: Bins of a distance; None where boxes are numbers.
         strides: Of each level, pixels.
         in_strides: Whether distances are in strides of their level; else they are in pixels.
-        bins: Bins of a distance; None where boxes are numbers.
     """
 
     sigmoid: bool
@@ -46,9 +46,9 @@ class DenseInfo:
     decoded: bool
     convs: int
     channels: int
-    strides: tuple[int, ...]
-    in_strides: bool = False
     bins: int | None = None
+    strides: tuple[int, ...] = ()
+    in_strides: bool = False
 
 
 @dataclass(frozen=True)
