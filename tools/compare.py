@@ -115,10 +115,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 0
     failed = {}
     record = studies.Record(study.record)
-    for name in record.changed(jobs):
-        console.print(f'{name}: its config changed since {record.path}; it is run again.')
     if not args.collect:
         wanted = studies.select(jobs, args.only, args.arms)
+        for name in record.changed(wanted):
+            console.print(f'{name}: its config changed since {record.path}; it is run again.')
         selected = record.without(wanted)
         if count := len(wanted) - len(selected):
             console.print(f'{count} of {len(wanted)} runs are done by {record.path}.')

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ..utils.atomic import write_atomically
 from ..utils.errors import UserError, UserFileNotFoundError
@@ -24,6 +23,8 @@ from .reading import read_json, read_lines
 SPLITS = ('train', 'val', 'test')
 VAL_SHARE, SEED = 0.2, 0
 """How one list alone is cut: the share to validate on, and the seed of the order."""
+
+_IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def image_list(folder: str | Path, classes: Sequence[str], cuts: str | Path) -> 
         FileNotFoundError: There is no such folder, or no image in it.
         ValueError: An image cannot be read.
     """
-    root, known = Path(folder), Image.registered_extensions()
-    files = sorted(file for file in root.rglob('*') if file.suffix.lower() in known)
+    root = Path(folder)
+    files = sorted(file for file in root.rglob('*') if file.suffix.lower() in _IMAGES)
     if not files:
         raise UserFileNotFoundError(f'--unlabelled {folder}', 'has no image', 'correct the path')
     with without_pixel_limit():

@@ -60,7 +60,10 @@ def _weights(arm: Arm, config: Config) -> tuple[float | None, ...]:
     model.teacher.checkpoint = None  # a teacher may still have to be trained
     with quiet_host():
         built = MODELS.build(model).distill.values()
-    given = [method.get('loss_weight', 0.0) for method in arm.methods]
+    # A weight that auto_scale finds does not depend on the configured one.
+    given = [
+        None if 'auto_scale' in method else method.get('loss_weight', 0.0) for method in arm.methods
+    ]
     return tuple(
         float(method.loss_weight) if isinstance(weight, (int, float)) else None
         for method, weight in zip(built, given, strict=True)

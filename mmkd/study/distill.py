@@ -21,6 +21,7 @@ from mmkd.engine.commands.train_and_test import test_checkpoint, train
 from mmkd.engine.diagnose import Options, diagnose, render
 from mmkd.utils.errors import UserError
 from mmkd.utils.quiet import quiet_host
+from mmkd.utils.random_state import forked_rng
 
 from .logs import find_metric, metrics_of_test
 
@@ -147,7 +148,8 @@ def run(args: argparse.Namespace, console: Console) -> Distilled:
     looks = Options(_LOOKED_AT, student_checkpoint=args.student_checkpoint, device=get_device())
 
     def look() -> None:
-        with console.status('looking at the data and both detectors'), quiet_host():
+        # The look seeds its own numbers; the training's are those of its seed.
+        with forked_rng(), console.status('looking at the data and both detectors'), quiet_host():
             checks = diagnose(Config.fromfile(used), looks)
         console.print(render(checks, f'before training, on {_LOOKED_AT} images (mmkd diagnose)'))
 

@@ -135,6 +135,7 @@ def test_images_alone_are_a_list_of_their_sizes(tmp_path):
     (tmp_path / 'more/a').mkdir(parents=True)
     for name in ('a/x.png', 'y.jpg'):
         cv2.imwrite(str(tmp_path / 'more' / name), np.zeros((3, 5, 3), np.uint8))
+    (tmp_path / 'more/manual.pdf').write_bytes(b'%PDF-')
     config = image_list(tmp_path / 'more', ('cat',), tmp_path / 'cuts')
     images = json.loads(open(config['ann_file']).read())['images']
     assert [(one['file_name'], one['width'], one['height']) for one in images] == [

@@ -160,7 +160,13 @@ def test_methods_that_do_not_fit_the_pair_are_left_out_and_said(study):
     ld = replace(study.arms[1], name='ld', title='ld', methods=(dict(type='mmkd.LD'),))
     found = fitting(replace(study, arms=(*study.arms[:3], ld)), console)
     assert {name: one.weights for name, one in found.items()} == dict(hint=(0.5,), fgfi=(0.01,))
-    assert "ld is left out: ld reads 'dense' (dense head)" in console.file.getvalue()
+    assert 'ld is left out: ld reads dense head' in console.file.getvalue()
+
+
+def test_a_weight_that_is_found_on_the_pair_is_not_searched(study):
+    scaled = replace(study.arms[2], methods=[dict(type='mmkd.FGFI', auto_scale=dict(fraction=0.5))])
+    found = fitting(replace(study, arms=(study.arms[0], scaled)), Console(file=io.StringIO()))
+    assert [one.weights for one in found.values()] == [(None,)]
 
 
 def test_a_split_is_cut_from_the_training_images(tmp_path):

@@ -166,6 +166,8 @@ def _filled(dataset: Setting, new: Entries, split: str) -> Entries:
 def _evaluated(pipeline: list, dataset: Entries) -> list:
     """A pipeline that hands the metric the annotations that it reads."""
     names = [str(step['type']).split('.')[-1] for step in pipeline]
+    if 'PackDetInputs' not in names:
+        raise UserError('--data', f'needs a test pipeline with PackDetInputs, got {names}')
     packing = names.index('PackDetInputs')
     if dataset['type'] == 'mmkd.KITTIDataset':
         keys = pipeline[packing].get('meta_keys', _USUAL_KEYS)
