@@ -63,7 +63,7 @@ def registered():
 
 
 def test_a_method_in_the_old_names_trains_with_one_warning_for_each(tmp_path, warned, registered):
-    MODELS.register_module(module=logit_match())
+    MODELS.register_module(module=logit_match(), force=True)  # README's has the name too
     model = build_distill(tmp_path, methods=[dict(type='mmkd.LogitMatch')])
     for _ in range(2):
         losses = loss_of(model)
