@@ -6,6 +6,11 @@ from typing import Any
 
 import torch
 from mmdet.models.dense_heads import GuidedAnchorHead
+from mmdet.models.roi_heads.bbox_heads import (
+    DoubleConvFCBBoxHead,
+    MultiInstanceBBoxHead,
+    SABLHead,
+)
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import mask2bbox
 from torch import Tensor, nn
@@ -24,10 +29,12 @@ def dense_head(detector: Detector) -> Any:
 
 
 def plain_roi_head(detector: Detector) -> Any:
-    """The RoI head, if it has one box head; else None."""
+    """The RoI head, if it has one box head that says classes and deltas of each RoI; else None."""
     roi_head = getattr(detector, 'roi_head', None)
     head = getattr(roi_head, 'bbox_head', None)
-    plain = isinstance(head, nn.Module) and not isinstance(head, nn.ModuleList)
+    others = (nn.ModuleList, DoubleConvFCBBoxHead, MultiInstanceBBoxHead, SABLHead)
+    plain = isinstance(head, nn.Module) and not isinstance(head, others)
+    plain = plain and getattr(head, 'with_reg', True)  # a grid head finds the boxes of Grid R-CNN
     return roi_head if plain else None
 
 

@@ -61,6 +61,21 @@ def test_a_head_that_assigns_within_its_loss_has_no_targets_to_record():
     assert 'dense' not in offered(bbox_head=build_plain(cfg).bbox_head)
 
 
+@pytest.mark.parametrize(
+    'head',
+    [
+        dict(type='mmdet.MultiInstanceBBoxHead', num_instance=2),  # CrowdDet's, two objects a RoI
+        dict(type='mmdet.DoubleConvFCBBoxHead', num_convs=1, num_fcs=1),  # reads features twice
+        dict(type='mmdet.Shared2FCBBoxHead', with_reg=False),  # Grid R-CNN's
+    ],
+)
+def test_a_head_without_one_class_and_deltas_of_each_roi_is_not_compared(head):
+    roi_head = build_plain(tiny_faster_rcnn_cfg()).roi_head
+    assert 'roi_head' in offered(roi_head=roi_head)
+    roi_head.bbox_head = MODELS.build(head)
+    assert 'roi_head' not in offered(roi_head=roi_head)
+
+
 def test_stages_that_read_more_than_features_and_rois_are_no_plain_cascade():
     cfg = tiny_cascade_rcnn_cfg()
     assert 'roi_stages' in offered(roi_head=build_plain(cfg).roi_head)
