@@ -2,6 +2,7 @@
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
@@ -117,37 +118,42 @@ def image_list(folder: str | Path, classes: Sequence[str], cuts: str | Path) -> 
     )
 
 
-class _Layout:
+class _Layout(ABC):
     """One format: its lists, the images of each, and the data set of one."""
+
+    labels = ''
+    """The suffix of the labels of one image, where each has a file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.sources: dict[Path, Path] = {}
         """What the parts of a list were cut from."""
 
+    @abstractmethod
     def lists(self) -> dict[str, Path]:
         """The annotation files by their short names."""
-        raise NotImplementedError
 
     def images(self, file: Path) -> list[str]:
-        """Ids or names of a list's images, in its order."""
+        """Ids or names of a list's images, in its order; without any list, of all labels."""
+        if file.is_dir():
+            return sorted(one.stem for one in file.glob(f'*{self.labels}'))
         return read_lines(file)
 
     def part(self, file: Path, images: Sequence[str]) -> str:
         """The text of a list of some of the images of a list."""
         return '\n'.join(images) + '\n'
 
+    @abstractmethod
     def classes(self, file: Path) -> tuple[str, ...]:
         """Names of what is annotated."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dataset(self, file: Path, metainfo: Entries) -> Entries:
         """Config of the data set."""
-        raise NotImplementedError
 
+    @abstractmethod
     def metric(self, file: Path) -> Entries:
         """Config of the metric."""
-        raise NotImplementedError
 
     def relative(self, file: Path) -> str:
         """A list's path as ``ann_file``."""
@@ -156,6 +162,8 @@ class _Layout:
 
 
 class _VOC(_Layout):
+    labels = '.xml'
+
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         if not (root / 'Annotations').is_dir():
@@ -170,11 +178,6 @@ class _VOC(_Layout):
         files = sorted((self.root / 'ImageSets' / 'Main').glob('*.txt'))
         named = {file.stem: file for file in files if not is_of_one_class(file)}
         return named or {'Annotations': self.root / 'Annotations'}
-
-    def images(self, file: Path) -> list[str]:
-        if file.is_dir():  # no list at all
-            return sorted(one.stem for one in file.glob('*.xml'))
-        return super().images(file)
 
     def classes(self, file: Path) -> tuple[str, ...]:
         records = read_voc(str(self.root), str(file), name='train').records
@@ -222,7 +225,10 @@ class _COCO(_Layout):
         return self._read(file)[0]
 
     def dataset(self, file: Path, metainfo: Entries) -> Entries:
-        folder = coco_images(self.sources.get(file, file), self.images(file)[0], self.root)
+        images = self.images(file)
+        if not images:
+            raise UserError(f'{file}', 'has no image', 'name another list with --train or --val')
+        folder = coco_images(self.sources.get(file, file), images[0], self.root)
         return dict(
             type='CocoDataset',
             data_root=str(self.root),
@@ -241,6 +247,8 @@ class _COCO(_Layout):
 
 
 class _KITTI(_Layout):
+    labels = '.txt'
+
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.frames = root / 'training' if (root / 'training').is_dir() else root
@@ -257,11 +265,6 @@ class _KITTI(_Layout):
         # Those of the test set name frames of another folder, without labels.
         named = {file.stem: file for file in files if not file.stem.startswith('test')}
         return named or {'label_2': self.frames / 'label_2'}
-
-    def images(self, file: Path) -> list[str]:
-        if file.is_dir():  # no list at all
-            return sorted(one.stem for one in file.glob('*.txt'))
-        return super().images(file)
 
     def classes(self, file: Path) -> tuple[str, ...]:
         images, labels = (str(self.frames / name) for name in ('image_2', 'label_2'))
@@ -347,7 +350,9 @@ def _cut(layout: _Layout, file: Path, cuts: Path) -> tuple[Path, Path]:
     order = np.random.default_rng(SEED).permutation(len(images))
     number = max(1, round(VAL_SHARE * len(images)))
     if number >= len(images):
-        raise UserError(f'{file} lists {len(images)} image, too few to train and to validate on.')
+        raise UserError(
+            f'{file} has {len(images)} images: at least two are cut into train and val.'
+        )
     parts: list[Path] = []
     for split, places in (('train', order[number:]), ('val', order[:number])):
         suffix = file.suffix or '.txt'

@@ -72,7 +72,7 @@ def announce(model: Any) -> None:
 
 
 class FirstSteps:
-    """Looks at the first iterations of a training: at a teacher's maps, and at the losses' sizes.
+    """Looks at the first iterations of a process: at a teacher's maps, and at the losses' sizes.
 
     Attributes:
         steps: How many were looked at.
@@ -116,7 +116,7 @@ class FirstSteps:
             shares = {name: float(loss) / task_loss for name, loss in self._sums.items()}
             parts = {name: f'{share:.3g}' for name, share in shares.items()}
             MMLogger.get_current_instance().info(
-                f'distillation loss over task loss in the first {_STEPS} iterations: '
+                f'distillation loss over task loss, mean of {_STEPS} iterations: '
                 f'{sum(shares.values()):.3g} ({_listed(parts)})'
             )
 

@@ -54,8 +54,9 @@ class VOCFolderMetric(BaseMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for iou in (iou_thr, *iou_thrs):
-            check_number('iou_thr', iou, '(0, 1]')
+        check_number('iou_thr', iou_thr, '(0, 1]')
+        for iou in iou_thrs:
+            check_number('iou_thrs', iou, '(0, 1]')
         check_choice('eval_mode', eval_mode, EVAL_MODES)
         self.iou_thr, self.iou_thrs, self.eval_mode = iou_thr, tuple(iou_thrs), eval_mode
 

@@ -177,12 +177,12 @@ class Search:
             trials = [self._ask() for _ in range(batch)]
             for rung, epochs in enumerate(rungs):
                 trials = self._climb(trials, rung, epochs, last=epochs == rungs[-1])
-            best = self._arm(self.journal.best_trial.params).title if self._told() else '-'
+            best = self._arm(self.journal.best_trial.params).title if self._ended() else '-'
             minutes = [seconds / self.slots / 60 for seconds in (self._searched(), share)]
             self.console.print(
                 f'search: {minutes[0]:.0f} of {minutes[1]:.0f} minutes, best so far: {best}'
             )
-        if not self._told():
+        if not self._ended():
             raise UserError(f'--budget: no trial went through; their logs are in {self._runs}.')
 
     def _ask(self) -> Any:
@@ -294,9 +294,14 @@ class Search:
         return min(_TRIALS, len(self.candidates))
 
     def _told(self) -> int:
-        """How many trials went through; the first of them to the last rung."""
-        state = self.optuna.trial.TrialState
-        return len(self.journal.get_trials(states=(state.COMPLETE, state.PRUNED)))
+        """How many trials did not fail."""
+        return self._ended() + len(
+            self.journal.get_trials(states=(self.optuna.trial.TrialState.PRUNED,))
+        )
+
+    def _ended(self) -> int:
+        """How many trials went through to the last rung."""
+        return len(self.journal.get_trials(states=(self.optuna.trial.TrialState.COMPLETE,)))
 
     def _searched(self) -> float:
         """Seconds of all search runs together, over all starts."""

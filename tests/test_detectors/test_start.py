@@ -109,7 +109,7 @@ def test_after_fifty_iterations_the_sizes_of_the_losses_are_said_once(tmp_path, 
         model.first_steps.look(own, by_method, seen, model.teachers)
     ratio = losses['loss_fgfi'].item() / task
     text = log()
-    assert text.count('distillation loss over task loss in the first 50 iterations') == 1
+    assert text.count('distillation loss over task loss, mean of 50 iterations') == 1
     said = float(text.split('iterations: ')[1].split(' ')[0])
     assert said == pytest.approx(ratio, rel=0.02)
 

@@ -134,3 +134,11 @@ def test_a_value_that_the_teacher_reads_first_keeps_its_gradient(tmp_path, monke
 
     model = build_distill(tmp_path, methods=[dict(type=Same)])
     assert loss_of(model)['loss_same'].requires_grad
+
+
+def test_a_student_that_trains_on_several_maps_of_an_image_is_refused_by_name():
+    branches = SimpleNamespace()  # TridentNet's
+    seen = dict(features=(torch.zeros(6, 3, 4, 4),), metas=[{}, {}])
+    with pytest.raises(ValueError, match='SimpleNamespace trains on 6 maps of 2 images'):
+        Features().student(branches, seen)
+    assert len(Features().student(branches, {**seen, 'metas': [{}] * 6})) == 1

@@ -167,7 +167,9 @@ def _evaluated(pipeline: list, dataset: Entries) -> list:
     """A pipeline that hands the metric the annotations that it reads."""
     names = [str(step['type']).split('.')[-1] for step in pipeline]
     if 'PackDetInputs' not in names:
-        raise UserError('--data', f'needs a test pipeline with PackDetInputs, got {names}')
+        raise UserError(
+            '--data', f'needs a test pipeline with PackDetInputs, got {names}', 'add it at the end'
+        )
     packing = names.index('PackDetInputs')
     if dataset['type'] == 'mmkd.KITTIDataset':
         keys = pipeline[packing].get('meta_keys', _USUAL_KEYS)

@@ -156,6 +156,9 @@ def host_config(name: str) -> ConfigDict:
     """
     model = Config.fromfile(Path(mmdet.__file__).parent / f'.mim/configs/{name}.py').model
     _shrink(model)
+    relay = model.get('roi_head', {}).get('feat_relay_head')
+    if relay:  # of SCNet: reads what the box head's layers give
+        relay.in_channels = _AT_MOST['fc_out_channels']
     backbone, neck = model.get('backbone', {}), model.get('neck')
     if backbone.get('type') == 'ResNet' and neck:
         first = 256 if backbone.depth >= 50 else 64

@@ -94,6 +94,8 @@ def diagnose_after(
     progress('average precision by class and size')
     truths = [truth_of(info['instances']) for info in sample.infos]
     rows = gains.measure_gains(found, truths, sample.classes)
+    if not rows:
+        raise UserError('val_dataloader', 'has no object on the images looked at', 'raise --num')
     tables = [influence.influence_table(acted), gains.gains_table(rows, len(truths))]
     if alone is not None:
         checks += [gains.check_gain(rows), gains.check_lead(rows)]
