@@ -46,8 +46,15 @@ def describe(detector: Detector, role: str, dry_run_size: ImageSize | None = Non
 
     Raises:
         ValueError: ``dry_run_size`` is not a size, or the detector has no ``extract_feat`` that
-            takes an image of any of these sizes.
+            takes an image of any of these sizes; or a student trains on several maps of an image.
     """
+    branches = getattr(getattr(detector, 'backbone', None), 'num_branch', 1)  # TridentNet's
+    if role == 'student' and branches > 1:
+        raise UserError(
+            f'the student, {type(detector).__name__},',
+            f'trains on {branches} maps of each image, and a teacher gives one',
+            'choose a student whose backbone has one branch',
+        )
     tried = []
     with evaluating(detector):
         for height, width in _sizes(detector, dry_run_size):

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from mmkd.heads import QuantizedNeck
 from mmkd.observation import MapsInfo, Observation
 from mmkd.registry import FIELDS
-from mmkd.utils.errors import UserError
 from mmkd.utils.types import Detector, Entries
 
 from .backbone import Backbone, Maps, maps_info
@@ -51,20 +50,8 @@ class Features(Maps):
             )
 
     def student(self, detector: Detector, seen: Entries) -> tuple[Tensor, ...]:
-        """What was kept.
-
-        Raises:
-            ValueError: The detector trains on several maps of an image.
-        """
-        maps = seen[self.name] if self.name in seen else seen[Backbone.name]
-        if len(maps[0]) != len(seen['metas']):
-            raise UserError(
-                f'features: {type(detector).__name__}',
-                f'trains on {len(maps[0])} maps of {len(seen["metas"])} images, and the teacher '
-                'gives one of each',
-                'take a student without branches',
-            )
-        return maps
+        """What was kept."""
+        return seen[self.name] if self.name in seen else seen[Backbone.name]
 
     def teacher(self, observation: Observation, query: Query) -> tuple[Tensor, ...]:
         """Runs the neck on the backbone's stages."""

@@ -7,6 +7,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import nn
 
+from mmkd.detectors.describe import describe
 from mmkd.fields import all_fields
 from mmkd.fields.features import Features
 from mmkd.methods import DistillMethod
@@ -137,8 +138,8 @@ def test_a_value_that_the_teacher_reads_first_keeps_its_gradient(tmp_path, monke
 
 
 def test_a_student_that_trains_on_several_maps_of_an_image_is_refused_by_name():
-    branches = SimpleNamespace()  # TridentNet's
-    seen = dict(features=(torch.zeros(6, 3, 4, 4),), metas=[{}, {}])
-    with pytest.raises(ValueError, match='SimpleNamespace trains on 6 maps of 2 images'):
-        Features().student(branches, seen)
-    assert len(Features().student(branches, {**seen, 'metas': [{}] * 6})) == 1
+    detector = build_plain(tiny_retinanet_cfg())
+    detector.backbone.num_branch = 3  # as TridentNet's
+    with pytest.raises(ValueError, match='the student, RetinaNet, trains on 3 maps of each image'):
+        describe(detector, 'student')
+    assert describe(detector, 'teacher').channels

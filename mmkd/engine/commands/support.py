@@ -49,7 +49,10 @@ class Bench:
             for side, role in ((self.student, 'student'), (self.teacher, 'teacher'))
         ]
         MessageHub.get_current_instance().update_info('epoch', 0)  # some heads ask a runner's
-        step(self.student, self.data)
+        try:
+            step(self.student, self.data)
+        except FloatingPointError as error:
+            raise UserError('the student alone', 'overflows with random weights') from error
 
     def join(self, methods: Sequence[Entries]) -> Distiller:
         """The two under methods.
@@ -206,6 +209,8 @@ def _told(error: Exception) -> str:
     lacks = _LACKS.search(text)
     if lacks:
         return f'the {lacks[2]} has no {", no ".join(lacks[1].split(" and "))}'
+    if getattr(error, 'remedy', ''):
+        return f'{error.setting} {error.problem}'  # type: ignore[union-attr]
     return re.split(r'; |: |\. ', text)[0].rstrip('.')
 
 
