@@ -8,6 +8,6 @@ model = dict(
     student=_base_.model,
     teacher=dict(
         config='{{ fileDirname }}/../teachers/faster_rcnn_r18_half_hit_uav.py',
-        checkpoint='work_dirs/faster_rcnn_r18_half_hit_uav/epoch_16.pth',
+        checkpoint='work_dirs/faster_rcnn_r18_half_hit_uav/epoch_7.pth',
     ),
 )

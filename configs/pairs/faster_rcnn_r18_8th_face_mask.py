@@ -8,6 +8,6 @@ model = dict(
     student=_base_.model,
     teacher=dict(
         config='{{ fileDirname }}/../teachers/faster_rcnn_r18_half_face_mask.py',
-        checkpoint='work_dirs/faster_rcnn_r18_half_face_mask/epoch_16.pth',
+        checkpoint='work_dirs/faster_rcnn_r18_half_face_mask/epoch_7.pth',
     ),
 )

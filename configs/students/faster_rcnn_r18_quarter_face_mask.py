@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/faster_rcnn_r18_quarter_fpn.py',
     '../_base_/datasets/face_mask.py',
-    '../_base_/schedules/schedule_thin.py',
+    '../_base_/schedules/schedule_thin_7e.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
