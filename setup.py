@@ -27,6 +27,8 @@ TIMM = ['timm>=1.0.15']
 FAST_EVAL = ['faster-coco-eval>=1.8']
 SEARCH = ['optuna>=4.2']
 DIAGNOSE = ['imagehash>=4.3']
+ONNX = ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.5']
+SAFETENSORS = ['safetensors>=0.5']
 TEST = [
     'pytest>=8',
     'pytest-timeout>=2.3',
@@ -111,6 +113,8 @@ setup(
         'fast-eval': FAST_EVAL,
         'search': SEARCH,
         'diagnose': DIAGNOSE,
+        'onnx': ONNX,
+        'safetensors': SAFETENSORS,
         'test': TEST,
         'dev': DEV,
     },

@@ -12,7 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without in
 from rich.console import Console
 
 from mmkd.engine.commands.complexity import measure_complexity
-from mmkd.engine.commands.tool_options import config_of, new_parser
+from mmkd.engine.commands.tool_options import (
+    add_shape_option,
+    config_of,
+    new_parser,
+    refuse_shape,
+)
 from mmkd.engine.readable_errors import run_readably
 
 
@@ -21,11 +26,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = new_parser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', help='configs; of a distillation its student')
-    sides = 'of the image, pixels, multiples of 32'
-    add('--shape', type=int, nargs=2, default=(800, 1344), metavar=('H', 'W'), help=sides)
+    add_shape_option(parser, 'of the image')
     args = parser.parse_args(argv)
-    if any(side < 32 or side % 32 for side in args.shape):
-        parser.error(f'--shape must be multiples of 32, got {args.shape[0]} {args.shape[1]}')
+    refuse_shape(parser, args)
     return args
 
 

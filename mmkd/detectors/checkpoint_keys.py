@@ -77,6 +77,8 @@ def _listed(name: str, keys: list[str]) -> str:
 def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) -> None:
     """State dict hook of a detector that distils: the student's keys lose their prefix.
 
+    The names of the methods go with torch's own metadata, of which a plain detector takes no note.
+
     Raises:
         ValueError: A weight is NaN or infinite.
     """
@@ -86,13 +88,17 @@ def to_checkpoint_keys(module: Any, state: dict, prefix: str, metadata: dict) ->
     versions = getattr(state, '_metadata', {})
     for key in [key for key in versions if key.startswith(prefix + STUDENT_PREFIX)]:
         versions[prefix + key.removeprefix(prefix + STUDENT_PREFIX)] = versions[key]
+    metadata['methods'] = list(module.distill)
     module.nan_guard.check_weights({key: state[key] for key in state if key.startswith(prefix)})
 
 
-def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: object) -> None:
+def from_checkpoint_keys(
+    module: Any, state: dict, prefix: str, metadata: Mapping[str, Any], *args: object
+) -> None:
     """The reverse, before loading; refuses a checkpoint that lacks keys of the student.
 
-    A run that is resumed needs the adapters too: its optimizer's state belongs to them.
+    A run that is resumed needs its methods, and their adapters: its optimizer's state belongs to
+    them.
 
     Raises:
         ValueError: Names the keys, or the methods that have changed.
@@ -114,9 +120,24 @@ def from_checkpoint_keys(module: Any, state: dict, prefix: str, *args: object) -
             "load one of the same student, or use the backbone's init_cfg to load a part",
         )
     if _resumes():
+        _check_methods(list(module.distill), metadata.get('methods'))
         _check_adapters(
             {key: value.shape for key, value in module.distill.state_dict().items()},
             {k.removeprefix(adapters): v.shape for k, v in state.items() if k.startswith(adapters)},
+        )
+
+
+_SAME = (
+    'resume with the methods that the run was started with, or start a new run from these student '
+    'weights: load_from instead of resume'
+)
+
+
+def _check_methods(own: list[str], stored: list[str] | None) -> None:
+    """Compares names; None is of a checkpoint that says nothing of them."""
+    if stored is not None and sorted(own) != sorted(stored):
+        raise UserError(
+            'cannot resume', f'a run with the methods {stored}, as this has {own}', _SAME
         )
 
 
@@ -128,8 +149,7 @@ def _check_adapters(own: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
             'cannot resume',
             f'from a run with the adapters of {had}, as the methods of this one have those of '
             f'{has} ({len(wrong)} keys differ: {", ".join(wrong[:4])}{", ..." * (len(wrong) > 4)})',
-            'resume with the methods that the run was started with, or start a new run from these '
-            'student weights: load_from instead of resume',
+            _SAME,
         )
 
 

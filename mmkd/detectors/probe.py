@@ -28,6 +28,7 @@ class Probe:
         losses: Each method's losses, added up, as they count, by its name.
         entries: How the log calls the losses of each method, by its name.
         masks: Per method that has a mask and per level: (B, H, W) bool.
+        offsets: Of each mask the centre of the first cell's anchors, in strides.
         maps: Per method that compares maps and per level: the student's, adapted, and the
             teacher's, (B, C, H, W) each.
         detections: Per teacher that detects (``'teacher'`` where it is the only one), per
@@ -42,6 +43,7 @@ class Probe:
     losses: dict[str, Tensor]
     entries: dict[str, list[str]]
     masks: dict[str, list[Tensor]] = field(default_factory=dict)
+    offsets: dict[str, float] = field(default_factory=dict)
     maps: dict[str, Maps] = field(default_factory=dict)
     detections: dict[str, list[Any]] = field(default_factory=dict)
 
@@ -114,6 +116,7 @@ def probe_step(model: Detector, data: dict) -> Probe:
             name: [key for key in found if 'loss' in key] for name, found in by_method.items()
         },
         masks=masks,
+        offsets={name: getattr(twin.distill[name], 'cell_offset', 0.5) for name in masks},
         maps=maps,
         detections=detections,
     )

@@ -1,14 +1,16 @@
 """What the log says where a distillation starts: who teaches, what is compared, at which weight."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.fields import all_fields
 from mmkd.observation import Seen
+from mmkd.utils.hashes import file_hash
 from mmkd.utils.types import Entries
 
 from .teacher import Teacher
@@ -21,6 +23,9 @@ _NEAR_ZERO = 1e-3
 def announce(model: Any) -> None:
     """Logs a line each on teachers, level pairs, adapters, weights and what of a teacher runs.
 
+    What the run's checkpoints then hold of each teacher, in MMEngine's message hub as ``teachers``,
+    is its detector, file, SHA-256 and recorded metrics.
+
     A teacher that has fewer parameters than the student, or whose batch norms never saw an image,
     is warned of.
 
@@ -29,9 +34,16 @@ def announce(model: Any) -> None:
     """
     logger = MMLogger.get_current_instance()
     own = _count(model.student)
+    described = {}
     for name, teacher in model.teachers.items():
         role, number = model.role(name), _count(teacher.model)
         weights = teacher.checkpoint or 'the weights of its config'
+        described[role] = dict(
+            detector=type(teacher.model).__name__,
+            file=weights,
+            sha256=file_hash(weights) if Path(weights).is_file() else None,
+            metrics=teacher.metrics,
+        )
         logged = ', '.join(f'{key} {value:.3f}' for key, value in teacher.metrics.items())
         logger.info(
             f'{role}: {weights}, {type(teacher.model).__name__} of {_millions(number)} parameters '
@@ -48,6 +60,7 @@ def announce(model: Any) -> None:
                 f'{role}: the batch norms of {weights} never saw an image: it seems to be '
                 'untrained, and would teach noise.'
             )
+    MessageHub.get_current_instance().update_info('teachers', described)
     methods = model.distill.values()
     pairs = {
         one.name: ', '.join(f'{i} with {j}' for i, j in one.pairs) for one in methods if one.pairs

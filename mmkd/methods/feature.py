@@ -152,6 +152,11 @@ class FeatureMethod(DistillMethod):
         weights = self.weights(student, teacher, batch)
         return [level if level.dtype == torch.bool else level >= 0.5 for level in weights]
 
+    @property
+    def cell_offset(self) -> float:
+        """Where the first cell lies, for pictures: see :attr:`ImitationRegion.cell_offset`."""
+        return getattr(self.region, 'cell_offset', 0.5)
+
     def weights(self, student: Observation, teacher: Observation, batch: Batch) -> list[Tensor]:
         """What the region says: per level pair (B, H, W) bool or weights; none for whole maps."""
         if self.region is None:

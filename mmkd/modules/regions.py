@@ -121,9 +121,16 @@ class ImitationRegion:
             )
         ]
         anchors, valid = zip(*moved, strict=True)
+        self._first_anchor = anchors[0][0]
         return self.near(
             batch.gt_bboxes, anchors, valid, sizes, self.target_strides, self.finest_scale
         )
+
+    @property
+    def cell_offset(self) -> float:
+        """Centre of the first cell's anchors of the last batch, in strides of its grid."""
+        left, _, right, _ = self._first_anchor.tolist()
+        return (left + right) / 2 / self.target_strides[0]
 
     def _grid(self, student: Observation, batch: Batch) -> Priors:
         sizes = [tuple(level.shape[-2:]) for level in student.features]

@@ -25,6 +25,7 @@ from .models import Inspection
 from .plan import Study, read_study
 from .results import NO_GAP, collect
 from .runner import Runner
+from .table import share
 
 _DISTILLED = 'distilled'
 _METHOD = dict(title='distilled student', methods=[dict(type='mmkd.FGFI')])
@@ -32,7 +33,7 @@ _IMAGES = 4
 # Parts of mmkd in which no number of a training run comes about; a config holds all of a study.
 _WITHOUT_EFFECT = ('study', 'visualization', 'testing', '.mim')
 _LOSSES = {
-    'loss': 'all losses',
+    'loss': 'task losses together',
     'loss_cls': 'RoI classification',
     'loss_bbox': 'RoI boxes',
     'loss_rpn_cls': 'RPN classification',
@@ -167,6 +168,6 @@ def _table(results: Mapping[str, Setting], gap: float | None) -> Table:
     table.caption = (
         NO_GAP
         if gap is None
-        else f'Gap closed: {gap:.0%} of the difference between student alone and teacher.'
+        else f'Gap closed: {share(gap)} of the difference between student alone and teacher.'
     )
     return table

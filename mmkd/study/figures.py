@@ -6,17 +6,39 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mmkd.utils.types import Entries, Setting
-from mmkd.visualization.curves import RunScalars, draw_loss_curves, styles
-from mmkd.visualization.style import finish_axes, new_figure, shared_legend
+from mmkd.visualization.curves import (
+    RunScalars,
+    draw_loss_curves,
+    finish_losses,
+    plot_loss,
+    styles,
+    task_loss,
+    task_losses,
+)
+from mmkd.visualization.style import (
+    BLACK,
+    BLUE,
+    LINES,
+    finish_axes,
+    legend_below,
+    new_figure,
+    new_panels,
+)
 
 from .plan import TEACHER
 
 _FONT = 8.5
 # Points of a loss curve: more than a figure of this width can show.
 _POINTS = 100
+# At most so many beside each other, inches of each.
+_PANELS = 4, 2.4, 2.0
+_ALONE: Entries = dict(color=BLACK, linestyle='--')
+_ARM: Entries = dict(color=BLUE)
+_OWN = [':', '-.', (0, (5, 1, 1, 1, 1, 1))]
 Runs = Mapping[str, Sequence[RunScalars]]
 
 
@@ -31,34 +53,49 @@ def draw_results(arms: Setting, metric: str) -> Figure:
     if TEACHER in arms:
         left.axvline(arms[TEACHER]['summary']['mean'], color='0.6', linestyle=':', linewidth=1)
     right.axvline(0, color='0.3', linewidth=1)
-    left.set_yticks(range(len(arms)), [arm['title'] for arm in arms.values()], fontsize=_FONT)
-    left.invert_yaxis()
+    _name_rows(left, arms)
     finish_axes(left, metric, '', 'result of each seed; bar: mean and 95% interval', _FONT)
     finish_axes(right, f'difference in {metric}', '', 'minus the student alone, same seed', _FONT)
     return figure
 
 
-def draw_learning(runs: Runs, metric: str) -> Figure:
-    """The metric by epoch: mean over seeds, and the range of the seeds shaded."""
-    figure = new_figure(6.4, 3.8)
-    axes = figure.subplots()
-    for (title, logs), (colour, line, marker) in zip(runs.items(), styles(len(runs)), strict=True):
-        curves = [log.val[metric] for log in logs if metric in log.val]
-        if not curves:
-            continue  # a teacher that was only tested has no curve
-        steps, table = _common(curves)
-        look = dict(color=colour, linestyle=line, marker=marker, markersize=4)
-        axes.plot(steps, table.mean(0), label=title, **look)
-        if len(table) > 1:
-            axes.fill_between(steps, table.min(0), table.max(0), color=colour, alpha=0.15, lw=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    finish_axes(axes, 'epoch', metric, 'mean over seeds; shaded: least to largest', _FONT)
-    axes.legend(fontsize=_FONT, frameon=False)
+def draw_learning(runs: Runs, metric: str, alone: str | None = None) -> Figure:
+    """The metric by epoch, a panel an arm: mean over seeds, and the range of the seeds shaded.
+
+    ``alone`` is the title of the student alone, which is in every panel.
+    """
+    curves = {
+        title: _common([log.val[metric] for log in logs if metric in log.val])
+        for title, logs in runs.items()
+        if any(metric in log.val for log in logs)  # a teacher that was only tested has none
+    }
+    shown = _shown(curves, alone)
+    figure, panels = new_panels(len(shown), *_PANELS)
+    ends = [table for _, table in curves.values()]
+    for title, axes in zip(shown, panels, strict=True):
+        for name, kind in {alone: _ALONE, title: _ARM}.items():
+            if name in curves:
+                steps, table = curves[name]
+                axes.plot(steps, table.mean(0), label=name, **kind)
+                shade = dict(color=kind['color'], alpha=0.15, lw=0)
+                axes.fill_between(steps, table.min(0), table.max(0), **shade)
+        low, high = min(table.min() for table in ends), max(table.max() for table in ends)
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        finish_axes(axes, 'epoch', '', f'{title}: {curves[title][1].mean(0)[-1]:.3f}', _FONT)
+    figure.suptitle(f'{metric}: mean over seeds; shaded: least to largest', fontsize=_FONT)
+    _legend_of_alone(figure, alone if alone in curves else None)
     return figure
 
 
-def draw_losses(runs: Runs) -> Figure:
-    """Each training loss by iteration, mean over seeds."""
+def draw_losses(runs: Runs, alone: str | None = None) -> Figure:
+    """Training losses by iteration, mean over seeds.
+
+    Of a few arms each loss has a panel. Of more than there are colours each arm has one, with the
+    sum of its task losses beside that of the student alone (its title: ``alone``), and with its
+    methods' losses.
+    """
     means = {}
     for title, logs in runs.items():
         merged = RunScalars()
@@ -66,26 +103,64 @@ def draw_losses(runs: Runs) -> Figure:
             steps, table = _common([log.train[name] for log in logs if name in log.train])
             thin = slice(None, None, max(1, len(steps) // _POINTS))
             merged.train[name] = steps[thin], list(table.mean(0)[thin])
-        means[title] = merged
-    return draw_loss_curves(means)
+        if merged.train:
+            means[title] = merged
+    if len(means) <= len(LINES):
+        return draw_loss_curves(means)
+    task = task_losses(means.values())
+    shown = _shown(means, alone)
+    figure, panels = new_panels(len(shown), *_PANELS)
+    for title, axes in zip(shown, panels, strict=True):
+        for name, kind in {alone: _ALONE, title: _ARM}.items():
+            if name in means:
+                plot_loss(axes, task_loss(means[name], task), **kind)
+        own = [name for name in sorted(means[title].train) if name not in (*task, 'loss')]
+        for name, line in zip(own, _OWN * len(own), strict=False):
+            plot_loss(axes, means[title].train[name], label=name, color=BLUE, ls=line)
+        finish_losses(axes, title)
+        if own:
+            axes.legend(fontsize=6.5, frameon=False)
+    figure.suptitle("full lines: task losses together; others: the methods' losses", fontsize=_FONT)
+    _legend_of_alone(figure, alone if alone in means else None)
+    return figure
 
 
 def draw_costs(arms: Setting, costs: Mapping[str, Mapping[str, int]], metric: str) -> Any:
-    """Accuracy against what a training step takes, and against FLOPs (``costs``) at inference."""
-    figure = new_figure(8.2, 3.5)
-    left, right = figure.subplots(1, 2, sharey=True)
-    for (name, arm), look in zip(arms.items(), _looks(len(arms)), strict=True):
-        if arm['step_seconds']:
-            _point(left, arm['step_seconds'] * 1000, arm, look)
-        if name in costs:
-            _point(right, costs[name]['flops'] / 1e9, arm, look)
-    finish_axes(left, 'training step, ms (median)', metric, 'accuracy and cost of training', _FONT)
-    finish_axes(right, 'multiply-adds of an image, G', '', 'accuracy and cost of inference', _FONT)
-    for axes in (left, right):
-        axes.margins(x=0.15)
-        axes.set_xlim(left=0)
-    shared_legend(figure, (right, left), 4)
+    """A row an arm: accuracy, time of a training step, and FLOPs (``costs``) at inference."""
+    figure = new_figure(8.2, 0.9 + 0.3 * len(arms))
+    panels = figure.subplots(1, 3, sharey=True)
+    for row, ((name, arm), look) in enumerate(zip(arms.items(), _looks(len(arms)), strict=True)):
+        mean, low, high = (arm['summary'][key] for key in ('mean', 'low', 'high'))
+        if low is not None:
+            panels[0].plot([low, high], [row, row], color=look['color'], linewidth=1.6)
+        flops = costs[name]['flops'] / 1e9 if name in costs else None
+        step = arm['step_seconds'] and arm['step_seconds'] * 1000
+        for axes, value in zip(panels, (mean, step, flops), strict=True):
+            if value is not None:
+                axes.plot(value, row, markersize=6.5, **look)
+    titles = {metric: 'accuracy', 'ms (median)': 'training step', 'G': 'multiply-adds of an image'}
+    for axes, (unit, title) in zip(panels, titles.items(), strict=True):
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        finish_axes(axes, unit, '', title, _FONT)
+    for axes in panels[1:]:
+        axes.set_xlim(0, axes.get_xlim()[1])
+    _name_rows(panels[0], arms)
     return figure
+
+
+def _shown(arms: Mapping[str, Any], alone: str | None) -> list[str]:
+    """Titles of the panels."""
+    return [title for title in arms if title != alone] or [*arms]
+
+
+def _legend_of_alone(figure: Figure, alone: str | None) -> None:
+    if alone is not None:
+        legend_below(figure, 1, handles=[Line2D([], [], label=alone, **_ALONE)])
+
+
+def _name_rows(axes: Axes, arms: Setting) -> None:
+    axes.set_yticks(range(len(arms)), [arm['title'] for arm in arms.values()], fontsize=_FONT)
+    axes.invert_yaxis()
 
 
 def _looks(count: int) -> list[Entries]:
@@ -93,13 +168,6 @@ def _looks(count: int) -> list[Entries]:
     return [
         dict(color=colour, marker=marker, linestyle='none') for colour, _, marker in styles(count)
     ]
-
-
-def _point(axes: Axes, x: float, arm: Setting, look: Setting) -> None:
-    mean, low, high = (arm['summary'][key] for key in ('mean', 'low', 'high'))
-    bars = None if low is None else [[mean - low], [high - mean]]
-    shape = dict(markersize=6, capsize=3, linewidth=1.2, **look)
-    axes.errorbar(x, mean, yerr=bars, label=arm['title'], **shape)
 
 
 def _sample(axes: Axes, row: int, values: Sequence[float], summary: Setting, look: Setting) -> None:

@@ -18,6 +18,7 @@ import mmkd
 from mmkd.compat import read_config_text, write_config_text
 from mmkd.env import installed
 from mmkd.utils.errors import UserFileExistsError
+from mmkd.utils.hashes import file_hash
 from mmkd.utils.records import read_record, write_record
 from mmkd.version import __version__
 
@@ -166,19 +167,6 @@ def _earlier_text(job: Job) -> str:
     """The text of the config that the job's folder is of, or nothing; it is data, never run."""
     path = job.work_dir / _TEXT
     return path.read_text(errors='replace') if path.is_file() else ''
-
-
-def file_hash(path: str) -> str:
-    """SHA-256 of a file, read once as long as it does not change; of an address, of its text."""
-    if '://' in path:
-        return hashlib.sha256(path.encode()).hexdigest()
-    stat = Path(path).stat()
-    return _hash_of(path, stat.st_mtime_ns, stat.st_size)
-
-
-@cache
-def _hash_of(path: str, *_: object) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @cache

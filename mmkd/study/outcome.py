@@ -17,7 +17,7 @@ from . import figures
 from .jobs import Job
 from .logs import read_scalars
 from .models import Inspection, imitation
-from .plan import Study
+from .plan import STUDENT, Study
 from .record import Record
 from .report import DPI, Figures, encode, render
 from .results import collect
@@ -70,6 +70,7 @@ def _write_numbers(outcome: Entries, study: Study) -> None:
 
 def _plots(outcome: Entries) -> Figures:
     arms, metric = outcome['arms'], outcome['metric']
+    alone = arms[STUDENT]['title'] if STUDENT in arms else None
     runs: dict[str, list] = {arm['title']: [] for arm in arms.values()}
     for run in outcome['runs']:
         recorded = RunScalars(val=run['curves'])
@@ -81,12 +82,15 @@ def _plots(outcome: Entries) -> Figures:
             figures.draw_results(arms, metric),
             'Open signs: one seed each. Filled: mean. Bar: 95% t interval. Dotted: the teacher.',
         ),
-        'Learning curves': (figures.draw_learning(runs, metric), 'On the validation split.'),
-        'Accuracy against cost': (figures.draw_costs(arms, costs, metric), 'Bars: 95% intervals.'),
+        'Learning curves': (
+            figures.draw_learning(runs, metric, alone),
+            'On the validation split.',
+        ),
+        'Accuracy and cost': (figures.draw_costs(arms, costs, metric), 'Bars: 95% intervals.'),
     }
     if any(log.train for logs in runs.values() for log in logs):
         caption = 'Training losses as logged (weighted), mean over seeds, smoothed.'
-        plots['Loss curves'] = figures.draw_losses(runs), caption
+        plots['Loss curves'] = figures.draw_losses(runs, alone), caption
     return plots
 
 

@@ -26,7 +26,7 @@ h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 p.note, figcaption { color: #444; font-size: .9rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .5rem; border-bottom: 1px solid #ddd; text-align: right; }
+th, td { padding: .3rem .35rem; border-bottom: 1px solid #ddd; text-align: right; }
 th { vertical-align: bottom; }
 td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
@@ -42,6 +42,16 @@ summary { cursor: pointer; }
 pre { font-size: .75rem; line-height: 1.35; background: #f5f5f5; padding: .6rem; overflow: auto;
   max-height: 30rem; }
 ul.warnings { background: #fff6df; border-left: 4px solid #E69F00; padding: .6rem 1rem .6rem 2rem; }
+@media (max-width: 40rem) {
+  thead { display: none; }
+  table, tbody, tr { display: block; }
+  tr { border-bottom: 2px solid #ccc; padding: .5rem 0; }
+  td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0;
+    white-space: normal; }
+  td::before { content: attr(data-of); color: #444; }
+  td:first-child { font-weight: 600; }
+  td:first-child::before { content: none; }
+}
 @media print {
   body { margin: 0; max-width: none; font-size: 11px; }
   table { font-size: 9px; } th button::after { content: ''; } th, td { padding: .15rem .3rem; }
@@ -108,19 +118,20 @@ def table(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
         f'<th scope="col"><button type="button">{html.escape(name)}</button></th>'
         for name in header
     )
-    lines = ''.join(f'<tr>{"".join(map(_cell, row))}</tr>' for row in body)
+    lines = ''.join(f'<tr>{"".join(map(_cell, header, row))}</tr>' for row in body)
     return (
         f'<div class="wide"><table class="sortable"><thead><tr>{heads}</tr></thead>'
         f'<tbody>{lines}</tbody></table></div>'
     )
 
 
-def _cell(text: str) -> str:
+def _cell(name: str, text: str) -> str:
+    of = f'data-of="{html.escape(name)}"'  # beside it on a narrow screen, where there is no header
     if text == '-':
-        return '<td>-</td>'
-    number = _NUMBER.match(text.lstrip('['))
+        return f'<td {of}>-</td>'
+    number = _NUMBER.match(text.lstrip('[').replace('no difference', '0'))
     value = number.group() if number else text
-    return f'<td data-v="{html.escape(value)}">{html.escape(text)}</td>'
+    return f'<td {of} data-v="{html.escape(value)}">{html.escape(text)}</td>'
 
 
 def _warnings(outcome: Setting) -> str:

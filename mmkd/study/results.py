@@ -6,6 +6,7 @@ from itertools import combinations
 from statistics import median
 
 from mmkd.utils.errors import UserError
+from mmkd.utils.hashes import file_hash
 from mmkd.utils.types import Entries, Setting
 from mmkd.version import __version__
 
@@ -82,7 +83,7 @@ def _measured(job: Job) -> Entries:
     steps, memory = (logs.train.get(key, ([], []))[1] for key in ('time', 'memory'))
     return dict(
         fingerprint=markers.fingerprint(job),
-        weights=markers.file_hash(str(job.checkpoint)),
+        weights=file_hash(str(job.checkpoint)),
         metrics=final_metrics(job),
         curves={name: curve for name, curve in logs.val.items() if 'mAP' in name},
         step_seconds=median(steps) if steps else None,

@@ -72,22 +72,31 @@ def _row(arm: Setting) -> list[str]:
 
 
 def number(value: float | None, form: str = '.3f', scale: float = 1.0) -> str:
-    """A cell; what is not known is a dash."""
-    return '-' if value is None else f'{value * scale:{form}}'
+    """A cell; what is not known is a dash, and what rounds to zero has no sign."""
+    if value is None:
+        return '-'
+    text = f'{value * scale:{form}}'
+    return text.lstrip('+-') if not float(text.rstrip('%')) else text
+
+
+def share(value: float) -> str:
+    """A share of the gap, in words where it rounds to zero."""
+    text = number(value, '.0%')
+    return 'no difference' if text == '0%' else text
 
 
 def _interval(summary: Setting, form: str = '.3f') -> str:
     if summary.get('low') is None:
         return '-'
-    return f'[{summary["low"]:{form}}, {summary["high"]:{form}}]'
+    return f'[{number(summary["low"], form)}, {number(summary["high"], form)}]'
 
 
 def _share(pair: Setting) -> str:
     if pair.get('gap_closed') is None:
         return '-'
-    text = f'{pair["gap_closed"]:.0%}'
+    text = share(pair['gap_closed'])
     if pair.get('gap_low') is not None:
-        text += f' [{pair["gap_low"]:.0%}, {pair["gap_high"]:.0%}]'
+        text += f' [{number(pair["gap_low"], ".0%")}, {number(pair["gap_high"], ".0%")}]'
     return text
 
 

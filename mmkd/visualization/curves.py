@@ -1,21 +1,25 @@
 """Learning and loss curves from MMEngine's ``vis_data/scalars.json``."""
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ..utils.errors import UserError, UserFileNotFoundError
 from .style import LINES, finish_axes, new_figure, new_panels, shared_legend
 
 _SCALARS = 'vis_data/scalars.json'
+_ALL = 'loss'
 # Points of the log over which a loss is averaged: batches of four say little one by one.
 _SMOOTH = 5
+# Ends of a logarithmic axis whose ratio is below it have fewer than four of 1, 2, 5 between them.
+_NARROW = 12
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def draw_metric_curves(
     Raises:
         ValueError: A run has not logged ``metric``; lists what it has.
     """
-    figure = new_figure(5.6, 3.6)
+    figure = new_figure(5.6, 4.0)
     axes = figure.subplots()
     for (name, run), (colour, line, marker) in zip(runs.items(), styles(len(runs)), strict=True):
         if metric not in run.val:
@@ -88,7 +92,7 @@ def draw_metric_curves(
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     finish_axes(axes, 'epoch', ylabel or metric, title)
-    axes.legend(fontsize=8, frameon=False)
+    shared_legend(figure, [axes], 3)
     return figure
 
 
@@ -98,13 +102,15 @@ def draw_loss_curves(
     """Losses per iteration, one panel per loss, each on a logarithmic scale.
 
     Runs are by their name for the legend; ``names`` has the losses to draw and their titles, in
-    order; by default every one that any run logged.
+    order; by default every one that any run logged. In place of ``loss``, of which a method's part
+    is in some runs alone, the :func:`task_loss` is drawn.
 
     Raises:
         ValueError: No run has logged any of the losses.
     """
     logged = sorted({name for run in runs.values() for name in run.train if 'loss' in name})
-    titles = names or {name: name for name in logged}
+    titles = names or {name: name for name in logged} | {_ALL: 'task losses together'}
+    task = task_losses(runs.values())
     wanted = {name: label for name, label in titles.items() if name in logged}
     if not wanted:
         raise UserError(f'no run has logged any of {sorted(names or {})}; there are {logged}.')
@@ -112,15 +118,41 @@ def draw_loss_curves(
     for axes, (key, label) in zip(panels, wanted.items(), strict=True):
         for (name, run), (colour, line, _) in zip(runs.items(), styles(len(runs)), strict=True):
             if key in run.train:
-                steps, values = run.train[key]
-                look = dict(color=colour, linestyle=line, marker='.' if len(steps) == 1 else '')
-                axes.plot(steps, smooth(values, _SMOOTH), label=name, **look)
-        axes.set_yscale('log')
-        axes.yaxis.set_major_formatter(_plain_number)
-        axes.yaxis.set_minor_formatter(_plain_number)
-        finish_axes(axes, 'iteration', '', label)
-    shared_legend(figure, panels, 2 * min(len(wanted), 3))
+                curve = task_loss(run, task) if key == _ALL else run.train[key]
+                plot_loss(axes, curve, label=name, color=colour, linestyle=line)
+        finish_losses(axes, label)
+    shared_legend(figure, panels, 6)
     return figure
+
+
+def task_losses(runs: Iterable[RunScalars]) -> list[str]:
+    """The losses that all runs have: the student's own, where one of them is of it alone."""
+    logged = [{name for name in run.train if 'loss' in name} for run in runs if run.train]
+    return sorted(set.intersection(*logged) - {_ALL}) if logged else []
+
+
+def task_loss(run: RunScalars, names: Iterable[str]) -> tuple[list[int], list[float]]:
+    """The sum of these losses of a run by iteration; without names that of all."""
+    curves = [run.train[name] for name in names] or [run.train[_ALL]]
+    return curves[0][0], np.sum([values for _, values in curves], axis=0).tolist()
+
+
+def plot_loss(axes: Axes, curve: tuple[list[int], list[float]], **look: Any) -> None:
+    """A smoothed line, or a point where one value was logged."""
+    steps, values = curve
+    axes.plot(steps, smooth(values, _SMOOTH), marker='.' if len(steps) == 1 else '', **look)
+
+
+def finish_losses(axes: Axes, title: str) -> None:
+    """A logarithmic axis with plain numbers, a few of them also where its range is narrow."""
+    axes.set_yscale('log')
+    low, high = axes.get_ylim()
+    locator = MaxNLocator(4) if high < _NARROW * low else LogLocator(subs=(1, 2, 5))
+    axes.yaxis.set_major_locator(locator)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda value, _: f'{value:.3g}')
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    finish_axes(axes, 'iteration', '', title)
 
 
 def smooth(values: list[float], width: int) -> np.ndarray:
@@ -137,9 +169,3 @@ def styles(count: int) -> list[tuple]:
     """Colour, line and marker of each line; past the palette's end their pairs differ."""
     kinds = len(LINES)
     return [(LINES[i % kinds][0], *LINES[(i + i // kinds) % kinds][1:]) for i in range(count)]
-
-
-def _plain_number(value: float, _: object) -> str:
-    """Label of a tick of a logarithmic axis: 1, 2 and 5 of each decade, without exponent."""
-    digit = round(value / 10 ** math.floor(math.log10(value)))
-    return f'{value:g}' if digit in (1, 2, 5) else ''

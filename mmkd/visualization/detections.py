@@ -11,9 +11,20 @@ from matplotlib.lines import Line2D
 from torchvision.ops import box_iou
 
 from ..utils.errors import UserError
-from .style import BLUE, GREEN, PURPLE, VERMILION, add_boxes, legend_below, new_figure, show_image
+from .style import (
+    BLUE,
+    GREEN,
+    PURPLE,
+    VERMILION,
+    add_boxes,
+    add_labels,
+    legend_below,
+    new_figure,
+    show_image,
+)
 
 _HIT_IOU = 0.5
+_TITLE = 0.42  # inches of a title of two lines
 _DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1))
 
 
@@ -70,7 +81,8 @@ def draw_detections(
     """One row an image, (H, W, 3) uint8 RGB: its ground truth, then a column a model.
 
     ``columns`` has the detections of each image by the model's name, of which those below
-    ``score_thr`` are left out; ``class_names`` are those of the labels.
+    ``score_thr`` are left out; ``class_names`` are those of the labels. A name that would cover
+    another, of a higher score, is left out.
 
     Raises:
         ValueError: A column has not as many entries as there are images.
@@ -79,7 +91,7 @@ def draw_detections(
         if len(found) != len(images):
             raise UserError(f'{name} has detections of {len(found)} images, not {len(images)}.')
     width = 2.9
-    heights = [width * image.shape[0] / image.shape[1] + 0.28 for image in images]
+    heights = [width * image.shape[0] / image.shape[1] + _TITLE for image in images]
     figure = new_figure(width * (len(columns) + 1), sum(heights) + 0.4)
     panels = figure.subplots(len(images), len(columns) + 1, squeeze=False, height_ratios=heights)
     for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
@@ -100,8 +112,9 @@ def _draw_truth(axes: Axes, image: np.ndarray, truth: Boxes, names: Sequence[str
     ignored = truth.left_out
     show_image(axes, image, f'ground truth: {int((~ignored).sum())} objects')
     for part, colour, line in ((~ignored, GREEN, '-'), (ignored, PURPLE, _DASHED)):
-        labels = [names[label] for label in truth.labels[part]]
-        add_boxes(axes, truth.bboxes[part], colour, line, labels)
+        add_boxes(axes, truth.bboxes[part], colour, line)
+    labels = [names[label] for label in truth.labels]
+    add_labels(axes, truth.bboxes, labels, np.where(ignored, PURPLE, GREEN).tolist())
 
 
 def _draw_found(
@@ -109,13 +122,15 @@ def _draw_found(
 ) -> None:
     verdict, missed = match_detections(found, truth)
     counts = f'{(verdict == 1).sum()} right, {(verdict == 0).sum()} wrong, {missed.sum()} missed'
-    show_image(axes, image, f'{title}: {counts}')
+    show_image(axes, image, f'{title}\n{counts}')
     add_boxes(axes, truth.bboxes[missed], GREEN, _DOTTED)
     scores = np.ones(len(found.labels)) if found.scores is None else found.scores
-    labels = np.array([f'{names[k]} {s:.2f}' for k, s in zip(found.labels, scores, strict=True)])
-    for value, colour, line in ((-1, PURPLE, _DASHED), (0, VERMILION, _DASHED), (1, BLUE, '-')):
-        part = verdict == value
-        add_boxes(axes, found.bboxes[part], colour, line, labels[part])
+    looks = {-1: (PURPLE, _DASHED), 0: (VERMILION, _DASHED), 1: (BLUE, '-')}
+    for value, look in looks.items():
+        add_boxes(axes, found.bboxes[verdict == value], *look)
+    order = np.argsort(-scores, kind='stable')
+    labels = [f'{names[found.labels[i]]} {scores[i]:.2f}' for i in order]
+    add_labels(axes, found.bboxes[order], labels, [looks[verdict[i]][0] for i in order])
 
 
 def _above(found: Boxes, score_thr: float) -> Boxes:

@@ -90,7 +90,8 @@ def _figures(
         strides = [round(width / mask.shape[-1]) for mask in masks]
         cells = [_array(mask[index]) for mask in masks]
         title = f'where {name} imitates'
-        yield f'distill_masks_{name}', draw_imitation(image, cells, strides, boxes, ignored, title)
+        parts = image, cells, strides, boxes, ignored, probe.offsets[name], title
+        yield f'distill_masks_{name}', draw_imitation(*parts)
     for name, maps in probe.maps.items():
         strides = [round(width / student.shape[-1]) for student, _ in maps]
         levels = [

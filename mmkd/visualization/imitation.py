@@ -1,8 +1,7 @@
 """The cells of each level in which the student imitates, and where its maps differ.
 
-Cell x is drawn on pixels [x * stride, (x + 1) * stride), where its features are. MMDetection
-centres the anchors of a cell on its upper left corner, so kept cells lie half a cell to the right
-of a box and below it.
+A cell is drawn around the centre of its anchors, which for MMDetection's anchors is the upper left
+corner of the pixels [x * stride, (x + 1) * stride) that its features are of.
 """
 
 from collections.abc import Sequence
@@ -14,11 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..utils.errors import UserError
+from ..utils.types import Entries
 from .style import BLUE, ORANGE, SKY, add_boxes, legend_below, new_panels, show_image
 
 _COLUMNS = 3
 # Kept cells are tinted and the others dimmed, so that both show on any image.
 _TINT, _DIM = 0.55, 0.4
+_NO_OBJECT = 'no cell: the image has no object'
+_OF_OTHER_SIZES = 'no cell: no object of the size\nthat this level compares'
+_REASON: Entries = dict(fontsize=9, color='white', ha='center', va='center')
 
 
 def draw_imitation(
@@ -27,6 +30,7 @@ def draw_imitation(
     strides: Sequence[int],
     gt_bboxes: np.ndarray,
     gt_ignored: np.ndarray,
+    offset: float = 0.5,
     title: str = '',
 ) -> Figure:
     """One panel a level: image, boxes, and the kept cells, each as large as its stride.
@@ -37,6 +41,8 @@ def draw_imitation(
         strides: Per level, pixels of ``image``.
         gt_bboxes: (G, 4) xyxy pixels of ``image``.
         gt_ignored: (I, 4): crowd, difficult or ignored boxes, drawn dashed.
+        offset: Centre of the anchors of the first cell, in strides: 0 for MMDetection's anchors,
+            0.5 for cells that have none.
         title: Above the panels.
 
     Raises:
@@ -49,10 +55,13 @@ def draw_imitation(
     for axes, mask, stride in zip(panels, masks, strides, strict=True):
         share = f'{mask.mean():.1%} of {mask.shape[0]} x {mask.shape[1]} cells'
         show_image(axes, image, f'stride {stride}: {share}')
-        overlay = mask_overlay(mask, stride, image.shape[:2])
+        overlay = mask_overlay(mask, stride, image.shape[:2], offset)
         axes.imshow(overlay, extent=(0, image.shape[1], image.shape[0], 0))
         add_boxes(axes, gt_bboxes, ORANGE)
         add_boxes(axes, gt_ignored, BLUE, '--')
+        if not mask.any():
+            why = _OF_OTHER_SIZES if len(gt_bboxes) else _NO_OBJECT
+            axes.text(0.5, 0.5, why, transform=axes.transAxes, **_REASON)
     handles = [
         Patch(facecolor=SKY, alpha=_TINT, label='imitated cells'),
         Line2D([], [], color=ORANGE, label='ground truth'),
@@ -62,14 +71,21 @@ def draw_imitation(
     return figure
 
 
-def mask_overlay(mask: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
+def mask_overlay(
+    mask: np.ndarray, stride: int, size: tuple[int, int], offset: float = 0.5
+) -> np.ndarray:
     """Cells (h, w), tinted where kept and dimmed elsewhere, as translucent pixels (H, W, 4).
 
-    Cells beyond the image of ``size`` (H, W) are cut off, what no cell covers is dimmed.
+    Cells beyond the image of ``size`` (H, W) are cut off, what no cell covers is dimmed; for
+    ``offset`` see :func:`draw_imitation`.
     """
-    pixels = np.repeat(np.repeat(mask, stride, axis=0), stride, axis=1)[: size[0], : size[1]]
+    padded = np.pad(mask, (0, 1))  # what no cell covers reads the last row or column
+    cells = []
+    for pixels, count in zip(size, mask.shape, strict=True):
+        index = np.floor((np.arange(pixels) + 0.5) / stride - offset + 0.5).astype(int)
+        cells.append(np.minimum(index, count))
     overlay = np.full((*size, 4), (0.0, 0.0, 0.0, _DIM))
-    overlay[: pixels.shape[0], : pixels.shape[1]][pixels] = (*to_rgb(SKY), _TINT)
+    overlay[padded[np.ix_(*cells)]] = (*to_rgb(SKY), _TINT)
     return overlay
 
 

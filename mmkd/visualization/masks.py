@@ -30,11 +30,13 @@ class MaskedImage:
     strides: list[int]  # of each level pair, pixels of the image
     gt_bboxes: np.ndarray  # (G, 4) xyxy pixels of the image
     gt_ignored: np.ndarray  # (I, 4)
+    offset: float  # of the centres of the first cell's anchors, in strides
 
     @property
-    def parts(self) -> tuple[np.ndarray, list[np.ndarray], list[int], np.ndarray, np.ndarray]:
+    def parts(self) -> tuple[Any, ...]:
         """What :func:`mmkd.visualization.draw_imitation` takes."""
-        return self.image, self.masks, self.strides, self.gt_bboxes, self.gt_ignored
+        boxes = self.gt_bboxes, self.gt_ignored
+        return self.image, self.masks, self.strides, *boxes, self.offset
 
     @property
     def kept(self) -> list[float]:
@@ -120,6 +122,7 @@ def _masked_image(item: dict, masks: list[torch.Tensor], method: Method) -> Mask
         strides=list(method.target_strides),
         gt_bboxes=_boxes(sample.gt_instances),
         gt_ignored=np.zeros((0, 4)) if ignored is None else _boxes(ignored),
+        offset=getattr(method, 'cell_offset', 0.5),
     )
 
 

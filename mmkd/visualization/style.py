@@ -3,6 +3,8 @@
 Figures are drawn on Agg canvases of their own, without pyplot: no display, no global state.
 """
 
+import itertools
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,14 @@ LINES: tuple[tuple[str, str, str], ...] = (
 )
 
 _DPI = 150
+_LABEL = 6
+"""Points of the name of a box."""
+
+_LETTERS_PER_INCH = 130
+"""Over the size in points: how much of a title fits."""
+
+_SIGN, _LETTER = 0.6, 0.065
+"""Inches of a sign with its gaps, and of a letter, in a legend."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -53,7 +63,7 @@ def new_panels(
     for axes in panels[count:]:
         axes.set_axis_off()
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(_wrapped(title, width * columns, 10), fontsize=10)
     return figure, list(panels[:count])
 
 
@@ -96,7 +106,7 @@ def finish_axes(axes: Axes, xlabel: str, ylabel: str, title: str, size: float = 
     """Labels, grid and two spines of a plot; ``size`` in points."""
     axes.set_xlabel(xlabel, fontsize=size)
     axes.set_ylabel(ylabel, fontsize=size)
-    axes.set_title(title, fontsize=size)
+    set_title(axes, title, size)
     axes.tick_params(which='both', labelsize=size - 1)
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
@@ -113,7 +123,10 @@ def shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
 
 
 def legend_below(figure: Figure, columns: int, **entries: Any) -> None:
-    """A legend of ``handles`` under the panels."""
+    """A legend of ``handles`` under the panels, in as many columns as fit the width."""
+    labels = entries.get('labels') or [handle.get_label() for handle in entries['handles']]
+    widest = _SIGN + _LETTER * max(map(len, labels))
+    columns = max(1, min(columns, int(figure.get_figwidth() / widest)))
     look = dict(loc='outside lower center', ncols=columns, frameon=False, fontsize=8)
     figure.legend(**entries, **look)
 
@@ -123,24 +136,65 @@ def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
     height, width = image.shape[:2]
     axes.imshow(image, extent=(0, width, height, 0), interpolation='nearest')
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-    axes.set_title(title, fontsize=9)
+    set_title(axes, title, 9)
 
 
-def add_boxes(
-    axes: Axes,
-    boxes: np.ndarray,
-    colour: str,
-    linestyle: Any = '-',
-    labels: Sequence[str] | None = None,
-) -> None:
+def set_title(axes: Axes, title: str, size: float) -> None:
+    """A title of ``size`` points that is no wider than its panel."""
+    axes.set_title(_wrapped(title, _width(axes), size), fontsize=size)
+
+
+def _width(axes: Axes) -> float:
+    """Inches of a panel, about."""
+    figure, place = axes.get_figure(), axes.get_subplotspec()
+    assert isinstance(figure, Figure) and place is not None  # of `subplots`
+    return figure.get_figwidth() / place.get_gridspec().ncols
+
+
+def _wrapped(text: str, inches: float, size: float) -> str:
+    letters = max(8, int(inches * _LETTERS_PER_INCH / size))
+    return '\n'.join(textwrap.fill(line, letters) for line in text.split('\n'))
+
+
+def add_boxes(axes: Axes, boxes: np.ndarray, colour: str, linestyle: Any = '-') -> None:
     """Outlines boxes, (N, 4) xyxy pixels, with a dark rim that shows on bright images."""
-    for i, (x1, y1, x2, y2) in enumerate(np.asarray(boxes, dtype=float).reshape(-1, 4)):
+    for x1, y1, x2, y2 in np.asarray(boxes, dtype=float).reshape(-1, 4):
         rim = [withStroke(linewidth=2.6, foreground=BLACK, alpha=0.55)]
         look: Entries = dict(fill=False, edgecolor=colour, linewidth=1.4, linestyle=linestyle)
         look['path_effects'] = rim if linestyle == '-' else None
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **look))
-        if labels is not None:
-            side = 'bottom' if y1 > 9 else 'top'  # below the upper edge where there is no room
-            ground = dict(facecolor=colour, edgecolor='none', alpha=0.85, pad=0.6)
-            text: Entries = dict(fontsize=6, color='white', va=side, clip_on=True, bbox=ground)
-            axes.text(x1, y1, labels[i], **text)
+
+
+def add_labels(
+    axes: Axes, boxes: np.ndarray, labels: Sequence[str], colours: Sequence[str]
+) -> None:
+    """Names boxes, (N, 4) xyxy pixels, each at an edge of its own, within the image.
+
+    A label that would cover an earlier one wherever it stood is left out.
+    """
+    right, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
+    point = right / (72 * _width(axes))  # pixels
+    high = 1.5 * _LABEL * point
+    taken: list[tuple[float, float, float, float]] = []
+    for (x1, y1, x2, y2), label, colour in zip(boxes, labels, colours, strict=True):
+        wide = (0.62 * len(label) + 0.5) * _LABEL * point
+        for x, y in itertools.product(
+            (x1, x2 - wide, (x1 + x2 - wide) / 2), (y1 - high, y1, y2, y2 - high)
+        ):
+            x, y = np.clip(x, 0, max(0, right - wide)), np.clip(y, 0, max(0, bottom - high))
+            place = x, y, x + wide, y + high
+            if not any(_overlap(place, other) for other in taken):
+                taken.append(place)
+                look: Entries = dict(facecolor=colour, edgecolor='none', alpha=0.85, pad=0.6)
+                text: Entries = dict(fontsize=_LABEL, color='white', va='center', ha='center')
+                axes.text(x + wide / 2, y + high / 2, label, bbox=look, clip_on=True, **text)
+                break
+
+
+def _overlap(first: Sequence[float], second: Sequence[float]) -> bool:
+    return (
+        first[0] < second[2]
+        and second[0] < first[2]
+        and first[1] < second[3]
+        and second[1] < first[3]
+    )

@@ -48,6 +48,20 @@ def refuse_below(
             parser.error(f'--{option.replace("_", "-")} must be >= {least}, got {value}')
 
 
+def add_shape_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--shape H W``, for :func:`refuse_shape`; ``what`` has it."""
+    text = f'{what}, pixels, multiples of 32; default: 800 1344'
+    parser.add_argument(
+        '--shape', type=int, nargs=2, default=(800, 1344), metavar=('H', 'W'), help=text
+    )
+
+
+def refuse_shape(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends the command where a side of ``--shape`` is no multiple of 32."""
+    if any(side < 32 or side % 32 for side in args.shape):
+        parser.error(f'--shape must be multiples of 32, got {args.shape[0]} {args.shape[1]}')
+
+
 @contextmanager
 def progress_bar(console: Console, title: str, total: int | None) -> Iterator[Callable[[], None]]:
     """A bar while the block runs; calling what it gives moves it by one of ``total``."""

@@ -3,14 +3,24 @@
 import runpy
 import shutil
 import sys
+import time
+from hashlib import sha256
 from pathlib import Path
 
+import mmdet
 import numpy as np
 import pytest
 import torch
 
 from mmkd.engine.commands.export import export_student
-from mmkd.testing import tiny_faster_rcnn_cfg, tiny_run_cfg, train, write_tiny_coco
+from mmkd.engine.commands.onnx_export import export_onnx
+from mmkd.testing import (
+    tiny_faster_rcnn_cfg,
+    tiny_retinanet_cfg,
+    tiny_run_cfg,
+    train,
+    write_tiny_coco,
+)
 from mmkd.testing.distill import build_plain, distill_cfg
 
 TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'export_student.py'
@@ -102,3 +112,87 @@ def test_the_tool_says_what_it_did_and_refuses_readably(folder, tmp_path, monkey
     said = capsys.readouterr()
     assert statuses == [0, 2]
     assert 'averaged (EMA) student weights' in said.out and '--force' in said.err
+
+
+def test_weights_alone_are_the_bare_state_dict(folder, tmp_path):
+    export_student(folder / 'plain/epoch_1.pth', tmp_path / 'weights.pth', form='weights')
+    state = torch.load(tmp_path / 'weights.pth', weights_only=True)
+    build_plain(tiny_faster_rcnn_cfg()).load_state_dict(state, strict=True)
+
+
+def test_safetensors_hold_shared_layers_by_each_name(tmp_path):
+    safetensors = pytest.importorskip('safetensors.torch')
+    shared = torch.arange(3.0)
+    torch.save(dict(state_dict=dict(a=shared, b=shared)), tmp_path / 'a.pth')
+    export_student(tmp_path / 'a.pth', tmp_path / 'out.safetensors', form='safetensors')
+    got = safetensors.load_file(tmp_path / 'out.safetensors')
+    assert torch.equal(got['a'], shared) and torch.equal(got['b'], shared)
+
+
+def test_the_card_identifies_file_and_teacher_and_leaves_the_licences(folder, tmp_path):
+    out, card = tmp_path / 'student.pth', tmp_path / 'student.pth.md'
+    export_student(folder / 'plain/epoch_1.pth', out, card=card)
+    text = card.read_text()
+    teacher = sha256((folder / 'teacher.pth').read_bytes()).hexdigest()
+    for part in (sha256(out.read_bytes()).hexdigest(), teacher, 'fgfi (mmkd.FGFI)', 'teacher.pth'):
+        assert part in text
+    assert 'license: FILL IN' in text and "| the teacher's weights | FILL IN |" in text
+    assert '| classes | class0, class1, class2 |' in text and 'epoch 1, ' in text
+    assert str(folder) not in text.partition('## Config')[0]
+
+
+def test_a_checkpoint_of_weights_alone_has_a_card_that_says_what_is_unknown(tmp_path):
+    torch.save(dict(state_dict=dict(w=torch.ones(1))), tmp_path / 'a.pth')
+    export_student(tmp_path / 'a.pth', tmp_path / 'out.pth', card=tmp_path / 'out.md')
+    assert '| none recorded | - |' in (tmp_path / 'out.md').read_text()
+
+
+def test_mmdetections_publish_model_takes_the_result(folder, tmp_path):
+    export_student(folder / 'plain/epoch_1.pth', tmp_path / 'student.pth')
+    script = Path(mmdet.__file__).parent / '.mim/tools/model_converters/publish_model.py'
+    if not script.is_file():
+        pytest.skip('this installation of MMDetection has no tools')
+    publish = runpy.run_path(str(script))['process_checkpoint']
+    publish(str(tmp_path / 'student.pth'), str(tmp_path / 'published.pth'))
+    for _ in range(100):  # it renames the file in a process that it does not wait for
+        published = list(tmp_path.glob('published-*.pth'))
+        if published and not (tmp_path / 'published.pth').exists():
+            break
+        time.sleep(0.1)
+    state = torch.load(published[0], weights_only=True)['state_dict']
+    build_plain(tiny_faster_rcnn_cfg()).load_state_dict(state, strict=True)
+
+
+def test_a_two_stage_student_has_no_onnx_and_nothing_is_written(folder, tmp_path):
+    files = [tmp_path / name for name in ('student.pth', 'card.md', 'student.onnx')]
+    source = folder / 'plain/epoch_1.pth'
+    with pytest.raises(
+        ValueError, match='one-stage detectors, and the student is a FasterRCNN.*MM'
+    ):
+        export_student(source, files[0], card=files[1], onnx=files[2], shape=(64, 64))
+    assert not any(file.exists() for file in files)
+
+
+def test_onnx_without_a_config_in_the_checkpoint_is_refused(tmp_path):
+    torch.save(dict(state_dict=dict(w=torch.ones(1))), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='a.pth holds no config'):
+        export_student(tmp_path / 'a.pth', tmp_path / 'out.pth', onnx=tmp_path / 'a.onnx')
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ImportError, match=r'pip install "mmkd\[onnx\]"'):
+        export_onnx(build_plain(tiny_retinanet_cfg()).eval(), tmp_path / 'a.onnx', (64, 64))
+
+
+def test_a_one_stage_student_is_written_as_onnx_of_equal_outputs(tmp_path):
+    onnx = pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnxscript')
+    student = build_plain(tiny_retinanet_cfg()).eval()
+    assert export_onnx(student, tmp_path / 'a.onnx', (64, 96)) <= 1e-3
+    model = onnx.load(tmp_path / 'a.onnx')
+    names = [one.name for one in model.graph.output]
+    assert names[0] == 'cls_scores_0' and 'bbox_preds_0' in names
+    sides = model.graph.input[0].type.tensor_type.shape.dim
+    assert [side.dim_value for side in sides] == [1, 3, 64, 96]
