@@ -1,9 +1,10 @@
-"""Which method, for my detector, on my data? Trains them over seeds and says what the runs show.
+r"""Which method, for my detector, on my data? Trains them over seeds and says what the runs show.
 
 python tools/compare.py configs/studies/shapes.py
 python tools/compare.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method fgfi --method hint
 python tools/compare.py --teacher T.py --teacher-checkpoint T.pth --student S.py \
-    --method fgfi --method 'weak={type: mmkd.FGFI, loss_weight: 2e-3}' --seeds 0 1 2
+    --method fgfi --method 'weak={type: mmkd.FGFI, loss_weight: 2e-3}' --seeds 0 1 2 \
+    --data data/mine --format voc
 
 Stopped and called again it goes on where it was; finished runs are not repeated.
 """
@@ -11,6 +12,7 @@ Stopped and called again it goes on where it was; finished runs are not repeated
 import argparse
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without in
 from rich.console import Console
 
 from mmkd import study as studies
+from mmkd.engine.commands.data import add_data_options, read_data
 from mmkd.engine.commands.methods import method_types, read_arms
 from mmkd.engine.commands.tool_options import add_config_options, new_parser, refuse_below
 from mmkd.engine.readable_errors import run_readably
@@ -56,6 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--work-dir', help='default: work_dirs/studies/NAME')
     add('--record', metavar='FILE', help=RECORD)
     add_config_options(what, 'settings of all configs')
+    add_data_options(parser)
     add('--arms', nargs='+', metavar='NAME', help='run only these now')
     add = parser.add_argument_group('how to run').add_argument
     add('--jobs', type=int, help='runs at a time; default: one a GPU, or one a core')
@@ -69,6 +73,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--write-job-array', type=Path, metavar='FILE', help='for Slurm, and stop')
     args = parser.parse_args(argv)
     refuse_below(1, parser, args, 'jobs', 'processes', 'budget')
+    if args.test is not None:
+        parser.error('--test: runs are compared on the validation list, which --val names')
     other = ('list', 'only', 'collect', 'arms', 'seeds', 'write_job_array', 'record')
     if args.budget and any(getattr(args, name) not in (None, False) for name in other):
         parser.error(f'--budget goes with none of {", ".join(other)}: it chooses runs and seeds')
@@ -95,6 +101,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Runs and reports; returns the exit status: 1 where a run failed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # children are ended either way
     study = studies.read_study(args.study, overrides(args), method_types() if args.budget else None)
+    if (data := read_data(args)) is not None:
+        folder = study.work_dir
+        if args.work_dir is None:  # runs on other data stay
+            name = f'{folder.name}_{Path(args.data_folder).resolve().name}'
+            folder = folder.with_name(name)
+        study = replace(study, data=data, work_dir=folder)
+        for note in data.said:
+            console.print(note, markup=False, soft_wrap=True)
     if args.budget:
         slots = len(_slots(args)[0])
         search = studies.Search(study, args.budget, console, _runner(args, console), slots)

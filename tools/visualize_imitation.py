@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     pairs = zip(paths, masked, strict=True)
     for path, image in track(pairs, 'drawing', len(paths), console=console, transient=True):
         title = f'{image.name}: where {method.name} imitates'
-        figure = visualization.draw_imitation(*image.parts, title=title)
+        figure = visualization.draw_imitation(*image.parts, title, image.offset)
         visualization.save_figure(figure, path, force=args.force)
         shown.append(image)
     console.print(_table(shown, args.split))

@@ -137,7 +137,7 @@ def _check_methods(own: list[str], stored: list[str] | None) -> None:
     """Compares names; None is of a checkpoint that says nothing of them."""
     if stored is not None and sorted(own) != sorted(stored):
         raise UserError(
-            'cannot resume', f'a run with the methods {stored}, as this has {own}', _SAME
+            'cannot resume', f'a run with the methods {stored}, as this one has {own}', _SAME
         )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from mmkd.utils.types import Entries, Setting
 from mmkd.visualization.curves import (
@@ -23,6 +22,7 @@ from mmkd.visualization.style import (
     BLACK,
     BLUE,
     LINES,
+    few_ticks,
     finish_axes,
     legend_below,
     new_figure,
@@ -73,7 +73,7 @@ def draw_learning(runs: Runs, metric: str, alone: str | None = None) -> Figure:
     figure, panels = new_panels(len(shown), *_PANELS)
     ends = [table for _, table in curves.values()]
     for title, axes in zip(shown, panels, strict=True):
-        for name, kind in {alone: _ALONE, title: _ARM}.items():
+        for name, kind in {title: _ARM, alone: _ALONE}.items():
             if name in curves:
                 steps, table = curves[name]
                 axes.plot(steps, table.mean(0), label=name, **kind)
@@ -81,8 +81,8 @@ def draw_learning(runs: Runs, metric: str, alone: str | None = None) -> Figure:
                 axes.fill_between(steps, table.min(0), table.max(0), **shade)
         low, high = min(table.min() for table in ends), max(table.max() for table in ends)
         axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(few_ticks(5, integer=True))
+        axes.yaxis.set_major_locator(few_ticks(5))
         finish_axes(axes, 'epoch', '', f'{title}: {curves[title][1].mean(0)[-1]:.3f}', _FONT)
     figure.suptitle(f'{metric}: mean over seeds; shaded: least to largest', fontsize=_FONT)
     _legend_of_alone(figure, alone if alone in curves else None)
@@ -111,7 +111,7 @@ def draw_losses(runs: Runs, alone: str | None = None) -> Figure:
     shown = _shown(means, alone)
     figure, panels = new_panels(len(shown), *_PANELS)
     for title, axes in zip(shown, panels, strict=True):
-        for name, kind in {alone: _ALONE, title: _ARM}.items():
+        for name, kind in {title: _ARM, alone: _ALONE}.items():
             if name in means:
                 plot_loss(axes, task_loss(means[name], task), **kind)
         own = [name for name in sorted(means[title].train) if name not in (*task, 'loss')]
@@ -140,7 +140,7 @@ def draw_costs(arms: Setting, costs: Mapping[str, Mapping[str, int]], metric: st
                 axes.plot(value, row, markersize=6.5, **look)
     titles = {metric: 'accuracy', 'ms (median)': 'training step', 'G': 'multiply-adds of an image'}
     for axes, (unit, title) in zip(panels, titles.items(), strict=True):
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(few_ticks(5))
         finish_axes(axes, unit, '', title, _FONT)
     for axes in panels[1:]:
         axes.set_xlim(0, axes.get_xlim()[1])

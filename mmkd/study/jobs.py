@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from mmkd.engine.commands.data import use_data
 from mmkd.engine.commands.epochs import set_epochs
 from mmkd.engine.commands.methods import registered_method
 
@@ -154,6 +155,8 @@ def _load(detector: Detector, study: Study) -> Config:
                 f'or {TEACHER}, and its methods under "methods".'
             )
         config.model = config.model.student  # of a pair
+    if study.data is not None:
+        use_data(config, study.data)
     config.merge_from_dict({**study.cfg_options, **detector.cfg_options})
     return config
 

@@ -105,12 +105,13 @@ def _inspect(outcome: Entries, finished: Sequence[Job]) -> Figures:
         columns = titles[start : start + _COLUMNS]
         pictures[f'Detections: {", ".join(columns)}'] = (
             seen.draw(columns),
-            "The first images of the validation split; of each model its first seed's weights.",
+            "The first images of the validation split; of each model its first seed's weights. A "
+            'name that would cover another is left out.',
         )
     for title, masked in imitation(finished, _MASKED).items():
         for image in masked:
             pictures[f'Where {title} imitates: {image.name}'] = (
-                draw_imitation(*image.parts),
+                draw_imitation(*image.parts, offset=image.offset),
                 'The same images; one panel per level of the pyramid.',
             )
     return pictures

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 
 from mmkd.compat import is_distillation, resolve_config_path
+from mmkd.datasets.folder import DataFolder
 from mmkd.engine.checks.preflight import checkpoint_of
 from mmkd.utils.types import Entries, Setting
 
@@ -77,6 +78,7 @@ class Study:
         metric: Name in the log, or ``'auto'``.
         work_dir: Folder of runs and outcome.
         record: File of the finished runs' numbers; None: nothing is recorded.
+        data: The folder that takes the place of the configs' data; None: they keep theirs.
         search_options: Changes to the students' config in a search alone, see
             :class:`mmkd.study.Search`; they name its split. Empty: one is cut.
     """
@@ -91,6 +93,7 @@ class Study:
     work_dir: Path
     record: Path | None = None
     search_options: Setting = field(default_factory=dict)
+    data: DataFolder | None = None
 
 
 def read_study(

@@ -20,7 +20,7 @@ Figures = Mapping[str, tuple[Figure, str]]
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #111; background: #fff; margin: 2rem auto;
-  max-width: 70rem; padding: 0 1rem; }
+  max-width: 76rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; }
 h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 p.note, figcaption { color: #444; font-size: .9rem; }
@@ -29,7 +29,7 @@ table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabu
 th, td { padding: .3rem .35rem; border-bottom: 1px solid #ddd; text-align: right; }
 th { vertical-align: bottom; }
 td { white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem; }
 th button { font: inherit; font-weight: 600; border: 0; background: none; padding: 0;
   cursor: pointer; color: inherit; }
 th button::after { content: '\\00a0\\2195'; color: #888; }
@@ -48,6 +48,7 @@ ul.warnings { background: #fff6df; border-left: 4px solid #E69F00; padding: .6re
   tr { border-bottom: 2px solid #ccc; padding: .5rem 0; }
   td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0;
     white-space: normal; }
+  td:not([data-v]) { display: none; }
   td::before { content: attr(data-of); color: #444; }
   td:first-child { font-weight: 600; }
   td:first-child::before { content: none; }

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from ..utils.errors import UserError, UserFileNotFoundError
-from .style import LINES, finish_axes, new_figure, new_panels, shared_legend
+from .style import LINES, few_ticks, finish_axes, new_figure, new_panels, shared_legend
 
 _SCALARS = 'vis_data/scalars.json'
 _ALL = 'loss'
@@ -89,8 +89,7 @@ def draw_metric_curves(
         steps, values = run.val[metric]
         look = dict(color=colour, linestyle=line, marker=marker, markersize=4)
         axes.plot(steps, values, label=f'{name} ({values[-1]:.3f})', **look)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(few_ticks(8, integer=True))
     finish_axes(axes, 'epoch', ylabel or metric, title)
     shared_legend(figure, [axes], 3)
     return figure
@@ -147,11 +146,11 @@ def finish_losses(axes: Axes, title: str) -> None:
     """A logarithmic axis with plain numbers, a few of them also where its range is narrow."""
     axes.set_yscale('log')
     low, high = axes.get_ylim()
-    locator = MaxNLocator(4) if high < _NARROW * low else LogLocator(subs=(1, 2, 5))
+    locator = few_ticks(5) if high < _NARROW * low else LogLocator(subs=(1, 2, 5))
     axes.yaxis.set_major_locator(locator)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(lambda value, _: f'{value:.3g}')
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_locator(few_ticks(4, integer=True))
     finish_axes(axes, 'iteration', '', title)
 
 

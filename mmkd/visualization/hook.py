@@ -90,7 +90,7 @@ def _figures(
         strides = [round(width / mask.shape[-1]) for mask in masks]
         cells = [_array(mask[index]) for mask in masks]
         title = f'where {name} imitates'
-        parts = image, cells, strides, boxes, ignored, probe.offsets[name], title
+        parts = image, cells, strides, boxes, ignored, title, probe.offsets[name]
         yield f'distill_masks_{name}', draw_imitation(*parts)
     for name, maps in probe.maps.items():
         strides = [round(width / student.shape[-1]) for student, _ in maps]

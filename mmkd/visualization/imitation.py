@@ -13,15 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..utils.errors import UserError
-from ..utils.types import Entries
 from .style import BLUE, ORANGE, SKY, add_boxes, legend_below, new_panels, show_image
 
 _COLUMNS = 3
 # Kept cells are tinted and the others dimmed, so that both show on any image.
 _TINT, _DIM = 0.55, 0.4
-_NO_OBJECT = 'no cell: the image has no object'
-_OF_OTHER_SIZES = 'no cell: no object of the size\nthat this level compares'
-_REASON: Entries = dict(fontsize=9, color='white', ha='center', va='center')
+_NO_OBJECT = '\nthe image has no object'
+_OF_OTHER_SIZES = '\nno object of the size that this level compares'
 
 
 def draw_imitation(
@@ -30,8 +28,8 @@ def draw_imitation(
     strides: Sequence[int],
     gt_bboxes: np.ndarray,
     gt_ignored: np.ndarray,
-    offset: float = 0.5,
     title: str = '',
+    offset: float = 0.5,
 ) -> Figure:
     """One panel a level: image, boxes, and the kept cells, each as large as its stride.
 
@@ -41,27 +39,26 @@ def draw_imitation(
         strides: Per level, pixels of ``image``.
         gt_bboxes: (G, 4) xyxy pixels of ``image``.
         gt_ignored: (I, 4): crowd, difficult or ignored boxes, drawn dashed.
+        title: Above the panels.
         offset: Centre of the anchors of the first cell, in strides: 0 for MMDetection's anchors,
             0.5 for cells that have none.
-        title: Above the panels.
 
     Raises:
         ValueError: There are not as many masks as strides.
     """
     _check_levels('masks', masks, strides)
     columns = 2 if len(masks) == 4 else _COLUMNS
-    height = 3.4 * image.shape[0] / image.shape[1] + 0.22
+    lines = 1 if all(mask.any() for mask in masks) else 2
+    height = 3.4 * image.shape[0] / image.shape[1] + 0.08 + 0.14 * lines
     figure, panels = new_panels(len(masks), columns, 3.4, height, title)
     for axes, mask, stride in zip(panels, masks, strides, strict=True):
         share = f'{mask.mean():.1%} of {mask.shape[0]} x {mask.shape[1]} cells'
-        show_image(axes, image, f'stride {stride}: {share}')
+        why = '' if mask.any() else _OF_OTHER_SIZES if len(gt_bboxes) else _NO_OBJECT
+        show_image(axes, image, f'stride {stride}: {share}{why}')
         overlay = mask_overlay(mask, stride, image.shape[:2], offset)
         axes.imshow(overlay, extent=(0, image.shape[1], image.shape[0], 0))
         add_boxes(axes, gt_bboxes, ORANGE)
         add_boxes(axes, gt_ignored, BLUE, '--')
-        if not mask.any():
-            why = _OF_OTHER_SIZES if len(gt_bboxes) else _NO_OBJECT
-            axes.text(0.5, 0.5, why, transform=axes.transAxes, **_REASON)
     handles = [
         Patch(facecolor=SKY, alpha=_TINT, label='imitated cells'),
         Line2D([], [], color=ORANGE, label='ground truth'),

@@ -33,10 +33,9 @@ class MaskedImage:
     offset: float  # of the centres of the first cell's anchors, in strides
 
     @property
-    def parts(self) -> tuple[Any, ...]:
-        """What :func:`mmkd.visualization.draw_imitation` takes."""
-        boxes = self.gt_bboxes, self.gt_ignored
-        return self.image, self.masks, self.strides, *boxes, self.offset
+    def parts(self) -> tuple[np.ndarray, list[np.ndarray], list[int], np.ndarray, np.ndarray]:
+        """What :func:`mmkd.visualization.draw_imitation` takes first."""
+        return self.image, self.masks, self.strides, self.gt_bboxes, self.gt_ignored
 
     @property
     def kept(self) -> list[float]:

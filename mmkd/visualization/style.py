@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from ..utils.errors import UserFileExistsError
 from ..utils.types import Entries
@@ -110,6 +111,11 @@ def finish_axes(axes: Axes, xlabel: str, ylabel: str, title: str, size: float = 
     axes.tick_params(which='both', labelsize=size - 1)
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
+
+
+def few_ticks(count: int, *, integer: bool = False) -> MaxNLocator:
+    """About ``count`` ticks at round numbers."""
+    return MaxNLocator(count, integer=integer, steps=[1, 2, 5, 10])
 
 
 def shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:

@@ -185,3 +185,22 @@ class TestRefused:
         finally:
             hub.update_info('cfg', before)
         other.load_state_dict(dict(state), strict=False)  # load_from takes the student alone
+
+    def test_other_methods_without_adapters_when_a_run_is_resumed(self, tmp_path):
+        soft, bounded = (
+            build_distill(tmp_path, methods=[dict(type=f'mmkd.{kind}')])
+            for kind in ('SoftClassification', 'BoundedRegression')
+        )
+        torch.save(soft.state_dict(), tmp_path / 'a.pth')  # names travel with the file
+        state = torch.load(tmp_path / 'a.pth', weights_only=True)
+        hub = MessageHub.get_current_instance()
+        before = hub.get_info('cfg', '')
+        hub.update_info('cfg', 'resume = True\n')
+        try:
+            expected = r"methods \['soft_cls.*\], as this one has \['bounded_reg.*load_from"
+            with pytest.raises(ValueError, match=expected):
+                bounded.load_state_dict(state, strict=False)
+            soft.load_state_dict(state, strict=False)
+        finally:
+            hub.update_info('cfg', before)
+        bounded.load_state_dict(state, strict=False)

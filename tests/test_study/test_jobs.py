@@ -1,7 +1,14 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
 
+from mmkd.datasets.folder import read_folder
+from mmkd.study import make_jobs, read_study
 from mmkd.study.jobs import set_epochs
+from mmkd.testing import write_tiny_coco
+from mmkd.utils.config_walk import configs_in
 
 
 def config(**train_cfg):
@@ -59,3 +66,16 @@ def test_a_short_run_is_validated():
 def test_a_config_without_epochs_is_refused():
     with pytest.raises(ValueError, match='has no train_cfg.max_epochs'):
         set_epochs(Config(dict(train_cfg=dict(max_iters=10))), 2)
+
+
+def test_a_folder_takes_the_place_of_the_data_of_teacher_and_students(tmp_path):
+    write_tiny_coco(tmp_path / 'data', num_images=5)
+    given = dict.fromkeys(('train', 'val', 'test'))
+    data = read_folder(tmp_path / 'data', 'coco', given, tmp_path / 'cuts')
+    path = Path(__file__).parents[2] / 'configs/pairs/faster_rcnn_r18_16th_shapes.py'
+    study = read_study(path, dict(methods={'fgfi': 'mmkd.FGFI'}, seeds=[0]))
+    for job in make_jobs(replace(study, data=data)):
+        heads = [part for _, part in configs_in(job.plain.model, '', None) if 'num_classes' in part]
+        assert [head['num_classes'] for head in heads] == [3]
+        assert job.config.val_evaluator == job.config.test_evaluator == data.metrics['val']
+        assert job.config.train_dataloader.dataset.ann_file == data.datasets['train']['ann_file']

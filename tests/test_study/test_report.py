@@ -1,6 +1,7 @@
 """From finished runs to ``study.json``, the table and a page that a browser opens."""
 
 import html
+import itertools
 import json
 import re
 import shutil
@@ -17,8 +18,9 @@ from mmkd.study.logs import read_scalars
 from mmkd.study.report import render
 from mmkd.study.results import collect, ordered
 from mmkd.study.statistics import summarize
-from mmkd.study.table import markdown
+from mmkd.study.table import markdown, number, share
 from mmkd.visualization import Boxes, draw_detections
+from mmkd.visualization.curves import RunScalars
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 # Differences to the student alone: hint 0.02, 0.03, 0.01; fgfi 0.00, 0.03.
@@ -121,6 +123,39 @@ def test_methods_whose_intervals_lie_apart_are_named_best_first():
     ]
 
 
+def test_what_rounds_to_zero_is_no_difference_and_has_no_sign():
+    assert [number(value, '+.3f') for value in (-0.0004, 0.0004, -0.01)] == [
+        '0.000', '0.000', '-0.010'
+    ]  # fmt: skip
+    assert [share(value) for value in (-0.004, 0.0, 0.2)] == ['no difference'] * 2 + ['20%']
+
+
+def test_eleven_arms_stay_apart_and_nothing_is_cut():
+    names = ['student alone', *(f'a method with a long name, number {n}' for n in range(11))]
+    steps, seeds = [1, 2, 3], (0.0, 0.01)
+    runs = {
+        name: [
+            RunScalars(
+                {'loss': (steps, [3.0, 2, 1]), 'loss_cls': (steps, [2.0, 1, 0.5])}
+                | ({'loss_kd': (steps, [1.0, 1, 0.5])} if index else {}),
+                {'mAP': (steps, [0.1 + seed, 0.2, 0.3 + index / 100])},
+            )
+            for seed in seeds
+        ]
+        for index, name in enumerate(names)
+    }
+    for figure in (draw_learning(runs, 'mAP', names[0]), draw_losses(runs, names[0])):
+        figure.canvas.draw()
+        panels = [axes for axes in figure.axes if axes.axison]
+        assert len(panels) == 11 and all(len(axes.lines) >= 2 for axes in panels)
+        texts = [axes.title for axes in panels] + [axes.xaxis.label for axes in panels]
+        places = [text.get_window_extent() for text in texts] + [
+            legend.get_window_extent() for legend in figure.legends
+        ]
+        assert all(not a.overlaps(b) for a, b in itertools.combinations(places, 2))
+        assert all(0 <= place.x0 and place.x1 <= figure.bbox.x1 for place in places)
+
+
 def test_one_seed_has_no_deviation(finished):
     study, jobs = finished
     text = markdown(collect(study, [job for job in jobs if job.seed in (None, 0)]))
@@ -210,6 +245,7 @@ CLICKS = """<script>addEventListener('load', () => {
     return [...table.tBodies[0].rows].map(row => row.cells[index].innerText);
   };
   Object.assign(told, {up: sorted(2), down: sorted(2), signed: sorted(5), names: sorted(0)});
+  told.fits = table.scrollWidth <= table.parentElement.clientWidth;
   told.sort = document.querySelector('th').getAttribute('aria-sort');
   told.requests = performance.getEntriesByType('resource').map(one => one.name)
     .filter(name => !name.startsWith('data:'));
@@ -229,10 +265,11 @@ def test_a_browser_opens_the_page_without_an_error_and_sorts(page, tmp_path):
     probed = tmp_path / 'probed.html'
     probed.write_text(text.replace('<head>', f'<head>{NOTES_MISTAKES}'))
     options = ['--headless', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=5000']
+    options.append('--window-size=1280,900')
     command = [CHROMIUM, *options, f'--user-data-dir={tmp_path}', '--dump-dom', probed.as_uri()]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     told = json.loads(html.unescape(re.search('<pre id="told">(.*?)</pre>', seen, re.DOTALL)[1]))
-    assert told['loaded']
+    assert told['loaded'] and told['fits']
     assert told['up'] == ['0.710', '0.725', '0.730', '0.800'] == told['down'][::-1]
     assert told['signed'] == ['+0.015', '+0.020', '-', '-']  # what is not known comes last
     assert told['names'][0] == 'fgfi' and told['sort'] == 'ascending'

@@ -110,6 +110,18 @@ def test_a_job_array_runs_one_job_a_task(study, in_this_process, tmp_path):
     assert done.returncode == 0
 
 
+def test_a_folder_takes_the_place_of_the_data_and_its_runs_are_apart(study, in_this_process):
+    folder = study.parent / 'data'
+    words = '--data', folder, '--format', 'coco'
+    status, text = in_this_process(study, *words, '--list')
+    assert status == 0 and f'--data: {folder} as coco, 3 classes' in text
+    assert str(study.parent / 'work_data' / 'runs' / 'hint' / 'seed_0') in text
+    status, text = in_this_process(study, *words, '--test', 'val', '--list')
+    assert status == 2 and '--val names' in text
+    status, text = in_this_process(study, '--format', 'coco', '--list')
+    assert status == 2 and '--format coco needs --data' in text
+
+
 def test_a_mistake_ends_in_a_message_without_a_traceback(study, in_this_process):
     status, text = in_this_process(study, '--only', 7)
     assert status == 2 and 'error: --only=7: the jobs are 0 to 2' in text

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmkd.visualization import draw_loss_curves, draw_metric_curves, read_run
-from mmkd.visualization.curves import _plain_number, smooth
+from mmkd.visualization.curves import RunScalars, smooth
 
 TRAIN = [
     {'lr': 0.1, 'loss': 4.0, 'loss_fgfi': 1.0, 'time': 0.2, 'epoch': 1, 'iter': 10, 'step': 10},
@@ -53,9 +53,10 @@ def test_a_run_without_a_log_is_named(tmp_path):
 
 def test_a_metric_curve_shows_its_points_and_last_value(tmp_path):
     write_log(tmp_path, TRAIN + VAL)
-    axes = draw_metric_curves({'alone': read_run(tmp_path)}, 'voc/mAP', 'mAP').axes[0]
+    figure = draw_metric_curves({'alone': read_run(tmp_path)}, 'voc/mAP', 'mAP')
+    axes = figure.axes[0]
     assert axes.lines[0].get_xydata().tolist() == [[1, 0.25], [2, 0.5]]
-    assert axes.get_legend().get_texts()[0].get_text() == 'alone (0.500)'
+    assert figure.legends[0].get_texts()[0].get_text() == 'alone (0.500)'
 
 
 def test_a_metric_that_was_not_logged_is_refused_with_those_that_were(tmp_path):
@@ -71,7 +72,7 @@ def test_only_losses_are_drawn_and_only_for_runs_that_have_them(tmp_path):
     runs = {'distilled': read_run(tmp_path / 'a'), 'alone': read_run(tmp_path / 'b')}
     figure = draw_loss_curves(runs)
     drawn = {axes.get_title(): [line.get_label() for line in axes.lines] for axes in figure.axes}
-    assert drawn == {'loss': ['distilled', 'alone'], 'loss_fgfi': ['distilled']}
+    assert drawn == {'task losses together': ['distilled', 'alone'], 'loss_fgfi': ['distilled']}
     with pytest.raises(ValueError, match='no run has logged any of'):
         draw_loss_curves(runs, {'loss_other': 'other'})
 
@@ -81,7 +82,33 @@ def test_smoothing_keeps_length_and_averages_what_there_is_at_the_ends():
     np.testing.assert_allclose(smooth([1, 4, 7], 3), [2.5, 4, 5.5])
 
 
-def test_ticks_of_a_logarithmic_axis_are_plain_numbers():
-    assert [_plain_number(v, 0) for v in (0.01, 0.02, 0.03, 0.5, 1)] == [
-        '0.01', '0.02', '', '0.5', '1'
-    ]  # fmt: skip
+def losses(**curves):
+    """A run that logged these losses, at two iterations."""
+    return RunScalars(train={name: ([10, 20], values) for name, values in curves.items()})
+
+
+def test_losses_together_are_those_of_the_task_in_every_run():
+    alone = losses(loss=[3.0, 2.0], loss_cls=[1.0, 0.5], loss_bbox=[2.0, 1.5])
+    distilled = losses(loss=[9.0, 8.0], loss_cls=[1.0, 0.5], loss_bbox=[3.0, 2.5], loss_kd=[5, 5])
+    figure = draw_loss_curves({'alone': alone, 'distilled': distilled}, {'loss': 'together'})
+    # Windows of five average both points: (3 + 2) / 2, and (1 + 3 + 0.5 + 2.5) / 2 without the 5.
+    assert [line.get_ydata().tolist() for line in figure.axes[0].lines] == [[2.5] * 2, [3.5] * 2]
+
+
+@pytest.mark.parametrize('low, high', [(0.11, 0.19), (0.06, 0.4), (0.02, 9.0)])
+def test_a_logarithmic_axis_has_some_plain_ticks_whatever_its_range(low, high):
+    values = [high] * 9 + [low] * 9
+    run = RunScalars(train={'loss_a': (list(range(18)), values)})
+    axes = draw_loss_curves({'a': run}).axes[0]
+    bottom, top = axes.get_ylim()
+    shown = [tick for tick in axes.get_yticks() if bottom <= tick <= top]
+    labels = [axes.yaxis.get_major_formatter()(tick, 0) for tick in shown]
+    assert 3 <= len(shown) <= 9 and not any('e' in label for label in labels)
+
+
+def test_a_legend_is_no_wider_than_its_figure():
+    names = [f'a run with quite a long name, number {index}' for index in range(12)]
+    figure = draw_loss_curves({name: losses(loss_a=[2.0, 1.0]) for name in names})
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
