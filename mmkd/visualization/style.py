@@ -39,7 +39,7 @@ _DPI = 150
 _LABEL = 6
 """Points of the name of a box."""
 
-_LETTERS_PER_INCH = 130
+_LETTERS_PER_INCH = 110
 """Over the size in points: how much of a title fits."""
 
 _SIGN, _LETTER = 0.6, 0.065
