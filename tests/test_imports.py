@@ -88,7 +88,9 @@ RULES = {
             'registry',
             'compat',
         },
-        NUMERIC | HOST | {'rich', 'filelock', 'yaml'},
+        NUMERIC
+        | HOST
+        | {'rich', 'filelock', 'yaml', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors'},
         _PARTS,
     ),
     'visualization': Rule(
