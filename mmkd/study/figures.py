@@ -111,9 +111,9 @@ def draw_losses(runs: Runs, alone: str | None = None) -> Figure:
     shown = _shown(means, alone)
     figure, panels = new_panels(len(shown), *_PANELS)
     for title, axes in zip(shown, panels, strict=True):
-        for name, kind in {title: _ARM, alone: _ALONE}.items():
-            if name in means:
-                plot_loss(axes, task_loss(means[name], task), **kind)
+        for arm, kind in {title: _ARM, alone: _ALONE}.items():
+            if arm in means:
+                plot_loss(axes, task_loss(means[arm], task), **kind)
         own = [name for name in sorted(means[title].train) if name not in (*task, 'loss')]
         for name, line in zip(own, _OWN * len(own), strict=False):
             plot_loss(axes, means[title].train[name], label=name, color=BLUE, ls=line)
