@@ -63,9 +63,9 @@ def fill_cache(
     free = [cache.left for cache in caches]
     loaders = [_loader(cfg, flip) for flip in _flips(cfg)]
     batches = (batch for loader in loaders for batch in loader)
-    images, number = 0, 0
+    images, total, number = 0, 0, 0
     for loader in loaders:
-        number += len(loader)
+        total, number = total + len(loader.dataset), number + len(loader)
     for batch in track(batches, number):
         data = model.data_preprocessor(batch, True)
         samples = data['data_samples']
@@ -76,7 +76,6 @@ def fill_cache(
                 getattr(observed, field)
         images += len(samples)
         if images == len(samples):
-            total = sum(len(loader.dataset) for loader in loaders)
             _check_size(caches, free, total / images)
     return images, sum(free) - sum(cache.left for cache in caches)
 
