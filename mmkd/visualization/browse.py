@@ -9,11 +9,12 @@ from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
+from mmdet.visualization.palette import get_palette
 from mmengine.dataset import Compose
 
 from mmkd.utils.types import Dataset, Entries
 
-from .style import check_free
+from .style import add_labels, check_free
 
 _ON_DISK = Compose([LoadImageFromFile(), LoadAnnotations(with_bbox=True), PackDetInputs()])
 
@@ -27,7 +28,7 @@ def draw_dataset(
     force: bool = False,
     on_image: Callable[[], None] = lambda: None,
 ) -> list[Path]:
-    """Draws images with their boxes by MMDetection's visualizer; ignored boxes are dashed white.
+    """Draws images with their boxes and names that keep apart; ignored boxes are dashed white.
 
     The pictures ``INDEX_NAME.png``, whose paths are returned, show images and boxes after the
     pipeline, or with ``raw`` as they are on disk; ``on_image`` is called after each.
@@ -44,20 +45,24 @@ def draw_dataset(
     for index, path in zip(numbers, paths, strict=True):
         item = _ON_DISK(dataset.get_data_info(index)) if raw else dataset[index]
         image, sample = _unpacked(item)
-        picture = _draw(visualizer, path.stem, image, sample)
+        picture = _draw(visualizer, image, sample)
         mmcv.imwrite(picture[..., ::-1], str(path))
         on_image()
     return paths
 
 
-def _draw(
-    visualizer: DetLocalVisualizer, name: str, image: np.ndarray, sample: DetDataSample
-) -> np.ndarray:
+def _draw(visualizer: DetLocalVisualizer, image: np.ndarray, sample: DetDataSample) -> np.ndarray:
     """(H, W, 3) RGB uint8 of an RGB image with its boxes."""
-    visualizer.add_datasample(name, image, sample, draw_pred=False)
-    ignored = sample.get('ignored_instances')
+    visualizer.set_image(image)
+    objects, ignored = sample.gt_instances, sample.get('ignored_instances')
+    if len(objects):
+        classes = visualizer.dataset_meta['classes']
+        palette = get_palette(visualizer.dataset_meta.get('palette'), len(classes))
+        colours = [palette[label] for label in objects.labels]
+        visualizer.draw_bboxes(objects.bboxes, edge_colors=colours)
+        names = [classes[label] for label in objects.labels]
+        add_labels(visualizer.ax_save, objects.bboxes.numpy(), names, np.divide(colours, 255))
     if ignored is not None and len(ignored.get('bboxes', ())):
-        visualizer.set_image(visualizer.get_image())
         visualizer.draw_bboxes(ignored.bboxes, edge_colors='w', line_styles='--')
     return visualizer.get_image()
 

@@ -19,7 +19,7 @@ _COLUMNS = 3
 # Kept cells are tinted and the others dimmed, so that both show on any image.
 _TINT, _DIM = 0.55, 0.4
 _NO_OBJECT = '\nthe image has no object'
-_OF_OTHER_SIZES = '\nno object of the size that this level compares'
+_OF_OTHER_SIZES = "\nno object of this level's size"
 
 
 def draw_imitation(

@@ -172,7 +172,7 @@ def add_boxes(axes: Axes, boxes: np.ndarray, colour: str, linestyle: Any = '-') 
 
 
 def add_labels(
-    axes: Axes, boxes: np.ndarray, labels: Sequence[str], colours: Sequence[str]
+    axes: Axes, boxes: np.ndarray, labels: Sequence[str], colours: Sequence[Any]
 ) -> None:
     """Names boxes, (N, 4) xyxy pixels, each at an edge of its own, within the image.
 

@@ -69,6 +69,6 @@ def test_a_panel_without_cells_says_why():
     masks = [empty, np.ones((3, 5), bool)]
     figure = draw_imitation(IMAGE, masks, [8, 8], np.array([[1, 2, 9, 10]]), nothing)
     assert [axes.get_title() for axes in figure.axes] == [
-        'stride 8: 0.0% of 3 x 5 cells\nno object of the size that this level compares',
+        "stride 8: 0.0% of 3 x 5 cells\nno object of this level's size",
         'stride 8: 100.0% of 3 x 5 cells',
     ]
