@@ -61,7 +61,9 @@ def _draw(visualizer: DetLocalVisualizer, image: np.ndarray, sample: DetDataSamp
         colours = [palette[label] for label in objects.labels]
         visualizer.draw_bboxes(objects.bboxes, edge_colors=colours)
         names = [classes[label] for label in objects.labels]
-        add_labels(visualizer.ax_save, objects.bboxes.numpy(), names, np.divide(colours, 255))
+        add_labels(
+            visualizer.ax_save, objects.bboxes.numpy(), names, np.divide(colours, 255).tolist()
+        )
     if ignored is not None and len(ignored.get('bboxes', ())):
         visualizer.draw_bboxes(ignored.bboxes, edge_colors='w', line_styles='--')
     return visualizer.get_image()
