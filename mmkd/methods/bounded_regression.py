@@ -107,7 +107,7 @@ def _dense_rows(info: Info, student: Observation, teacher: Observation) -> BoxRo
     """
     dense = student.dense
     labels = torch.cat([level.flatten() for level in dense.labels])
-    classes = flat_rows(dense.cls_score, dense.labels).shape[1]
+    classes = flat_rows(dense.cls_score, dense.labels).shape[1] - (not info.sigmoid)
     chosen = ((labels >= 0) & (labels < classes)).nonzero().squeeze(1)
     own, other = (flat_rows(o.bbox_pred, dense.labels)[chosen] for o in (dense, teacher.dense))
     target = torch.cat([level.reshape(-1, 4) for level in dense.bbox_targets])[chosen]
@@ -119,16 +119,15 @@ def _dense_rows(info: Info, student: Observation, teacher: Observation) -> BoxRo
             target = coders[0].encode(priors, target)
         other = in_students_encoding(other, *coders)
         return BoxRows(priors, own, other, target, dense.avg_factor)
-    strides = torch.cat([
-        target.new_full((level.numel(), 1), stride)
-        for level, stride in zip(dense.labels, info.strides, strict=True)
-    ])[chosen]  # fmt: skip
+    if info.decoded:
+        strides = torch.cat([
+            target.new_full((level.numel(), 1), stride)
+            for level, stride in zip(dense.labels, info.strides, strict=True)
+        ])[chosen]  # fmt: skip
+        centers = (priors[:, :2] + priors[:, -2:]) / 2  # of anchors; points stay
+        target = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1) / strides
     if info.boxes == 'bins':
-        centers = (priors[:, :2] + priors[:, 2:]) / 2
-        sides = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1)
         # The last bin is never a target of the head itself.
-        target = (sides / strides).clamp(0, info.bins - 1 - 0.1)
+        target = target.clamp(0, info.bins - 1 - 0.1)
         own, other = (expected_sides(numbers) for numbers in (own, other))
-    elif not info.in_strides:
-        own, other, target = (numbers / strides for numbers in (own, other, target))
     return BoxRows(priors, own, other, target, dense.avg_factor)

@@ -26,19 +26,19 @@ class Head(NamedTuple):
         field: Of an observation.
         coder: Field of the coder of its boxes.
         log: Ending of its losses in the log.
-        hard_loss: The student's own classification loss.
+        hard_losses: The student's own classification losses.
     """
 
     field: str
     coder: str
     log: str
-    hard_loss: str
+    hard_losses: tuple[str, ...]
 
 
 HEADS = {
-    'roi_head': Head('roi_head', 'bbox_coder', 'rcn', 'loss_cls'),
-    'rpn': Head('rpn', 'rpn_bbox_coder', 'rpn', 'loss_rpn_cls'),
-    'dense': Head('dense', 'dense_bbox_coder', 'dense', 'loss_cls'),
+    'roi_head': Head('roi_head', 'bbox_coder', 'rcn', ('loss_cls',)),
+    'rpn': Head('rpn', 'rpn_bbox_coder', 'rpn', ('loss_rpn_cls',)),
+    'dense': Head('dense', 'dense_bbox_coder', 'dense', ('loss_cls', 'loss_obj')),
 }
 """By the name in a method's setting ``on``."""
 

@@ -70,8 +70,8 @@ class LogitMethod(DistillMethod):
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """1 - alpha for the classification losses of these heads, while the method counts."""
-        hard = {HEADS[head].hard_loss for head in self.on}
-        return 1 - self.alpha * self.share(batch) if name in hard else 1.0
+        hard = any(name in HEADS[head].hard_losses for head in self.on)
+        return 1 - self.alpha * self.share(batch) if hard else 1.0
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

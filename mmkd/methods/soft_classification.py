@@ -82,7 +82,7 @@ class SoftClassification(DistillMethod):
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """The factor on the hard classification loss of each head in ``on``, mu at full weight."""
-        if name not in {HEADS[head].hard_loss for head in self.on}:
+        if not any(name in HEADS[head].hard_losses for head in self.on):
             return 1.0
         share = self.share(batch)
         return 1 - share + share * self.mu(batch)
