@@ -75,6 +75,10 @@ def test_the_thin_pair_has_the_sizes_that_its_names_promise(data):
         ('teachers/faster_rcnn_r101_coco.py', 'faster_rcnn/faster-rcnn_r101_fpn_1x_coco.py'),
         ('students/retinanet_r50_coco.py', 'retinanet/retinanet_r50_fpn_1x_coco.py'),
         ('teachers/retinanet_r101_coco.py', 'retinanet/retinanet_r101_fpn_1x_coco.py'),
+        (
+            'students/deformable_detr_r50_coco.py',
+            'deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
+        ),
     ],
 )
 def test_a_benchmark_config_is_the_hosts_but_for_the_runtime(name, host):

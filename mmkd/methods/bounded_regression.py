@@ -32,8 +32,8 @@ class BoundedRegression(DistillMethod):
     Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
     is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
     space; deltas of a teacher with other ``target_means`` or ``target_stds`` are converted to it.
-    Of a one-stage head that says distances, or their distributions, the (expected) distances are
-    compared, in strides of the level.
+    Of a one-stage head that says distances, boxes, or distributions of distances, the (expected)
+    distances are compared, in strides of the level.
     Deviations are in ``docs/methods/chen2017.md``.
 
     Args:

@@ -34,6 +34,7 @@ CASES = {
     'NST': [dict(), dict(kernel='linear'), dict(kernel='gaussian')],
     'NeuronSelection': [dict(channels=[[0, 2], [1, 2]])],
     'RKD': [dict(rows='rois')],
+    'SetPrediction': [],  # its queries are in tests/test_methods/test_set_prediction.py
     'TripletDistillation': [dict(rows='rois'), dict(rows='rois', mining='hardest')],
     'BinaryKD': [dict(), dict(agreement='weighted', detach_factor=True)],
     'BoundedRegression': [dict(), dict(margin=0.5)],
