@@ -13,6 +13,7 @@ from mmkd.utils.types import Coder, Detector, Entries, Value
 from .dense_heads import family_of
 from .field import Field, Query, Recorder
 from .heads import plain_roi_head
+from .roi_stages import RoIStages
 
 _SCALES = {'means': 'target_means', 'stds': 'target_stds'}
 _SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
@@ -132,6 +133,28 @@ class RoIBoxCoder(BoxCoder):
         """The box head's."""
         head = getattr(plain_roi_head(detector), 'bbox_head', None)
         return getattr(head, 'bbox_coder', None)
+
+
+@FIELDS.register_module()
+class StageBoxCoders(BoxCoder):
+    """The coders that encode the deltas of ``roi_stages``, one a stage."""
+
+    name = 'stage_bbox_coders'
+    words = "coders of a cascade's boxes"
+    place = 'roi_head.bbox_head'
+
+    @staticmethod
+    def coder(detector: Detector) -> Coder:
+        """Of each stage."""
+        if not RoIStages().offered(detector):
+            return None
+        return [head.bbox_coder for head in detector.roi_head.bbox_head]
+
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
+        """Encodings of each stage can be brought into each other."""
+        stages = zip(self.coder(student), self.coder(teacher), strict=False)
+        for stage, coders in enumerate(stages):
+            check_coders(f'{self.place}.{stage}', *coders)
 
 
 @FIELDS.register_module()

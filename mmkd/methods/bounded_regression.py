@@ -20,6 +20,8 @@ from .head_samples import (
     expected_sides,
     flat_rows,
     in_students_encoding,
+    info_of_head,
+    parts_of,
 )
 from .schedule import ScheduleSetting
 
@@ -39,7 +41,8 @@ class BoundedRegression(DistillMethod):
     Args:
         loss_weight: Their nu, or a schedule; 0.5 in the paper.
         margin: Their m, >= 0, in squared units of the encoding. The paper gives no value.
-        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         name: Name in the log.
 
     Raises:
@@ -68,29 +71,29 @@ class BoundedRegression(DistillMethod):
         """
         if 'dense' in self.on:
             check_one_teacher(self.name, self.teacher)
-        self.infos = {head: student.fields[HEADS[head].field] for head in self.on}
+        self.infos = {head: info_of_head(head, student) for head in self.on}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_<head>`` for each head."""
+        """Returns ``loss_<name>_<head>`` for each head, of a cascade for each stage."""
         found = {}
         for head in self.on:
             info = self.infos.get(head)
-            rows = (
-                _dense_rows(info, student, teacher)
-                if head == 'dense'
-                else box_rows(head, student, teacher)
-            )
-            target = rows.target
-            if head != 'dense' and info is not None and info.decoded:
-                target = getattr(student, HEADS[head].coder).encode(rows.priors, target)
-            found[f'loss_{self.name}_{HEADS[head].log}'] = self.loss(
-                student=rows.student,
-                teacher=rows.teacher,
-                target=target,
-                avg_factor=rows.avg_factor,
-            )
+            for part in parts_of(head, student, teacher):
+                sides = part.student, part.teacher
+                rows = _dense_rows(info, *sides) if head == 'dense' else box_rows(part.head, *sides)
+                target = rows.target
+                if head != 'dense' and info is not None and info.decoded:
+                    target = getattr(part.student, HEADS[part.head].coder).encode(
+                        rows.priors, target
+                    )
+                found[f'loss_{self.name}_{part.log}'] = part.weight * self.loss(
+                    student=rows.student,
+                    teacher=rows.teacher,
+                    target=target,
+                    avg_factor=rows.avg_factor,
+                )
         return found
 
 
