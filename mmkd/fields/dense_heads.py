@@ -4,7 +4,7 @@ Letters are those of ``dense.py``.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.models.dense_heads import (
@@ -55,7 +55,7 @@ class Anchors:
         asked: The method that gives the targets.
     """
 
-    kinds: tuple[type, ...] = (RetinaHead,)
+    kinds: tuple[Any, ...] = (RetinaHead,)
     boxes = 'deltas'
     decoded = False
     towers = ('cls_convs', 'reg_convs')
@@ -119,7 +119,7 @@ class Anchors:
 class ATSS(Anchors):
     """ATSS: as RetinaNet's; the anchors come before the labels."""
 
-    kinds = (ATSSHead,)
+    kinds: tuple[Any, ...] = (ATSSHead,)
     _first = 1
 
 
@@ -185,7 +185,7 @@ class FCOS(Anchors):
 class RTMDet(ATSS):
     """RTMDet: distances to points, whose labels count by how well the box fits."""
 
-    kinds = (RTMDetHead, RTMDetSepBNHead)
+    kinds: tuple[Any, ...] = (RTMDetHead, RTMDetSepBNHead)
     boxes = 'distances'
     decoded = True
 
@@ -251,7 +251,7 @@ class YOLOX(Anchors):
         """Logits of the products."""
         scores, boxes, objectness = outputs
         products = [
-            sum(F.logsigmoid(_in_float32(part)) for part in pair).clamp(max=-_SMALLEST)
+            torch.add(*(F.logsigmoid(_in_float32(part)) for part in pair)).clamp(max=-_SMALLEST)
             for pair in zip(scores, objectness, strict=True)
         ]
         return Predictions([log - (-log.expm1()).log() for log in products], list(boxes))

@@ -1,5 +1,7 @@
 """The field ``roi_stages``: each stage of a cascade, on the student's RoIs of that stage."""
 
+from typing import Any
+
 from mmdet.models.roi_heads import CascadeRoIHead
 
 from mmkd.observation import HeadInfo, Observation, RoIOutput
@@ -30,7 +32,7 @@ class RoIStages(Field):
 
         All stages say the same of a RoI, classes and boxes.
         """
-        head = getattr(detector, 'roi_head', None)
+        head: Any = getattr(detector, 'roi_head', None)
         if getattr(type(head), '_bbox_forward', None) is not CascadeRoIHead._bbox_forward:
             return False
         return len({head_info(stage) for stage in head.bbox_head}) == 1

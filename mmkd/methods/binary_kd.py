@@ -13,17 +13,13 @@ from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .head_samples import (
-    HEADS,
-    Part,
     agreement_weights,
     all_class_rows,
     check_agreement,
-    check_heads,
     check_one_teacher,
     decoded_boxes,
-    info_of_head,
-    parts_of,
 )
+from .heads import HEADS, Part, check_heads, info_of_head, parts_of
 from .schedule import ScheduleSetting
 
 
@@ -93,7 +89,7 @@ class BinaryKD(DistillMethod):
     ) -> dict[str, Tensor]:
         """Returns ``loss_<name>_cls_<head>`` and ``loss_<name>_loc_<head>``."""
         parts = [(head, p) for head in self.on for p in parts_of(head, student, teacher)]
-        found = {}
+        found: dict[str, Tensor] = {}
         for head, part in parts:
             found |= self._compared(part, self.sigmoid[head])
         return found

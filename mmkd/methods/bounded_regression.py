@@ -12,17 +12,14 @@ from mmkd.utils.types import Entries, Info
 
 from .base import DistillMethod
 from .head_samples import (
-    HEADS,
     BoxRows,
     box_rows,
-    check_heads,
     check_one_teacher,
     expected_sides,
     flat_rows,
     in_students_encoding,
-    info_of_head,
-    parts_of,
 )
+from .heads import HEADS, check_heads, info_of_head, parts_of
 from .schedule import ScheduleSetting
 
 

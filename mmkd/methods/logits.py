@@ -9,15 +9,8 @@ from mmkd.settings import check_number
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
-from .head_samples import (
-    HEADS,
-    ClassRows,
-    check_heads,
-    class_rows,
-    info_of_head,
-    is_hard_loss,
-    parts_of,
-)
+from .head_samples import ClassRows, class_rows
+from .heads import HEADS, check_heads, info_of_head, is_hard_loss, parts_of
 from .schedule import ScheduleSetting
 
 

@@ -11,16 +11,8 @@ from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
-from .head_samples import (
-    HEADS,
-    agreement_weights,
-    check_agreement,
-    check_heads,
-    class_rows,
-    info_of_head,
-    is_hard_loss,
-    parts_of,
-)
+from .head_samples import agreement_weights, check_agreement, class_rows
+from .heads import HEADS, check_heads, info_of_head, is_hard_loss, parts_of
 from .schedule import Schedule, ScheduleSetting, logged
 
 
