@@ -282,9 +282,9 @@ class YOLOX(Anchors):
         return dict(found, avg_factor=torch.stack(positive).sum())
 
 
-def _in_float32(probability: Tensor) -> Tensor:
-    """Or wider, as it is: what is near 1 is 1 in float16."""
-    return probability.to(torch.promote_types(probability.dtype, torch.float32))
+def _in_float32(level: Tensor) -> Tensor:
+    """Or wider, as it is: a probability near 1 is 1 in float16."""
+    return level.to(torch.promote_types(level.dtype, torch.float32))
 
 
 def _named(found: Sequence) -> Entries:
