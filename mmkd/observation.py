@@ -85,6 +85,7 @@ class RoIOutput:
         bbox_pred: (R, 4 * K) or (R, 4) encoded deltas.
         targets: ``(labels, label_weights, bbox_targets, bbox_weights)``, labels (R,) with
             background K, weights (R,) and (R, 4), targets (R, 4); None for the teacher.
+        loss_weight: Of a stage in its cascade's loss.
     """
 
     rois: Tensor
@@ -92,6 +93,7 @@ class RoIOutput:
     cls_score: Tensor
     bbox_pred: Tensor
     targets: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    loss_weight: float = 1.0
 
 
 class Members(tuple):

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mmkd'
 
-NUMERIC = {'torch', 'torchvision', 'numpy'}
+NUMERIC = {'torch', 'torchvision', 'numpy', 'scipy'}
 HOST = {'mmdet', 'mmengine', 'mmcv'}
 EVERYTHING = {'*'}
 

@@ -75,6 +75,10 @@ def test_the_thin_pair_has_the_sizes_that_its_names_promise(data):
         ('teachers/faster_rcnn_r101_coco.py', 'faster_rcnn/faster-rcnn_r101_fpn_1x_coco.py'),
         ('students/retinanet_r50_coco.py', 'retinanet/retinanet_r50_fpn_1x_coco.py'),
         ('teachers/retinanet_r101_coco.py', 'retinanet/retinanet_r101_fpn_1x_coco.py'),
+        (
+            'students/deformable_detr_r50_coco.py',
+            'deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
+        ),
     ],
 )
 def test_a_benchmark_config_is_the_hosts_but_for_the_runtime(name, host):
@@ -142,7 +146,7 @@ def test_a_pair_is_a_student_and_a_teacher_of_the_same_data(name):
         student = name.replace('_half_size', '')
     assert own == plain(load(f'students/{student}').model)
     teacher = load(cfg.model.teacher.config)
-    kind = re.match('faster_rcnn|rfcn|retinanet', name)[0]
+    kind = re.match('faster_rcnn|rfcn|retinanet|deformable_detr', name)[0]
     called = Path(cfg.model.teacher.config).stem
     if crossed and crossed[2] == 'quantized':
         assert 'quantized' in called

@@ -15,7 +15,7 @@ from mmkd.utils.types import Setting
 
 from .pair import ENSEMBLE, ensemble_info
 
-_HEADS = ('roi_head', 'rpn', 'dense')
+_HEADS = ('roi_head', 'roi_stages', 'rpn', 'dense')
 """Fields that a method's ``on`` chooses from."""
 DEFAULT_METHODS: tuple[dict, ...] = (dict(type='mmkd.Recipe'),)
 """What a config trains with that names no method."""

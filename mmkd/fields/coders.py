@@ -8,10 +8,12 @@ from mmengine.logging import MMLogger
 from mmkd.observation import Observation
 from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
-from mmkd.utils.types import Coder, Detector, Entries, Head, Value
+from mmkd.utils.types import Coder, Detector, Entries, Value
 
+from .dense_heads import family_of
 from .field import Field, Query, Recorder
 from .heads import plain_roi_head
+from .roi_stages import RoIStages
 
 _SCALES = {'means': 'target_means', 'stds': 'target_stds'}
 _SCALED_CODERS = (DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder)
@@ -75,28 +77,28 @@ class BoxCoder(Field):
     """Setting of the head, for messages."""
 
     @staticmethod
-    def head(detector: Detector) -> Head:
-        """The head; None for a detector without it."""
+    def coder(detector: Detector) -> Coder:
+        """The coder; None for a detector without it."""
         raise NotImplementedError
 
     def offered(self, detector: Detector) -> bool:
         """Detectors whose head has one."""
-        return hasattr(self.head(detector), 'bbox_coder')
+        return self.coder(detector) is not None
 
     def record(self, detector: Detector, recorder: Recorder) -> None:
         """Nothing: it is a part of the detector."""
 
     def student(self, detector: Detector, seen: Entries) -> Value:
         """The student's."""
-        return self.head(detector).bbox_coder
+        return self.coder(detector)
 
     def teacher(self, observation: Observation, query: Query) -> Value:
         """The teacher's."""
-        return self.head(query.model).bbox_coder
+        return self.coder(query.model)
 
     def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Encodings can be brought into each other."""
-        first, second = (self.head(side).bbox_coder for side in (student, teacher))
+        first, second = (self.coder(side) for side in (student, teacher))
         check_coders(self.place, first, second)
 
     def combine(self, values: Sequence[Value], names: Sequence[str]) -> tuple:
@@ -113,9 +115,9 @@ class RPNBoxCoder(BoxCoder):
     place = 'rpn_head'
 
     @staticmethod
-    def head(detector: Detector) -> Head:
-        """The RPN."""
-        return getattr(detector, 'rpn_head', None)
+    def coder(detector: Detector) -> Coder:
+        """The RPN's."""
+        return getattr(getattr(detector, 'rpn_head', None), 'bbox_coder', None)
 
 
 @FIELDS.register_module()
@@ -127,9 +129,32 @@ class RoIBoxCoder(BoxCoder):
     place = 'roi_head.bbox_head'
 
     @staticmethod
-    def head(detector: Detector) -> Head:
-        """The box head."""
-        return getattr(plain_roi_head(detector), 'bbox_head', None)
+    def coder(detector: Detector) -> Coder:
+        """The box head's."""
+        head = getattr(plain_roi_head(detector), 'bbox_head', None)
+        return getattr(head, 'bbox_coder', None)
+
+
+@FIELDS.register_module()
+class StageBoxCoders(BoxCoder):
+    """The coders that encode the deltas of ``roi_stages``, one a stage."""
+
+    name = 'stage_bbox_coders'
+    words = "coders of a cascade's boxes"
+    place = 'roi_head.bbox_head'
+
+    @staticmethod
+    def coder(detector: Detector) -> Coder:
+        """Of each stage."""
+        if not RoIStages().offered(detector):
+            return None
+        return [head.bbox_coder for head in detector.roi_head.bbox_head]
+
+    def check(self, student: Detector, teacher: Detector, factor: int) -> None:
+        """Encodings of each stage can be brought into each other."""
+        stages = zip(self.coder(student), self.coder(teacher), strict=False)
+        for stage, coders in enumerate(stages):
+            check_coders(f'{self.place}.{stage}', *coders)
 
 
 @FIELDS.register_module()
@@ -141,6 +166,8 @@ class DenseBoxCoder(BoxCoder):
     place = 'bbox_head'
 
     @staticmethod
-    def head(detector: Detector) -> Head:
-        """The one-stage head."""
-        return getattr(detector, 'bbox_head', None)
+    def coder(detector: Detector) -> Coder:
+        """The one-stage head's."""
+        head = getattr(detector, 'bbox_head', None)
+        family = family_of(head)
+        return getattr(head, 'bbox_coder', None) if family is None else family.coder(head)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-from mmdet.models.dense_heads import ATSSHead, FCOSHead, GFLHead, RetinaHead
 from torch import Tensor, nn
 
 from mmkd.observation import Observation
@@ -18,11 +16,9 @@ from mmkd.registry import FIELDS
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Detector, Entries, Head
 
+from .dense_heads import Anchors, family_of, is_per_level
 from .field import DryRun, Field, Query, Recorder, recording
-from .heads import Outputs, check_anchors, check_classes, is_sigmoid, record_anchors
-
-_BOXES = {RetinaHead: 'deltas', ATSSHead: 'deltas', FCOSHead: 'distances', GFLHead: 'bins'}
-_TOWERS = ('cls_convs', 'reg_convs')
+from .heads import Outputs, check_anchors, check_classes, is_sigmoid
 
 
 @dataclass(frozen=True)
@@ -34,11 +30,11 @@ class DenseInfo:
         boxes: ``'deltas'`` of anchors, ``'distances'`` to the four sides, or logits of ``'bins'``
             of such distances.
         decoded: Whether regression targets are boxes, xyxy pixels.
-        convs: Convolutions of each tower.
+        convs: Convolutions of each tower; 0 for a head without towers of the two tasks, or whose
+            layers give no map before an activation: the field has no maps, and is not applied.
         channels: Of the towers' maps.
         bins: Bins of a distance; None where boxes are numbers.
         strides: Of each level, pixels.
-        in_strides: Whether distances are in strides of their level; else they are in pixels.
     """
 
     sigmoid: bool
@@ -48,7 +44,6 @@ class DenseInfo:
     channels: int
     bins: int | None = None
     strides: tuple[int, ...] = ()
-    in_strides: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,15 +52,15 @@ class DenseOutput:
 
     Attributes:
         cls_score: Per level (B, A * K, H, W) logits.
-        bbox_pred: Per level (B, A * D, H, W), in the units that the head is trained in.
+        bbox_pred: Per level (B, A * D, H, W) deltas, distances in strides of the level, or bins.
         cls_maps: Per convolution of the class tower and per level (B, C, H, W), before the
             activation.
         reg_maps: The same of the box tower.
         priors: Per level (N, 4) anchors, xyxy pixels, or (N, 2) points.
-        centerness: Per level (B, A, H, W) logits; None for heads without.
+        centerness: Per level (B, A, H, W) logits, of PAA those of the IoU; None for heads without.
         labels: Per level (B, N), 0 .. K-1, background K; None for the teacher, as what follows.
         label_weights: Per level (B, N).
-        bbox_targets: Per level (B, N, 4), as the head is trained on.
+        bbox_targets: Per level (B, N, 4), boxes where ``DenseInfo.decoded``, else as ``bbox_pred``.
         avg_factor: What the head divides its own losses by, in this process.
     """
 
@@ -81,29 +76,9 @@ class DenseOutput:
     avg_factor: float | Tensor | None = None
 
 
-def _family(head: Head) -> type | None:
-    """The class whose outputs and targets a head has, unchanged by its own."""
-    for family in _BOXES:
-        # FreeAnchor is a RetinaNet that assigns within its loss: it never asks for targets.
-        if (
-            isinstance(head, family)
-            and _asks_for_targets(head)
-            and all(
-                getattr(type(head), name) is getattr(family, name)
-                for name in ('forward', 'forward_single', 'get_targets')
-            )
-        ):
-            return family
-    return None
-
-
-def _asks_for_targets(head: Head) -> bool:
-    return 'get_targets' in type(head).loss_by_feat.__code__.co_names
-
-
 @FIELDS.register_module()
 class Dense(Field):
-    """A :class:`DenseOutput` of a RetinaNet, FCOS, ATSS or GFL head.
+    """A :class:`DenseOutput` of a head of one of the families of ``dense_heads.py``.
 
     It can be applied: ``teacher.apply('dense', cls_maps, reg_maps, layer=i)`` runs the teacher's
     head from the activation behind convolution ``i`` (0-based) on, on maps (B, C, H, W) a level
@@ -116,75 +91,49 @@ class Dense(Field):
     needs = frozenset({name})
 
     def offered(self, detector: Detector) -> bool:
-        """One-stage detectors with such a head, whose towers are convolutions with activations."""
-        head = getattr(detector, 'bbox_head', None)
-        towers = [getattr(head, name, ()) for name in _TOWERS]
-        return _family(head) is not None and all(
-            len(tower) and all(getattr(conv, 'with_activation', False) for conv in tower)
-            for tower in towers
-        )
+        """One-stage detectors with such a head."""
+        return family_of(getattr(detector, 'bbox_head', None)) is not None
 
     def describe(self, detector: Detector, run: DryRun) -> DenseInfo:
         """What kind of head it is."""
         head = detector.bbox_head
         family = _family(head)
-        assert family is not None  # it is offered
+        stacks = family.stacks(head)
         return DenseInfo(
             sigmoid=is_sigmoid(head),
-            boxes=_BOXES[family],
-            decoded=family is GFLHead or bool(getattr(head, 'reg_decoded_bbox', False)),
-            convs=len(head.cls_convs),
+            boxes=family.boxes,
+            decoded=family.decoded or bool(getattr(head, 'reg_decoded_bbox', False)),
+            convs=len(stacks[0][0]) if stacks else 0,
             channels=head.feat_channels,
             strides=tuple(stride[0] for stride in head.prior_generator.strides),
-            in_strides=family is GFLHead or bool(getattr(head, 'norm_on_bbox', False)),
-            bins=head.reg_max + 1 if family is GFLHead else None,
+            bins=head.reg_max + 1 if family.boxes == 'bins' else None,
         )
 
     def record(self, detector: Detector, recorder: Recorder) -> None:
-        """Keeps outputs, the towers' maps, anchors and targets."""
+        """Keeps outputs, the towers' maps and targets."""
         head = detector.bbox_head
         Outputs().record(detector, recorder)
         _record_towers(head, recorder)
-        record_anchors(detector, recorder)
-        recorder.on_method(
-            head, 'get_targets', lambda args, out: recorder.first('dense_targets', (args, out))
-        )
+        _family(head).record(head, recorder)
 
     def student(self, detector: Detector, seen: Entries) -> DenseOutput:
         """With targets."""
         head = detector.bbox_head
-        arguments, targets = seen['dense_targets']
-        if _family(head) is FCOSHead:
-            points, (flat_labels, flat_boxes) = arguments[0], targets
-            images = len(seen['outputs'][0][0])
-            labels = [level.view(images, -1) for level in flat_labels]
-            found: Entries = dict(
-                priors=list(points),
-                labels=labels,
-                label_weights=[torch.ones_like(level, dtype=torch.float) for level in labels],
-                bbox_targets=[level.view(images, -1, 4) for level in flat_boxes],
-                avg_factor=torch.stack(
-                    [((level >= 0) & (level < head.num_classes)).sum() for level in labels]
-                ).sum(),
-            )
-        else:
-            # ATSS and GFL give the anchors first.
-            shift = 0 if _family(head) is RetinaHead else 1
-            names = ('labels', 'label_weights', 'bbox_targets')
-            found = {name: list(targets[shift + i]) for i, name in enumerate(names)}
-            found |= dict(priors=seen['anchors'][0][0], avg_factor=targets[shift + 4])
-        return _output(seen['outputs'], _towers(head, seen), **found)
+        scores = seen['outputs'][0]
+        sizes = [level.shape[-2:] for level in scores]
+        priors = _family(head).priors(head, sizes, scores[0].device)
+        targets = _family(head).targets(head, seen, priors)
+        return _output(head, seen['outputs'], seen, priors, **targets)
 
     def teacher(self, observation: Observation, query: Query) -> DenseOutput:
-        """On the same priors, in the units of training."""
+        """On the same priors."""
         head = query.model.bbox_head
         with recording() as recorder:
             _record_towers(head, recorder)
             outputs = observation.outputs
-            if not recorder.seen[_TOWERS[0], 0]:  # the head had run before
+            if not all(recorder.seen.values()):  # the head had run before
                 head(observation.features)
-        maps = _towers(head, recorder.seen)
-        return _output(_in_training(head, outputs), maps, query.student.dense.priors)
+        return _output(head, outputs, recorder.seen, query.student.dense.priors)
 
     def lend(
         self,
@@ -196,27 +145,33 @@ class Dense(Field):
     ) -> DenseOutput:
         """Runs the head from the activation behind convolution ``layer`` on."""
         head = query.model.bbox_head
-        if not 0 <= layer < len(head.cls_convs):
+        family = _family(head)
+        towers = family.stacks(head)
+        convs = len(towers[0][0])
+        if not 0 <= layer < convs:
             raise UserError(
-                f'layer must be one of the {len(head.cls_convs)} convolutions of the teacher, 0 to '
-                f'{len(head.cls_convs) - 1}, got {layer}.'
+                f'layer must be one of the {convs} convolutions of the teacher, 0 to {convs - 1}, '
+                f'got {layer}.'
             )
         with recording() as recorder:
-            for name, maps in zip(_TOWERS, (cls_maps, reg_maps), strict=True):
-                tower = getattr(head, name)
-                start = _Start(maps, tower[layer].activate)
-                recorder.set_module(head, name, nn.ModuleList([start, *tower[layer + 1 :]]))
+            for name, stacks, maps in zip(family.towers, towers, (cls_maps, reg_maps), strict=True):
+                per_level = is_per_level(getattr(head, name))
+                given = [[level] for level in maps] if per_level else [maps]
+                parts = [
+                    nn.Sequential(_Start(own, stack[layer].activate), *stack[layer + 1 :])
+                    for own, stack in zip(given, stacks, strict=True)
+                ]
+                recorder.set_module(head, name, nn.ModuleList(parts) if per_level else parts[0])
             outputs = head(tuple(cls_maps))
-        return _output(_in_training(head, outputs), ([], []), query.student.dense.priors)
+        return _output(head, outputs, {}, query.student.dense.priors)
 
     def check(self, student: Detector, teacher: Detector, factor: int) -> None:
         """Classes, kinds of boxes and priors agree."""
         check_classes(student, teacher)
         heads = [side.bbox_head for side in (student, teacher)]
         kinds = [
-            (_BOXES[family], is_sigmoid(head), getattr(head, 'reg_max', None))
+            (_family(head).boxes, is_sigmoid(head), getattr(head, 'reg_max', None))
             for head in heads
-            if (family := _family(head))
         ]
         if kinds[0] != kinds[1]:
             raise UserError(
@@ -227,38 +182,40 @@ class Dense(Field):
         check_anchors('bbox_head', heads[0], heads[1], factor)
 
 
+def _family(head: Head) -> Anchors:
+    found = family_of(head)
+    assert found is not None  # the field is offered
+    return found
+
+
 def _record_towers(head: Head, recorder: Recorder) -> None:
     """Keeps per tower, convolution and level the map before the activation."""
-    for name in _TOWERS:
-        for place, conv in enumerate(getattr(head, name)):
-            # In place it would overwrite what is kept; the numbers are the same.
-            if getattr(conv.activate, 'inplace', False):
-                recorder.set(conv.activate, 'inplace', False)
-            kept: list[Tensor] = recorder.seen.setdefault((name, place), [])
-            recorder.on_input(conv.activate, partial(_append, kept))
+    for tower, stacks in enumerate(_family(head).stacks(head)):
+        for place, convs in enumerate(zip(*stacks, strict=True)):
+            kept: list[Tensor] = recorder.seen.setdefault((tower, place), [])
+            for conv in convs:
+                # In place it would overwrite what is kept; the numbers are the same.
+                if getattr(conv.activate, 'inplace', False):
+                    recorder.set(conv.activate, 'inplace', False)
+                recorder.on_input(conv.activate, partial(_append, kept))
 
 
 def _append(kept: list[Tensor], args: tuple) -> None:
     kept.append(args[0])
 
 
-def _output(outputs: Any, maps: Sequence[list], priors: list[Tensor], **more: Any) -> DenseOutput:
-    cls_score, bbox_pred = (list(kind) for kind in outputs[:2])
-    centerness = list(outputs[2]) if len(outputs) > 2 else None
-    return DenseOutput(cls_score, bbox_pred, maps[0], maps[1], priors, centerness, **more)
-
-
-def _towers(head: Head, seen: dict) -> list[list]:
-    """What :func:`_record_towers` kept: per tower, convolution and level."""
-    return [[seen[name, place] for place in range(len(getattr(head, name)))] for name in _TOWERS]
-
-
-def _in_training(head: Head, outputs: Any) -> Any:
-    """Outputs of a head in eval mode, in the units of training."""
-    if not getattr(head, 'norm_on_bbox', False) or head.training:
-        return outputs
-    scaled = [level / stride for level, stride in zip(outputs[1], head.strides, strict=True)]
-    return outputs[0], scaled, *outputs[2:]
+def _output(
+    head: Head, outputs: Any, seen: dict, priors: list[Tensor], **targets: Any
+) -> DenseOutput:
+    """One head's, with the maps that :func:`_record_towers` kept."""
+    said = _family(head).predictions(head, outputs)
+    cls_maps, reg_maps = (
+        [maps for key, maps in seen.items() if isinstance(key, tuple) and key[0] == tower]
+        for tower in (0, 1)
+    )
+    return DenseOutput(
+        said.cls_score, said.bbox_pred, cls_maps, reg_maps, priors, said.centerness, **targets
+    )
 
 
 class _Start(nn.Module):

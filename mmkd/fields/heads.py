@@ -220,7 +220,11 @@ def check_anchors(place: str, student: Head, teacher: Head, factor: int, remedy:
     Raises:
         ValueError: Gives both sides' anchors or strides.
     """
-    for what, read in (('base anchors', _base_anchors), ('strides', _anchor_strides)):
+    for what, read in (
+        ('base anchors', _base_anchors),
+        ('strides', _anchor_strides),
+        ('offset', _point_offset),
+    ):
         first, second = read(student, 1), read(teacher, factor)
         if first != second:
             raise UserError(
@@ -239,3 +243,7 @@ def _anchor_strides(head: Head, factor: int) -> list:
         tuple(round(side / factor, 2) if side % factor else side // factor for side in stride)
         for stride in head.prior_generator.strides
     ]
+
+
+def _point_offset(head: Head, factor: int) -> float | None:
+    return getattr(head.prior_generator, 'offset', None)

@@ -1,5 +1,7 @@
 """The field ``roi_stages``: each stage of a cascade, on the student's RoIs of that stage."""
 
+from typing import Any
+
 from mmdet.models.roi_heads import CascadeRoIHead
 
 from mmkd.observation import HeadInfo, Observation, RoIOutput
@@ -26,9 +28,14 @@ class RoIStages(Field):
     needs = frozenset({name})
 
     def offered(self, detector: Detector) -> bool:
-        """Detectors with a plain cascade: each stage reads features and RoIs and nothing else."""
-        run = getattr(type(getattr(detector, 'roi_head', None)), '_bbox_forward', None)
-        return run is CascadeRoIHead._bbox_forward
+        """Detectors with a plain cascade: each stage reads features and RoIs and nothing else.
+
+        All stages say the same of a RoI, classes and boxes.
+        """
+        head: Any = getattr(detector, 'roi_head', None)
+        if getattr(type(head), '_bbox_forward', None) is not CascadeRoIHead._bbox_forward:
+            return False
+        return len({head_info(stage) for stage in head.bbox_head}) == 1
 
     def describe(self, detector: Detector, run: DryRun) -> list[HeadInfo]:
         """What kind of head each stage is, and what it reads."""
@@ -49,9 +56,14 @@ class RoIStages(Field):
             record_stage(recorder, f'{self.name}.{stage}', *parts)
 
     def student(self, detector: Detector, seen: Entries) -> list[RoIOutput]:
-        """With targets."""
-        stages = range(len(detector.roi_head.bbox_head))
-        return [RoIOutput(**seen[f'{self.name}.{stage}']) for stage in stages]
+        """With targets, of the stages that ran: a cascade ends where no box is left to refine."""
+        stages = [seen[f'{self.name}.{i}'] for i in range(detector.roi_head.num_stages)]
+        weights = detector.roi_head.stage_loss_weights
+        return [
+            RoIOutput(**stage, loss_weight=weight)
+            for stage, weight in zip(stages, weights, strict=False)
+            if stage
+        ]
 
     def teacher(self, observation: Observation, query: Query) -> list[RoIOutput]:
         """On the same RoIs, stage by stage."""

@@ -8,6 +8,7 @@ from .maps import AttentionLoss, ChannelWiseLoss, FSPLoss, SelectivityLoss
 from .proposal_mimic import ProposalMimicLoss
 from .relations import RankingLoss, RelationLoss, TripletLoss
 from .row_loss import RowLoss
+from .set_prediction import SetPredictionLoss
 from .soft_targets import WeightedSoftLoss
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     'RelationLoss',
     'RowLoss',
     'SelectivityLoss',
+    'SetPredictionLoss',
     'SoftTargetLoss',
     'TeacherBoundedLoss',
     'TripletLoss',

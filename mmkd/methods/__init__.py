@@ -28,6 +28,7 @@ from .quantization_mimic import QuantizationMimic
 from .recipe import Recipe
 from .rkd import RKD
 from .schedule import Schedule
+from .set_prediction import SetPrediction
 from .soft_classification import SoftClassification
 from .triplet_distillation import TripletDistillation
 from .two_stage_mimic import TwoStageMimic
@@ -61,6 +62,7 @@ __all__ = [
     'QuantizationMimic',
     'Recipe',
     'Schedule',
+    'SetPrediction',
     'SoftClassification',
     'TripletDistillation',
     'TwoStageMimic',

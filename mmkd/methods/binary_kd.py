@@ -13,14 +13,13 @@ from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
 from .head_samples import (
-    HEADS,
     agreement_weights,
     all_class_rows,
     check_agreement,
-    check_heads,
     check_one_teacher,
     decoded_boxes,
 )
+from .heads import HEADS, Part, check_heads, info_of_head, parts_of
 from .schedule import ScheduleSetting
 
 
@@ -43,7 +42,8 @@ class BinaryKD(DistillMethod):
         cls_weight: Of L_cls; 1 in the official code. 0 leaves it out.
         loc_weight: Of L_loc; 4 in the official code. 0 leaves it out.
         detach_factor: Whether w_nk is a constant to the gradient of L_cls, as it is in L_loc.
-        on: Which heads: ``'roi_head'``, ``'rpn'`` and ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         agreement: ``'only'`` compares rows whose label is the teacher's most probable class,
             ``'weighted'`` weighs each row with the teacher's probability of its label; None: all
             rows count alike. The divisor stays.
@@ -82,38 +82,45 @@ class BinaryKD(DistillMethod):
     def setup(self, student: DetectorInfo, teacher: DetectorInfo) -> None:
         """Tells softmax from sigmoid heads."""
         check_one_teacher(self.name, self.teacher)
-        self.sigmoid = {head: student.fields[HEADS[head].field].sigmoid for head in self.on}
+        self.sigmoid = {head: info_of_head(head, student).sigmoid for head in self.on}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
         """Returns ``loss_<name>_cls_<head>`` and ``loss_<name>_loc_<head>``."""
+        parts = [(head, p) for head in self.on for p in parts_of(head, student, teacher)]
+        found: dict[str, Tensor] = {}
+        for head, part in parts:
+            found |= self._compared(part, self.sigmoid[head])
+        return found
+
+    def _compared(self, part: Part, sigmoid: bool) -> dict[str, Tensor]:
+        """The terms of a head or stage."""
+        rows = all_class_rows(part.head, part.student, part.teacher)
+        weight = rows.weights * agreement_weights(rows, sigmoid, self.agreement)
+        logits = rows.student, rows.teacher
+        best = rows.teacher
+        if not sigmoid:
+            logits = one_against_rest(rows.student), one_against_rest(rows.teacher)
+            best = best[:, :-1]
+        factor = self.loss_weight * part.weight
         found = {}
-        for head in self.on:
-            rows = all_class_rows(head, student, teacher)
-            weight = rows.weights * agreement_weights(rows, self.sigmoid[head], self.agreement)
-            logits = rows.student, rows.teacher
-            best = rows.teacher
-            if not self.sigmoid[head]:
-                logits = one_against_rest(rows.student), one_against_rest(rows.teacher)
-                best = best[:, :-1]
-            log = HEADS[head].log
-            if self.classes.loss_weight:
-                found[f'loss_{self.name}_cls_{log}'] = self.loss_weight * self.classes(
-                    student=logits[0],
-                    teacher=logits[1],
-                    weight=weight,
-                    avg_factor=rows.avg_factor,
-                )
-            if self.boxes.loss_weight:
-                own, target = (
-                    decoded_boxes(head, side, student, best.argmax(dim=1))
-                    for side in (student, teacher)
-                )
-                found[f'loss_{self.name}_loc_{log}'] = self.loss_weight * self.boxes(
-                    student=own,
-                    teacher=target,
-                    weight=weight * binary_gap(*logits).amax(dim=1),
-                    avg_factor=rows.avg_factor,
-                )
+        if self.classes.loss_weight:
+            found[f'loss_{self.name}_cls_{part.log}'] = factor * self.classes(
+                student=logits[0],
+                teacher=logits[1],
+                weight=weight,
+                avg_factor=rows.avg_factor,
+            )
+        if self.boxes.loss_weight:
+            own, target = (
+                decoded_boxes(part.head, side, part.student, best.argmax(dim=1))
+                for side in (part.student, part.teacher)
+            )
+            found[f'loss_{self.name}_loc_{part.log}'] = factor * self.boxes(
+                student=own,
+                teacher=target,
+                weight=weight * binary_gap(*logits).amax(dim=1),
+                avg_factor=rows.avg_factor,
+            )
         return found

@@ -12,15 +12,14 @@ from mmkd.utils.types import Entries, Info
 
 from .base import DistillMethod
 from .head_samples import (
-    HEADS,
     BoxRows,
     box_rows,
-    check_heads,
     check_one_teacher,
     expected_sides,
     flat_rows,
     in_students_encoding,
 )
+from .heads import HEADS, check_heads, info_of_head, parts_of
 from .schedule import ScheduleSetting
 
 
@@ -32,14 +31,15 @@ class BoundedRegression(DistillMethod):
     Object Detection Models with Knowledge Distillation. NIPS 2017, L_reg = L_sL1 + nu L_b; L_sL1
     is the student's own loss. Positive RoIs and anchors are compared, in the student's encoded
     space; deltas of a teacher with other ``target_means`` or ``target_stds`` are converted to it.
-    Of a one-stage head that says distances, or their distributions, the (expected) distances are
-    compared, in strides of the level.
+    Of a one-stage head that says distances, boxes, or distributions of distances, the (expected)
+    distances are compared, in strides of the level.
     Deviations are in ``docs/methods/chen2017.md``.
 
     Args:
         loss_weight: Their nu, or a schedule; 0.5 in the paper.
         margin: Their m, >= 0, in squared units of the encoding. The paper gives no value.
-        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         name: Name in the log.
 
     Raises:
@@ -68,29 +68,29 @@ class BoundedRegression(DistillMethod):
         """
         if 'dense' in self.on:
             check_one_teacher(self.name, self.teacher)
-        self.infos = {head: student.fields[HEADS[head].field] for head in self.on}
+        self.infos = {head: info_of_head(head, student) for head in self.on}
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_<head>`` for each head."""
+        """Returns ``loss_<name>_<head>`` for each head, of a cascade for each stage."""
         found = {}
         for head in self.on:
             info = self.infos.get(head)
-            rows = (
-                _dense_rows(info, student, teacher)
-                if head == 'dense'
-                else box_rows(head, student, teacher)
-            )
-            target = rows.target
-            if head != 'dense' and info is not None and info.decoded:
-                target = getattr(student, HEADS[head].coder).encode(rows.priors, target)
-            found[f'loss_{self.name}_{HEADS[head].log}'] = self.loss(
-                student=rows.student,
-                teacher=rows.teacher,
-                target=target,
-                avg_factor=rows.avg_factor,
-            )
+            for part in parts_of(head, student, teacher):
+                sides = part.student, part.teacher
+                rows = _dense_rows(info, *sides) if head == 'dense' else box_rows(part.head, *sides)
+                target = rows.target
+                if head != 'dense' and info is not None and info.decoded:
+                    target = getattr(part.student, HEADS[part.head].coder).encode(
+                        rows.priors, target
+                    )
+                found[f'loss_{self.name}_{part.log}'] = part.weight * self.loss(
+                    student=rows.student,
+                    teacher=rows.teacher,
+                    target=target,
+                    avg_factor=rows.avg_factor,
+                )
         return found
 
 
@@ -107,7 +107,7 @@ def _dense_rows(info: Info, student: Observation, teacher: Observation) -> BoxRo
     """
     dense = student.dense
     labels = torch.cat([level.flatten() for level in dense.labels])
-    classes = flat_rows(dense.cls_score, dense.labels).shape[1]
+    classes = flat_rows(dense.cls_score, dense.labels).shape[1] - (not info.sigmoid)
     chosen = ((labels >= 0) & (labels < classes)).nonzero().squeeze(1)
     own, other = (flat_rows(o.bbox_pred, dense.labels)[chosen] for o in (dense, teacher.dense))
     target = torch.cat([level.reshape(-1, 4) for level in dense.bbox_targets])[chosen]
@@ -119,16 +119,15 @@ def _dense_rows(info: Info, student: Observation, teacher: Observation) -> BoxRo
             target = coders[0].encode(priors, target)
         other = in_students_encoding(other, *coders)
         return BoxRows(priors, own, other, target, dense.avg_factor)
-    strides = torch.cat([
-        target.new_full((level.numel(), 1), stride)
-        for level, stride in zip(dense.labels, info.strides, strict=True)
-    ])[chosen]  # fmt: skip
+    if info.decoded:
+        strides = torch.cat([
+            target.new_full((level.numel(), 1), stride)
+            for level, stride in zip(dense.labels, info.strides, strict=True)
+        ])[chosen]  # fmt: skip
+        centers = (priors[:, :2] + priors[:, -2:]) / 2  # of anchors; points stay
+        target = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1) / strides
     if info.boxes == 'bins':
-        centers = (priors[:, :2] + priors[:, 2:]) / 2
-        sides = torch.cat([centers - target[:, :2], target[:, 2:] - centers], dim=1)
         # The last bin is never a target of the head itself.
-        target = (sides / strides).clamp(0, info.bins - 1 - 0.1)
+        target = target.clamp(0, info.bins - 1 - 0.1)
         own, other = (expected_sides(numbers) for numbers in (own, other))
-    elif not info.in_strides:
-        own, other, target = (numbers / strides for numbers in (own, other, target))
     return BoxRows(priors, own, other, target, dense.avg_factor)

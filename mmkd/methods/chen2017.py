@@ -33,8 +33,8 @@ class Chen2017(DistillMethod):
         background_weight: Weight of the background's column; 1.5 in the paper.
         class_weights: Weights of all classes, the background last; replaces the former.
         margin: m of the bounded regression.
-        on: Heads of the first two terms: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a
-            one-stage detector.
+        on: Heads of the first two terms: ``'roi_head'``, ``'roi_stages'``, those of a cascade,
+            ``'rpn'``, ``'dense'``, that of a one-stage detector.
         hint: More arguments of :class:`Hint` (``stage``, ``norm``, ``reduction``, ``levels``).
         loss_weight: Factor on the three terms together, or a schedule; the hard losses give up
             what the soft ones take, as in :class:`SoftClassification`.

@@ -51,7 +51,7 @@ class CrossKD(DistillMethod):
             None: 3, of FCOS 2, or one less than there are where the towers are shorter.
         cls_weight: Of the classes; None: 1, of FCOS 0.4. 0 leaves them out.
         reg_weight: Of the boxes; None: 1, of GFL 4, of FCOS 0.75. 0 leaves them out.
-        centerness_weight: Of the centerness of ATSS; no other head has the term.
+        centerness_weight: Of the centerness of ATSS, or the IoU of PAA; no other head has the term.
         agreement: ``'only'`` compares rows whose label is the teacher's most probable class,
             ``'weighted'`` weighs each row with the teacher's probability of its label; None: all
             rows count alike. Divisors that are counts stay.
@@ -102,6 +102,13 @@ class CrossKD(DistillMethod):
             self._check_bins(first, second)
             self.adapters = nn.ModuleList([ConvAdapter(*widths)])
         else:
+            for side, head in ((student, first), (teacher, second)):
+                if not head.convs:
+                    raise UserError(
+                        f'{self.name}: the head of {side.name} has no convolutions of classes and '
+                        'of boxes between which maps could cross over; use mmkd.BinaryKD or '
+                        "mmkd.SoftClassification with on='dense'."
+                    )
             self.layer = self._checked_layer(first, second)
             towers = 2 if widths[0] != widths[1] else 0
             self.adapters = nn.ModuleList(ConvAdapter(*widths) for _ in range(towers))
@@ -145,7 +152,7 @@ class CrossKD(DistillMethod):
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_cls``, ``loss_<name>_reg``, of ATSS ``loss_<name>_centerness``."""
+        """Returns ``loss_<name>_cls``, ``_reg`` and, of ATSS and PAA, ``_centerness``."""
         found = (self._roi_head if self.on == 'roi_head' else self._dense)(student, teacher)
         return {
             f'loss_{self.name}_{term}': self.loss_weight * loss(**rows)
@@ -181,7 +188,7 @@ class CrossKD(DistillMethod):
         agreeing = agreement_weights(rows, True, self.agreement)
         weight = rows.weights * agreeing
         count = rows.avg_factor
-        if self.kind == 'distances':
+        if self.kind == 'distances' and target.centerness is not None:
             count = _centerness_sum(seen.bbox_targets, rows.labels, rows.student.shape[1])
         confidence = (rows.weights > 0) * agreeing * _probabilities(rows, True).amax(dim=1)
         found: dict[str, tuple] = {

@@ -23,7 +23,8 @@ class DIST(LogitMethod):
         beta: Weight of the correlation of the classes of a row, >= 0.
         gamma: Weight of the correlation of the rows of a class, >= 0.
         temperature: tau > 0.
-        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         loss_weight: Factor on the loss, >= 0, or a schedule.
         name: Name in the log.
 

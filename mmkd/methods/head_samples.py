@@ -6,7 +6,7 @@ teachers of an ensemble.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,54 +14,12 @@ from torch import Tensor
 from mmkd.losses.functional import wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.settings import check_choice
-from mmkd.utils import warn_renamed
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Coder, Value
 
-
-class Head(NamedTuple):
-    """How a head is named.
-
-    Attributes:
-        field: Of an observation.
-        coder: Field of the coder of its boxes.
-        log: Ending of its losses in the log.
-        hard_loss: The student's own classification loss.
-    """
-
-    field: str
-    coder: str
-    log: str
-    hard_loss: str
-
-
-HEADS = {
-    'roi_head': Head('roi_head', 'bbox_coder', 'rcn', 'loss_cls'),
-    'rpn': Head('rpn', 'rpn_bbox_coder', 'rpn', 'loss_rpn_cls'),
-    'dense': Head('dense', 'dense_bbox_coder', 'dense', 'loss_cls'),
-}
-"""By the name in a method's setting ``on``."""
+from .heads import HEADS
 
 AGREEMENTS = (None, 'only', 'weighted')
-
-
-def check_heads(on: Sequence[str]) -> tuple[str, ...]:
-    """The heads that a method's ``on`` names, in today's words.
-
-    Args:
-        on: The setting.
-
-    Raises:
-        ValueError: One is unknown or named twice, or there is none.
-    """
-    heads = (on,) if isinstance(on, str) or not isinstance(on, Sequence) else tuple(on)
-    if 'rcn' in heads:
-        warn_renamed("on='rcn'", "on='roi_head'")
-        heads = tuple('roi_head' if head == 'rcn' else head for head in heads)
-    known = list(HEADS)
-    if not heads or any(head not in known for head in heads) or len(set(heads)) < len(heads):
-        raise UserError(f'on must name one or more of {known}, got {on!r}.')
-    return heads
 
 
 def check_agreement(agreement: str | None) -> str | None:

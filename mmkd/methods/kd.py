@@ -23,7 +23,8 @@ class KD(LogitMethod):
     Args:
         temperature: T > 0.
         alpha: Share of the soft loss, in [0, 1]; 0: the soft loss is added and L_hard stays whole.
-        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         loss_weight: Factor on the soft loss, >= 0, or a schedule. L_hard gives up what it takes: at
             a fraction f of the highest weight its factor is 1 - alpha f.
         name: Name in the log.

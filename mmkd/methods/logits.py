@@ -9,7 +9,8 @@ from mmkd.settings import check_number
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
-from .head_samples import HEADS, ClassRows, check_heads, class_rows
+from .head_samples import ClassRows, class_rows
+from .heads import HEADS, check_heads, info_of_head, is_hard_loss, parts_of
 from .schedule import ScheduleSetting
 
 
@@ -19,7 +20,8 @@ class LogitMethod(DistillMethod):
     Args:
         loss_weight: Factor on the loss of every head, >= 0, or a schedule.
         name: Name in the log.
-        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         alpha: Share of the soft loss, in [0, 1]: the student's own classification loss of these
             heads counts 1 - alpha.
 
@@ -60,7 +62,7 @@ class LogitMethod(DistillMethod):
             ValueError: The formula has no form for a head.
         """
         for head in self.on:
-            sigmoid = student.fields[HEADS[head].field].sigmoid
+            sigmoid = info_of_head(head, student).sigmoid
             if sigmoid and not self.takes_sigmoid:
                 raise UserError(
                     f'{self.name} compares the classes of a softmax, and {head!r} has sigmoids: '
@@ -70,16 +72,17 @@ class LogitMethod(DistillMethod):
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """1 - alpha for the classification losses of these heads, while the method counts."""
-        hard = {HEADS[head].hard_loss for head in self.on}
-        return 1 - self.alpha * self.share(batch) if name in hard else 1.0
+        return 1 - self.alpha * self.share(batch) if is_hard_loss(name, self.on) else 1.0
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_<head>`` for each head."""
+        """Returns ``loss_<name>_<head>`` for each head, of a cascade for each stage."""
         factor = self.loss_weight * (self.alpha or 1.0)
         return {
-            f'loss_{self.name}_{HEADS[head].log}': factor
-            * self.compare(loss, class_rows(head, student, teacher))
+            f'loss_{self.name}_{part.log}': factor
+            * part.weight
+            * self.compare(loss, class_rows(part.head, part.student, part.teacher))
             for head, loss in self.losses.items()
+            for part in parts_of(head, student, teacher)
         }

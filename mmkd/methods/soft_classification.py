@@ -11,7 +11,8 @@ from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
-from .head_samples import HEADS, agreement_weights, check_agreement, check_heads, class_rows
+from .head_samples import agreement_weights, check_agreement, class_rows
+from .heads import HEADS, check_heads, info_of_head, is_hard_loss, parts_of
 from .schedule import Schedule, ScheduleSetting, logged
 
 
@@ -30,7 +31,8 @@ class SoftClassification(DistillMethod):
         class_weights: Weights of all classes, the background last; replaces
             ``background_weight``. The RPN's one foreground class then weighs 1.
         temperature: Their T; 1 in the paper.
-        on: Which heads: ``'roi_head'``, ``'rpn'``, ``'dense'``, that of a one-stage detector.
+        on: Which heads: ``'roi_head'``, ``'roi_stages'``, those of a cascade, ``'rpn'``,
+            ``'dense'``, that of a one-stage detector.
         agreement: ``'only'`` compares rows whose label is the teacher's most probable class,
             ``'weighted'`` weighs each row with the teacher's probability of its label; None: all
             rows count alike. The divisor stays.
@@ -76,13 +78,13 @@ class SoftClassification(DistillMethod):
         """Tells softmax from sigmoid heads; checks ``class_weights`` against the classes."""
         for head, module in self.losses.items():
             loss = cast(WeightedSoftLoss, module)
-            loss.sigmoid = student.fields[HEADS[head].field].sigmoid
+            loss.sigmoid = info_of_head(head, student).sigmoid
             if head != 'rpn' and student.num_classes is not None and not loss.sigmoid:
                 loss.weights(student.num_classes)
 
     def task_loss_scale(self, name: str, batch: Batch) -> float:
         """The factor on the hard classification loss of each head in ``on``, mu at full weight."""
-        if name not in {HEADS[head].hard_loss for head in self.on}:
+        if not is_hard_loss(name, self.on):
             return 1.0
         share = self.share(batch)
         return 1 - share + share * self.mu(batch)
@@ -90,22 +92,25 @@ class SoftClassification(DistillMethod):
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch
     ) -> dict[str, Tensor]:
-        """Returns ``loss_<name>_<head>`` for each head."""
+        """Returns ``loss_<name>_<head>`` for each head, of a cascade for each stage."""
         mu = self.mu(batch)
         found = {} if self.mu.constant else {f'{self.name}_mu': logged(mu)}
         for head, module in self.losses.items():
-            loss, rows = cast(WeightedSoftLoss, module), class_rows(head, student, teacher)
-            agreeing = None
-            if self.agreement is not None:
-                agreeing = agreement_weights(rows, loss.sigmoid, self.agreement)
-            found[f'loss_{self.name}_{HEADS[head].log}'] = (
-                self.loss_weight
-                * (1 - mu)
-                * loss(
-                    student=rows.student,
-                    teacher=rows.teacher,
-                    avg_factor=rows.avg_factor,
-                    weight=agreeing,
+            loss = cast(WeightedSoftLoss, module)
+            for part in parts_of(head, student, teacher):
+                rows = class_rows(part.head, part.student, part.teacher)
+                agreeing = None
+                if self.agreement is not None:
+                    agreeing = agreement_weights(rows, loss.sigmoid, self.agreement)
+                found[f'loss_{self.name}_{part.log}'] = (
+                    self.loss_weight
+                    * part.weight
+                    * (1 - mu)
+                    * loss(
+                        student=rows.student,
+                        teacher=rows.teacher,
+                        avg_factor=rows.avg_factor,
+                        weight=agreeing,
+                    )
                 )
-            )
         return found

@@ -12,7 +12,7 @@ from typing import Any
 import mmdet
 from mmengine.config import Config, ConfigDict
 
-_OF_MMCV = ('BN', 'RoIAlign', 'nms')
+_OF_MMCV = ('BN', 'RoIAlign', 'Swish', 'nms')
 _STRIDES = [8, 16, 32, 64, 128]
 
 

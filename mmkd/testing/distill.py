@@ -1,5 +1,6 @@
 """A student under a teacher, ready to train, in a second."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ def build_plain(cfg: dict) -> nn.Module:
     """An initialised MMDetection detector."""
     from mmdet.registry import MODELS
 
-    model = MODELS.build(ConfigDict(cfg))
+    model = MODELS.build(copy.deepcopy(ConfigDict(cfg)))  # DETRs write into theirs
     model.init_weights()
     return model
 

@@ -87,7 +87,9 @@ def test_stages_that_read_more_than_features_and_rois_are_no_plain_cascade():
 def test_a_plain_detector_offers_them_all():
     detector = build_plain(tiny_faster_rcnn_cfg())
     found = offered(rpn_head=detector.rpn_head, roi_head=detector.roi_head)
-    assert found == set(all_fields()) - {'dense', 'dense_bbox_coder', 'roi_stages'}
+    assert found == set(all_fields()) - {
+        *('dense', 'dense_bbox_coder', 'queries', 'roi_stages', 'stage_bbox_coders')
+    }
 
 
 def reader(own, others):

@@ -18,7 +18,13 @@ from mmkd.testing.detectors import (
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.heads import CLASSES, dense_scene, head_scene, observe_dense, observe_heads
 from mmkd.testing.observations import info_of
-from mmkd.testing.one_stage import tiny_atss_cfg, tiny_gfl_cfg
+from mmkd.testing.one_stage import (
+    tiny_atss_cfg,
+    tiny_gfl_cfg,
+    tiny_rtmdet_cfg,
+    tiny_tood_cfg,
+    tiny_yolox_cfg,
+)
 from mmkd.testing.rfcn import tiny_rfcn_cfg
 from tests.references import binary_kd, cross_kd
 from tests.references.hint import conv1x1
@@ -254,6 +260,8 @@ DETECTORS = {
     'atss': (tiny_atss_cfg, WIDE),
     'gfl': (tiny_gfl_cfg, WIDE),
     'fcos': (tiny_fcos_cfg, WIDE),
+    'rtmdet': (tiny_rtmdet_cfg, WIDE),
+    'yolox': (tiny_yolox_cfg, WIDE),
 }
 
 
@@ -316,6 +324,15 @@ class TestRefused:
                 student=tiny_cascade_rcnn_cfg(),
                 teacher=tiny_cascade_rcnn_cfg(**WIDE),
                 methods=[dict(type='mmkd.CrossKD')],
+            )
+
+    def test_a_head_without_towers_has_no_maps_that_cross_over(self, tmp_path):
+        with pytest.raises(ValueError, match='the head of TOOD has no convolutions of classes'):
+            build_distill(
+                tmp_path,
+                student=tiny_tood_cfg(),
+                teacher=tiny_tood_cfg(**WIDE),
+                methods=[dict(type='mmkd.CrossKD', on='dense')],
             )
 
     @pytest.mark.parametrize('boxes, teacher, kwargs, message', [

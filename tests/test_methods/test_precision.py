@@ -34,6 +34,7 @@ CASES = {
     'NST': [dict(), dict(kernel='linear'), dict(kernel='gaussian')],
     'NeuronSelection': [dict(channels=[[0, 2], [1, 2]])],
     'RKD': [dict(rows='rois')],
+    'SetPrediction': [],  # its queries are in tests/test_methods/test_set_prediction.py
     'TripletDistillation': [dict(rows='rois'), dict(rows='rois', mining='hardest')],
     'BinaryKD': [dict(), dict(agreement='weighted', detach_factor=True)],
     'BoundedRegression': [dict(), dict(margin=0.5)],
@@ -184,7 +185,8 @@ def test_a_detector_under_autocast_has_the_losses_of_single_precision(tmp_path):
     methods = [
         dict(cases[0], type=f'mmkd.{name}', name=name.lower())
         for name, cases in CASES.items()
-        if name not in ('FSP', 'LD', 'NeuronSelection')  # equal channels; bins; lists of channels
+        # Equal channels; bins; lists of channels; queries.
+        if name not in ('FSP', 'LD', 'NeuronSelection', 'SetPrediction')
     ]
     for method in methods:
         if method['type'] in ('mmkd.BoundedRegression', 'mmkd.Chen2017'):

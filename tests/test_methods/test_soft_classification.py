@@ -182,7 +182,7 @@ def test_all_background_and_no_row_at_all_are_finite_with_a_graph(scene):
 @pytest.mark.parametrize('kwargs, message', [
     ({'mu': 1.2}, r'mu must lie in \[0, 1\], got 1.2'),
     ({'mu': -0.1}, 'mu must be >= 0, got -0.1'),
-    ({'on': 'roi'}, r"on must name one or more of \['roi_head', 'rpn', 'dense'\], got 'roi'"),
+    ({'on': 'roi'}, r"on must name one or more of \['roi_head', .*\], got 'roi'"),
     ({'on': []}, 'on must name'),
     ({'class_weights': [1, 1, 1]}, 'class_weights has 3 entries, but the head needs 4'),
 ])  # fmt: skip

@@ -39,6 +39,8 @@ def _row(kind: type, root: Path) -> str:
     file = Path(inspect.getfile(kind)).stem
     paper, compared, detectors = facts(kind)
     page, config = Path(f'docs/methods/{file}.md'), Path(f'configs/{file}_faster_rcnn_r50_voc.py')
+    if not (root / config).exists():
+        config = next(root.glob(f'configs/{file}_*.py'), root / config).relative_to(root)
     if not (root / page).exists():  # parts of another method
         page = Path('docs/methods/chen2017.md')
     named = f'[config]({config})' if (root / config).exists() else '`--method`'

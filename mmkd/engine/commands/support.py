@@ -24,7 +24,7 @@ from .methods import method_types
 from .support_detectors import SIDE, Pair, config_of
 
 WORKS, CRASH = 'works', 'crash: '
-_HEADS = ('roi_head', 'rpn', 'dense')
+_HEADS = ('roi_head', 'roi_stages', 'rpn', 'dense')
 _ARGUMENTS = ('on=', 'levels=')
 """What a method's ``on`` may name, and what is tried where its own choice is refused."""
 

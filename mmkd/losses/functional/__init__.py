@@ -44,6 +44,7 @@ from .relations import (
     triplet_error,
     triplet_terms,
 )
+from .set_prediction import match_queries, query_costs, query_errors
 from .soft_targets import weighted_soft_binary_cross_entropy, weighted_soft_cross_entropy
 from .standardize import NORMALIZATIONS, channel_moments, normalize_maps
 
@@ -87,6 +88,7 @@ __all__ = [
     'kl_rows',
     'log_iou_error',
     'masked_squared_error',
+    'match_queries',
     'match_statistics',
     'mimic_rows',
     'neuron_costs',
@@ -97,6 +99,8 @@ __all__ = [
     'pearson',
     'pooled_errors',
     'quantize',
+    'query_costs',
+    'query_errors',
     'ranking_error',
     'select_neurons',
     'selectivity_error',
