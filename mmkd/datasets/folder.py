@@ -308,6 +308,9 @@ def _choose(
         files['train'] = [*usual, *lists.values()][0]
     trained = set(layout.images(files['train']))
     said = {split: _shown(layout, file) for split, file in files.items()}
+    for split in files.keys() - {'train'}:
+        known = len(trained.intersection(layout.images(files[split])))
+        said[split] += f', {known} of them trained on: their mAP is too high' if known else ''
     others = {
         name: lists[name]
         for name in ('val', 'test')

@@ -51,6 +51,14 @@ class TestVOC:
         found = read('voc', train='trainval')
         assert lists_of(found) == dict(train='trainval.txt', val='test.txt', test='test.txt')
 
+    def test_a_named_list_that_is_trained_on_is_taken_and_said(self, tmp_path, read):
+        voc(tmp_path, 'train', 'abcd')
+        voc(tmp_path, 'val', 'cde')
+        assert read('voc', val='val').said[2] == (
+            '--data: val: ImageSets/Main/val.txt, 3 images, 2 of them trained on: '
+            'their mAP is too high'
+        )
+
     def test_without_lists_all_annotations_are_one(self, tmp_path, read):
         voc(tmp_path, 'train', 'abcde')
         shutil.rmtree(tmp_path / 'data/ImageSets')

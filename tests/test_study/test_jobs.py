@@ -66,6 +66,12 @@ def test_a_short_run_is_validated():
     assert cfg.train_cfg.val_interval == 2 and cfg.param_scheduler[1].milestones == [1, 2]
 
 
+def test_where_validation_begins_and_quickens_is_scaled():
+    cfg = config(val_begin=9, dynamic_intervals=[(10, 1)])
+    set_epochs(cfg, 4)
+    assert cfg.train_cfg.val_begin == 3 and cfg.train_cfg.dynamic_intervals == [(3, 1)]
+
+
 def test_a_config_without_epochs_is_refused():
     with pytest.raises(ValueError, match='has no train_cfg.max_epochs'):
         set_epochs(Config(dict(train_cfg=dict(max_iters=10))), 2)

@@ -31,6 +31,13 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     config.train_cfg.max_epochs = epochs
     interval = config.train_cfg.get('val_interval', 1)
     config.train_cfg.val_interval = max(1, min(interval, epochs))
+    if 'val_begin' in config.train_cfg:
+        config.train_cfg.val_begin = max(1, round(config.train_cfg.val_begin * epochs / old))
+    if config.train_cfg.get('dynamic_intervals'):
+        config.train_cfg.dynamic_intervals = [
+            (max(1, round(begin * epochs / old)), every)
+            for begin, every in config.train_cfg.dynamic_intervals
+        ]
     schedulers: Any = config.get('param_scheduler') or []
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         if scheduler.get('by_epoch', True):
