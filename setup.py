@@ -103,7 +103,7 @@ setup(
     entry_points={'console_scripts': ['mmkd = mmkd.__main__:main']},
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
-    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock'],
+    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock', 'safetensors'],
     extras_require={
         'openmmlab': OPENMMLAB,
         'onedl': ONEDL,

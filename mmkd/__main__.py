@@ -74,6 +74,11 @@ COMMANDS = {
         'chooses the channels of NeuronSelection',
         f'small.py {_TEACHER} --method hint --out channels.json',
     ),
+    'cache': Command(
+        'cache_teacher.py',
+        "keeps the teacher's maps of all images on disk",
+        f'{_PAIR} --method fgfi --cfg-options model.teacher.cache=work_dirs/cache',
+    ),
     'download': Command('download_dataset.py', 'fetches a public data set', 'voc2007 --unpack'),
 }
 

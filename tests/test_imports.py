@@ -62,7 +62,7 @@ RULES = {
     ),
     'detectors': Rule(
         {'observation', 'fields', 'heads', 'registry', 'compat'},
-        NUMERIC | HOST,
+        NUMERIC | HOST | {'safetensors'},
         'a detector runs student and teacher and builds methods through the registry: what one '
         'method needs belongs in methods/',
     ),

@@ -28,18 +28,20 @@ class ResolvedSpec:
         checkpoint: Path or URL of its weights, or None.
         source: What to call the detector in an error: its config path, or its type.
         classes: Class names that the setting declares, or None.
+        cache: The setting ``cache``, or None; see :class:`mmkd.detectors.cache.FeatureCache`.
     """
 
     model: ConfigDict
     checkpoint: str | None
     source: str
     classes: tuple[str, ...] | None = None
+    cache: object = None
 
 
 ONLY = 'teacher'
 """Name of a teacher that is the only one."""
 
-_NO_NAMES = ('ensemble', 'student', 'checkpoint', 'cfg_options', 'classes')
+_NO_NAMES = ('ensemble', 'student', 'checkpoint', 'cfg_options', 'classes', 'cache')
 """What a teacher cannot be called: it is said of others, or is a setting of one."""
 
 
@@ -71,7 +73,7 @@ def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
                     f'") and also names {named}: where a base config has one teacher, begin the '
                     'dict of named ones with _delete_=True.'
                 )
-        return {ONLY: resolve_spec(setting, 'teacher', declares=True)}
+        return {ONLY: resolve_spec(setting, 'teacher', frozen=True)}
     wrong = [name for name in setting if not str(name).isidentifier() or name in _NO_NAMES]
     if wrong or not setting:
         raise UserError(
@@ -82,13 +84,13 @@ def resolve_teachers(setting: DetectorSpec) -> dict[str, ResolvedSpec]:
     return {name: resolve_spec(one, f'teacher.{name}', True) for name, one in setting.items()}
 
 
-def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> ResolvedSpec:
+def resolve_spec(spec: DetectorSpec, role: str, frozen: bool = False) -> ResolvedSpec:
     """Reads the model config that a setting points to.
 
     Args:
         spec: See :data:`DetectorSpec`.
         role: ``'student'`` or ``'teacher'``, for errors.
-        declares: Whether ``classes`` may be named beside ``config``.
+        frozen: Whether it is a teacher: ``classes`` and ``cache`` may be named beside ``config``.
 
     Raises:
         FileNotFoundError: A config path does not exist.
@@ -105,7 +107,7 @@ def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> Resol
         )
     if 'type' in spec:
         return ResolvedSpec(ConfigDict(copy.deepcopy(spec)), None, f'{role} {spec["type"]}')
-    known = ['config', 'checkpoint', 'cfg_options'] + ['classes'] * declares
+    known = ['config', 'checkpoint', 'cfg_options'] + ['classes', 'cache'] * frozen
     if 'config' not in spec or set(spec) - set(known):
         *first, last = (f'"{key}"' for key in known)
         raise UserError(
@@ -128,6 +130,7 @@ def resolve_spec(spec: DetectorSpec, role: str, declares: bool = False) -> Resol
         spec.get('checkpoint', checkpoint),
         source,
         None if classes is None else tuple(classes),
+        spec.get('cache'),
     )
 
 

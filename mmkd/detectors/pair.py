@@ -141,11 +141,14 @@ class Pair:
         )
         # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
         quietly = torch.no_grad()
-        sources, lent = {}, {}
+        sources: dict[str, Callable] = {}
+        lent = {}
         for name, field in self.fields.items():
             sources[name] = quietly(partial(_answer, field.teacher, query))
             if field.lend is not None:
                 lent[name] = partial(_answer, field.lend, query)
+        if self.teacher.cache is not None:
+            sources = self.teacher.cache.through(sources, metas, inputs)
         return Observation(lent, **sources)
 
     def _look(self, field: str, outputs: Iterable[Tensor], step: int) -> None:

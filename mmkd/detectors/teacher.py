@@ -6,6 +6,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
+from mmkd.detectors.cache import FeatureCache
 from mmkd.detectors.checkpoint_keys import load_strictly, student_keys
 from mmkd.detectors.detector_source import ResolvedSpec, build_detector
 from mmkd.utils.errors import UserError
@@ -28,6 +29,7 @@ class Teacher:
             these of the student's classes alone.
         classes: Class names that its checkpoint holds, else those declared, or None; known after
             :meth:`read`.
+        cache: Where its maps are kept, or None.
         metrics: The mAPs that were logged last in the training of its checkpoint, by name; empty
             before :meth:`read`.
     """
@@ -38,7 +40,9 @@ class Teacher:
         self.checkpoint = spec.checkpoint
         self.specialist = spec.classes
         self.classes: tuple[str, ...] | None = spec.classes
+        self.cache = None if spec.cache is None else FeatureCache.from_setting(spec.cache)
         self.metrics: dict[str, float] = {}
+        self._config = spec.model
         self._weights: dict[str, Tensor] | None = None  # that were read, until they are taken over
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
@@ -91,6 +95,12 @@ class Teacher:
             FileNotFoundError, ValueError: As :meth:`read`; or no checkpoint is set, or its weights
                 do not fit; names the file and the keys.
         """
+        self._load()
+        if self.cache is not None:
+            named = f'{self.source}, checkpoint {self.checkpoint}'
+            self.cache.open(named, self._config, self.model.state_dict())
+
+    def _load(self) -> None:
         if self.checkpoint is None and getattr(self.model, 'pretrained', False):
             self.model.init_weights()
             return

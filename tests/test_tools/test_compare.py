@@ -66,7 +66,7 @@ def marker(study, run):
 
 
 @pytest.mark.slow
-def test_killed_and_restarted_it_repeats_no_finished_run(study):
+def test_killed_and_restarted_it_repeats_no_finished_run(study, in_this_process):
     first = compare(study, '--jobs', 1, '--max-epochs', 2)
     end = time.monotonic() + SECONDS
     log = study.parent / 'work' / 'runs' / 'hint' / 'seed_0'
@@ -93,9 +93,9 @@ def test_killed_and_restarted_it_repeats_no_finished_run(study):
     assert {'seeds_and_intervals.png', 'learning_curves.png'} <= set(figures)
     assert 'one seed' in (study.parent / 'work' / 'table.md').read_text()
 
-    elsewhere = compare(study, '--collect', *same, '--work-dir', study.parent / 'elsewhere')
-    text, _ = elsewhere.communicate(timeout=SECONDS)
-    assert elsewhere.returncode == 0 and 'their weights are not here' in text, text
+    elsewhere = ('--work-dir', study.parent / 'elsewhere')
+    status, text = in_this_process(study, '--collect', *same, *elsewhere)
+    assert status == 0 and 'their weights are not here' in text, text
     assert json.loads((study.parent / 'elsewhere' / 'study.json').read_text())['missing'] == []
 
 

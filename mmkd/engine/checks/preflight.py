@@ -16,6 +16,7 @@ from mmengine.registry import OPTIM_WRAPPERS
 from mmkd.compat import is_distillation
 from mmkd.datasets.lint import check_coco_files
 from mmkd.engine.checks.arguments import check_arguments, check_model, metrics_of
+from mmkd.engine.checks.cache import check_cache
 from mmkd.engine.checks.classes import check_class_count, check_one_list, class_lists
 from mmkd.engine.checks.unlabelled import check_unlabelled
 from mmkd.engine.hooks.reproducible import PERSISTENT_WORKERS
@@ -55,6 +56,7 @@ def check_training(cfg: Config) -> None:
     if persistent and 'ReproducibleHook' in hooks:
         raise UserError(PERSISTENT_WORKERS)
     check_unlabelled(cfg)
+    check_cache(cfg, teacher_settings(cfg))
     check_data(cfg, ('train', 'val') if cfg.get('val_cfg') else ('train',))
     if cfg.get('val_cfg'):
         check_one_list(cfg)

@@ -128,7 +128,7 @@ def _detectors(cfg: Config) -> Iterator[tuple[str, Detector, Sequence[str] | Non
 
 def _whole(spec: Detector, role: str) -> ConfigDict:
     """The setting of a detector with its model written out."""
-    found = resolve_spec(spec, role, declares=True)
+    found = resolve_spec(spec, role, frozen=True)
     entries = dict(checkpoint=found.checkpoint, classes=found.classes)
     given = {key: value for key, value in entries.items() if value is not None}
     return ConfigDict(config=found.model, **given) if given else found.model
