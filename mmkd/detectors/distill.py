@@ -214,11 +214,12 @@ class DistillDetector(BaseDetector):
             ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
                 trained on other classes than those of the runner's data; or images come without
                 labels and ``unlabelled`` is not set, or the reverse; or the stages do not fit the
-            training's epochs.
+                training's epochs.
         """
         self.nan_guard.check()
         check_marks(self.unlabelled, batch_data_samples)
-        if self.unlabelled or any(method.active for method in self.distill.values()):
+        compared = any(method.active for method in self.distill.values())
+        if compared or self.unlabelled or self.stages:
             self._check_runners_classes()
             trains = self.stages is not None and torch.is_grad_enabled()
             end_step = self.stages.begin_step(self) if trains else None
