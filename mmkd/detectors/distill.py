@@ -26,7 +26,7 @@ from mmkd.detectors.detector_source import (
 )
 from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
-from mmkd.observation import Batch, Observation, Seen
+from mmkd.observation import Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
@@ -78,11 +78,7 @@ class DistillDetector(BaseDetector):
             stand for the labels of the images of :class:`mmkd.datasets.WithUnlabelled` that have
             none; see :class:`PseudoLabels`.
         stages: ``[dict(methods=['fitnets'], epochs=4, task=False), dict(methods=['kd'])]``: parts
-            of the training, one after the other. ``methods`` names those that speak, all by
-            default; others are logged as 0, and no teacher is run for them. ``task``: whether the
-            student's own losses count, by default they do; where not, what no loss trains stays as
-            it is. ``epochs``, which the last stage may leave out, ``lr_factor``: factor on the
-            learning rates, which the log shows without it. See :class:`Stages`.
+            of the training, one after the other; see :class:`Stage`, :class:`Stages`.
 
     Raises:
         FileNotFoundError: A config is missing.
@@ -252,13 +248,7 @@ class DistillDetector(BaseDetector):
         stage = self.stage
         active = {name: method for name, method in self.distill.items() if method.active}
         seen = self.observe(batch_inputs, batch_data_samples, also)
-        scaling = [method for name, method in active.items() if stage.speaks(name)]
-        task = {
-            name: _scaled(name, one, scaling, seen.batch)
-            if stage.task or 'loss' not in name
-            else _zero(one)
-            for name, one in seen.losses.items()
-        }
+        task = stage.task_losses(seen.losses, active, seen.batch)
         found = {
             name: (method if stage.speaks(name) else method.nothing)(*seen.by(method.teacher))
             for name, method in active.items()
@@ -405,18 +395,3 @@ class DistillDetector(BaseDetector):
 @torch.enable_grad()  # what reads it first may run without gradient, as teachers do
 def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> Any:
     return field.student(student, seen)
-
-
-def _scaled(name: str, value: object, methods: list, batch: Batch) -> Any:
-    factor = 1.0
-    for method in methods:
-        if method.calibrating:  # it counts 0, so the student trains as if alone
-            continue
-        factor *= method.task_loss_scale(name, batch)
-    if factor == 1.0:
-        return value
-    return [item * factor for item in value] if isinstance(value, list) else value * factor
-
-
-def _zero(value: Any) -> Any:
-    return [*map(_zero, value)] if isinstance(value, list) else torch.zeros_like(value.detach())

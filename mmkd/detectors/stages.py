@@ -1,5 +1,6 @@
 """A training in stages: which methods speak, whether the task counts, what stays as it is."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
+from mmkd.observation import Batch
 from mmkd.settings import check_entries, check_flag, check_number, nearest
 from mmkd.utils.errors import UserError
+from mmkd.utils.types import Entries
 
 Losses = dict[str, Tensor]
 _KEYS = ('methods', 'epochs', 'task', 'lr_factor')
@@ -27,9 +30,10 @@ class Stage:
     """A part of the training.
 
     Attributes:
-        methods: Names of the methods that speak; None: all.
+        methods: Names of the methods that speak; None: all. Others are logged as 0, and no teacher
+            is run for them.
         task: Whether the student's own losses count.
-        lr_factor: Factor on every learning rate.
+        lr_factor: Factor on every learning rate, which the log shows without it.
         epochs: How long it lasts; None: the rest of the training.
     """
 
@@ -41,6 +45,27 @@ class Stage:
     def speaks(self, method: str) -> bool:
         """Whether a method is heard in it."""
         return self.methods is None or method in self.methods
+
+    def task_losses(self, losses: Entries, methods: Mapping[str, Any], batch: Batch) -> Entries:
+        """The student's losses as they count: scaled by the methods, or 0 without the task.
+
+        Args:
+            losses: As the student gives them, with numbers to watch.
+            methods: The active methods, by name.
+            batch: The batch, for their schedules.
+        """
+        # One that still chooses its weight counts 0, so the student trains as if alone.
+        scaling = [m for name, m in methods.items() if self.speaks(name) and not m.calibrating]
+
+        def counted(name: str, value: Any) -> Any:
+            if isinstance(value, list):
+                return [counted(name, one) for one in value]
+            if not self.task and 'loss' in name:
+                return torch.zeros_like(value.detach())
+            factor = math.prod(method.task_loss_scale(name, batch) for method in scaling)
+            return value if factor == 1 else value * factor
+
+        return {name: counted(name, value) for name, value in losses.items()}
 
     def __str__(self) -> str:
         names = 'all methods' if self.methods is None else ', '.join(self.methods) or 'no method'
