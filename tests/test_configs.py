@@ -4,11 +4,15 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
+
+from mmkd.detectors.stages import Stages
+from mmkd.engine.commands.methods import method_name
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 PLAIN = sorted([*CONFIGS.glob('students/*.py'), *CONFIGS.glob('teachers/*.py')])
@@ -57,8 +61,10 @@ def build(model):
 
 @pytest.mark.parametrize('path', PAIRS, ids=lambda path: path.stem)
 def test_a_pair_builds_with_all_methods_of_its_configs_at_once(path, quick_layers):
-    methods = [m for file in DISTILLATION if pair_of(file) == path.stem
-               for m in load(file).model.methods]  # fmt: skip
+    methods = list({
+        method_name(m): m for file in DISTILLATION if pair_of(file) == path.stem
+        for m in load(file).model.methods
+    }.values())  # fmt: skip
     crossed = re.search(r'r18_16th_(rfcn|faster_rcnn)_', path.stem)
     levels = dict(levels=[[0, 1]] if crossed[1] == 'rfcn' else [[1, 0]]) if crossed else {}
     scaled = dict(upsample='deconv') if 'student_scale' in load(path).model else {}
@@ -77,16 +83,26 @@ def test_a_config_has_all_that_a_run_needs(path):
     assert not [key for key in NEEDED if not load(path).get(key)]
 
 
-def test_a_distillation_config_is_a_pair_and_three_lines_or_fewer():
+@pytest.mark.parametrize('first, last', [('fitnets', ['kd']), ('fsp', [])])
+def test_a_config_in_stages_names_the_methods_that_it_has(first, last):
+    cfg = load(CONFIGS / f'{first}_faster_rcnn_r50_voc.py')
+    names = [first, *last]
+    Stages(cfg.model.stages, dict.fromkeys(names, SimpleNamespace(active=True)))
+    assert [stage.methods for stage in cfg.model.stages] == [[first], last]
+    assert len(cfg.model.methods) == len(names) and not cfg.model.stages[0].task
+
+
+def test_a_distillation_config_is_a_pair_and_three_lines_or_fewer_six_with_stages():
     for path in DISTILLATION:
         own = [
             node
             for node in ast.parse(path.read_text()).body[1:]  # the docstring is the first
             if not (isinstance(node, ast.Assign) and node.targets[0].id == '_base_')
         ]
-        assert sum(node.end_lineno - node.lineno + 1 for node in own) <= 3, path
-        pair = load(CONFIGS / 'pairs' / f'{pair_of(path)}.py')
-        assert {**load(path).model, 'methods': None} == {**pair.model, 'methods': None}, path
+        pair, model = load(CONFIGS / 'pairs' / f'{pair_of(path)}.py'), dict(load(path).model)
+        lines = 6 if model.pop('stages', None) else 3
+        assert sum(node.end_lineno - node.lineno + 1 for node in own) <= lines, path
+        assert {**model, 'methods': None} == {**pair.model, 'methods': None}, path
 
 
 def test_methods_of_the_detection_papers_have_each_data_set_and_detector_and_the_others_one():

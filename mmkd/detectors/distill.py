@@ -26,7 +26,7 @@ from mmkd.detectors.detector_source import (
 )
 from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Field, all_fields, recording
-from mmkd.observation import Batch, Observation, Seen
+from mmkd.observation import Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
@@ -40,6 +40,7 @@ from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
 from .pseudo_labels import PseudoLabels, check_marks
+from .stages import Stage, Stages
 from .start import FirstSteps, announce
 from .teacher import Teacher
 
@@ -76,6 +77,8 @@ class DistillDetector(BaseDetector):
         unlabelled: ``dict(score_thr=..., task_weight=..., teacher=...)``: a teacher's detections
             stand for the labels of the images of :class:`mmkd.datasets.WithUnlabelled` that have
             none; see :class:`PseudoLabels`.
+        stages: ``[dict(methods=['fitnets'], epochs=4, task=False), dict(methods=['kd'])]``: parts
+            of the training, one after the other; see :class:`Stage`, :class:`Stages`.
 
     Raises:
         FileNotFoundError: A config is missing.
@@ -96,6 +99,7 @@ class DistillDetector(BaseDetector):
         dry_run_size: ImageSize | None = None,
         nan_guard: bool = True,
         unlabelled: dict | None = None,
+        stages: Sequence[dict] | None = None,
         **others: object,
     ) -> None:
         refuse_settings(others, DistillDetector)
@@ -125,6 +129,7 @@ class DistillDetector(BaseDetector):
             }
             self.unlabelled = self._pseudo_labels(unlabelled)
             self._join(methods, pairing, dry_run_size)
+        self.stages = Stages(stages, self.distill) if stages is not None and self.pairs else None
         self._register_state_dict_hook(to_checkpoint_keys)
         self.register_load_state_dict_pre_hook(from_checkpoint_keys)
 
@@ -186,6 +191,11 @@ class DistillDetector(BaseDetector):
             raise UserError(f'there is no single teacher but {known}: name one of teachers.')
         return next(iter(self.teachers.values()))
 
+    @property
+    def stage(self) -> Stage:
+        """The stage of the epoch that is trained, or was trained last."""
+        return Stage() if self.stages is None else self.stages.now()
+
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """The student's losses, and those of each method.
 
@@ -199,13 +209,19 @@ class DistillDetector(BaseDetector):
         Raises:
             ValueError: A loss is NaN or infinite, on a GPU one of the last call's; or a teacher was
                 trained on other classes than those of the runner's data; or images come without
-                labels and ``unlabelled`` is not set, or the reverse.
+                labels and ``unlabelled`` is not set, or the reverse; or the stages do not fit the
+                training's epochs.
         """
         self.nan_guard.check()
         check_marks(self.unlabelled, batch_data_samples)
-        if self.unlabelled or any(method.active for method in self.distill.values()):
+        compared = any(method.active for method in self.distill.values())
+        if compared or self.unlabelled or self.stages:
             self._check_runners_classes()
+            trains = self.stages is not None and torch.is_grad_enabled()
+            end_step = self.stages.begin_step(self) if trains else None
             losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)
+            if end_step is not None:
+                end_step(by_method)
             self.first_steps.look(losses, by_method, seen, self.teachers)
             for found in by_method.values():
                 losses.update(found)
@@ -229,11 +245,14 @@ class DistillDetector(BaseDetector):
             The student's losses, scaled by the methods; what each active method says, by its name;
             and what they saw.
         """
+        stage = self.stage
         active = {name: method for name, method in self.distill.items() if method.active}
         seen = self.observe(batch_inputs, batch_data_samples, also)
-        scaling = list(active.values())
-        task = {name: _scaled(name, one, scaling, seen.batch) for name, one in seen.losses.items()}
-        found = {name: method(*seen.by(method.teacher)) for name, method in active.items()}
+        task = stage.task_losses(seen.losses, active, seen.batch)
+        found = {
+            name: (method if stage.speaks(name) else method.nothing)(*seen.by(method.teacher))
+            for name, method in active.items()
+        }
         return task, found, seen
 
     def observe(
@@ -376,14 +395,3 @@ class DistillDetector(BaseDetector):
 @torch.enable_grad()  # what reads it first may run without gradient, as teachers do
 def _recalled(field: Field, student: nn.Module, seen: dict, _: Observation) -> Any:
     return field.student(student, seen)
-
-
-def _scaled(name: str, value: object, methods: list, batch: Batch) -> Any:
-    factor = 1.0
-    for method in methods:
-        if method.calibrating:  # it counts 0, so the student trains as if alone
-            continue
-        factor *= method.task_loss_scale(name, batch)
-    if factor == 1.0:
-        return value
-    return [item * factor for item in value] if isinstance(value, list) else value * factor

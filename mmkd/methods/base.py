@@ -188,7 +188,7 @@ class DistillMethod(nn.Module):
         batch = kwargs['batch'] if 'batch' in kwargs else args[2]
         share = self.share(batch)
         if not share and not self.calibrating:
-            return {**self._nothing(*args, **kwargs), f'{self.name}_weight': logged(0.0)}
+            return self.nothing(*args, **kwargs)
         losses = self._compare(*args, **kwargs)
         factor: float | Tensor = share
         term: float | Tensor = 0.0
@@ -206,14 +206,23 @@ class DistillMethod(nn.Module):
         self._zeros = {key: torch.zeros_like(losses[key]) for key in losses if 'loss' in key}
         return losses
 
-    def _nothing(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """Losses of 0 under the names that they have otherwise, with the adapters' graph alone."""
+    def nothing(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Losses of 0 under the names that they have otherwise, with the adapters' graph alone.
+
+        What it takes is what :meth:`forward` takes. In its first call it compares, to learn the
+        names, and forgets what came of it.
+        """
         if not self._zeros:  # the log averages what it has seen under a name: none may be missing
-            with forked_rng():
-                self._compare(*args, **kwargs)
+            training = self.training
+            with forked_rng(), torch.no_grad():
+                self.eval()._compare(*args, **kwargs)
+            self.train(training)
         graph = [parameter.sum() * 0 for parameter in self.parameters() if parameter.requires_grad]
         term = torch.stack(graph).sum() if graph else 0.0
-        return {key: zero + term for key, zero in self._zeros.items()}
+        losses = {key: zero + term for key, zero in self._zeros.items()}
+        if not self.schedule.constant or self.auto_scale is not None:
+            losses[f'{self.name}_weight'] = logged(0.0)
+        return losses
 
     def forward(
         self, student: Observation, teacher: Observation, batch: Batch

@@ -29,8 +29,8 @@ class FitNets(FirstAlone, WholeMapMethod):
         regressor: ``'same'``, a 1x1 convolution after resizing to the teacher's grid, or
             ``'valid'``, the paper's convolution without padding.
         kernel_size: Of the valid regressor: H_S - H_T + 1 cells.
-        alone_epochs: Epochs of the first stage, in which only the hints are trained; 0: beside the
-            task all along.
+        alone_epochs: Epochs in which only the hints are trained; until 0.2: write ``stages`` of the
+            DistillDetector.
         name: Name in the log and the checkpoint.
         kwargs: ``levels``, ``stage``, ``aligner``, ``loss`` of :class:`WholeMapMethod`.
 

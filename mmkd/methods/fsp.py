@@ -29,8 +29,8 @@ class FSP(FirstAlone):
             with the next.
         reduction: ``'mean'`` divides a pair's squared distance by the entries of its matrix;
             ``'sum'`` is the paper's formula.
-        alone_epochs: Epochs of the paper's first stage, in which only the matrices are trained; 0:
-            beside the task all along.
+        alone_epochs: Epochs in which only the matrices are trained; until 0.2: write ``stages`` of
+            the DistillDetector.
         stage: ``'features'``, what the heads see, or ``'backbone'``, its stages.
         name: Name in the log.
 

@@ -1,7 +1,8 @@
-"""Trainings in two stages: distillation alone, then the task."""
+"""``alone_epochs``, until 0.2: distillation alone, then the task."""
 
 from mmkd.observation import Batch
 from mmkd.settings import check_number
+from mmkd.utils import warn_renamed
 from mmkd.utils.errors import UserError
 
 from .base import DistillMethod
@@ -10,6 +11,9 @@ from .schedule import ScheduleSetting
 
 class FirstAlone(DistillMethod):
     """A method that can train alone in the first epochs, and no longer after them.
+
+    It stops the task's losses, but not decay and momentum of what they train, as ``stages`` of
+    :class:`mmkd.detectors.DistillDetector` do, which take its place in 0.2.
 
     A subclass hands :func:`only_until` to its base as ``loss_weight``, and sets
     :attr:`alone_epochs`.
@@ -32,6 +36,7 @@ def only_until(alone_epochs: int, loss_weight: ScheduleSetting) -> ScheduleSetti
     check_number('alone_epochs', alone_epochs, '>= 0', whole=True)
     if not alone_epochs:
         return loss_weight
+    warn_renamed('alone_epochs of a method', 'stages of the DistillDetector')
     if not isinstance(loss_weight, (int, float)):
         raise UserError(
             f'alone_epochs={alone_epochs} needs loss_weight to be a number, got {loss_weight}: the '

@@ -28,6 +28,8 @@ METHODS = [
     dict(type='mmkd.CWD'),
     dict(type='mmkd.FGD', relation=0.0),
     dict(type='mmkd.BinaryKD'),
+    dict(type='mmkd.FitNets'),
+    dict(type='mmkd.NeuronSelection', channels=[[0, 2, 5]] * 5),
 ]
 PARTS = (
     'fgfi',
@@ -49,6 +51,8 @@ PARTS = (
     'fgd_fg',
     'fgd_bg',
     'fgd_at',
+    'fitnets',
+    'neuron_selection',
     'binary_kd_cls_rcn',
     'binary_kd_cls_rpn',
     'binary_kd_loc_rcn',

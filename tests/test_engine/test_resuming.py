@@ -57,6 +57,16 @@ def labelling(folder: Path) -> dict:
     return distill_cfg(folder, unlabelled=dict(score_thr=0.25, task_weight=0.5))
 
 
+def staged(folder: Path) -> dict:
+    # The second epoch is of the first stage too; the second method is silent until the third.
+    stages = [dict(methods=['fitnets'], epochs=2, task=False), dict(methods=['fgfi'])]
+    methods = [
+        dict(type='mmkd.FitNets', stage='backbone', levels=[[1, 1]]),
+        dict(type='mmkd.FGFI'),
+    ]
+    return distill_cfg(folder, methods=methods, stages=stages)
+
+
 def plain(folder: Path) -> dict:
     return tiny_faster_rcnn_cfg()
 
@@ -69,6 +79,7 @@ def plain(folder: Path) -> dict:
         (distilled, 0, (EMA,), dict(seed=3)),
         (auto_scaled, 0, (EMA,), dict(seed=3)),
         (labelling, 2, (EMA,), dict(seed=3)),
+        (staged, 0, (EMA,), dict(seed=3)),
         (plain, 2, (EMA,), dict(seed=3, diff_rank_seed=True)),
     ],
     ids=[
@@ -76,6 +87,7 @@ def plain(folder: Path) -> dict:
         'distilled, EMA',
         'auto scale, EMA',
         'unlabelled, EMA',
+        'in stages, EMA',
         'plain, EMA, a seed a rank',
     ],
 )

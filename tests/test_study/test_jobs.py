@@ -51,6 +51,16 @@ def test_what_a_method_and_a_hook_count_in_epochs_is_scaled_too():
     assert cfg.custom_hooks[0].num_last_epochs == 3
 
 
+def test_the_ends_of_stages_are_scaled_and_each_keeps_an_epoch():
+    cfg = config()
+    cfg.model = dict(stages=[dict(epochs=1), dict(epochs=7), dict(epochs=4)])
+    set_epochs(cfg, 6)
+    assert [stage.epochs for stage in cfg.model.stages] == [1, 3, 2]
+    del cfg.model.stages[2]['epochs']
+    set_epochs(cfg, 3)
+    assert [stage.get('epochs') for stage in cfg.model.stages] == [1, 1, None]
+
+
 def test_none_keeps_the_schedule():
     cfg = config()
     assert set_epochs(cfg, None) == 12

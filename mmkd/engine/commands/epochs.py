@@ -15,7 +15,7 @@ def set_epochs(config: Config, epochs: int | None) -> int:
 
     Schedulers that count iterations (a warm-up) stay as they are, hooks that change the pipeline at
     an epoch (``switch_epoch``, ``num_last_epochs``) move with the end, and so do the schedules and
-    first stages of methods; None keeps all as it is.
+    first stages of methods and ``model.stages``; None keeps all as it is.
 
     Raises:
         ValueError: The config trains by iterations.
@@ -50,6 +50,12 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     for _, part in configs_in((config.get('model') or {}).get('methods'), 'methods', None):
         if part.get('by_epoch', True):
             _scale(part, epochs / old)
+    before = end = 0
+    for stage in (config.get('model') or {}).get('stages') or ():
+        if 'epochs' in stage:  # the ends are rounded, so that the sum is
+            before, begin = before + stage.epochs, end
+            end = max(begin + 1, round(before * epochs / old))
+            stage.epochs = end - begin
     return epochs
 
 

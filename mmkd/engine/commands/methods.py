@@ -70,7 +70,7 @@ def use_methods(cfg: Config, given: Sequence[str | Entries] | None) -> None:
     """Has a distillation config train with the methods of ``--method``, in place.
 
     The texts are as :func:`read_method` reads them. Without any a config keeps its own, and a pair,
-    which leaves ``methods`` out, gets the default recipe.
+    which leaves ``methods`` out, gets the default recipe. ``stages`` go with a config's methods.
 
     Raises:
         ValueError: A text names no method, or the config distils nothing.
@@ -83,6 +83,7 @@ def use_methods(cfg: Config, given: Sequence[str | Entries] | None) -> None:
                 'a file of configs/pairs/.'
             )
         cfg.model.methods = [registered_method(read_method(text)) for text in given]
+        cfg.model.pop('stages', None)  # they name the config's own methods
     elif lacks_methods(cfg):
         cfg.model.methods = [dict(one) for one in DEFAULT_METHODS]
 

@@ -9,8 +9,10 @@ import torch
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as HostCheckpointHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd.detectors.stages import Stage
 from mmkd.registry import HOOKS
 from mmkd.utils.atomic import ATOMIC_BACKEND, write_atomically
 from mmkd.utils.errors import UserOSError
@@ -96,7 +98,14 @@ class CheckpointHook(HostCheckpointHook):
         return outdated
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """The host's, with the best one so far deleted only once the new one is written."""
+        """The host's, with the best one so far deleted only once the new one is written.
+
+        Epochs in which the task did not count (``stages`` of a DistillDetector) are no candidates.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        stage = getattr(model, 'stage', None)
+        if isinstance(stage, Stage) and not stage.task:
+            return
         with _all_or_none(), self._removals_last():
             super()._save_best_checkpoint(runner, metrics)
 

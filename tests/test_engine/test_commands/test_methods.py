@@ -87,9 +87,11 @@ def test_methods_add_up_and_tell_work_directories_apart(parse):
 
 
 def test_they_replace_those_of_a_config_and_come_before_its_options(parse):
-    args = parse(dict(PAIR, methods=[dict(type='mmkd.Hint')]), '--method', 'fgfi')
+    own = dict(PAIR, methods=[dict(type='mmkd.Hint')], stages=[dict(methods=['hint'])])
+    args = parse(own, '--method', 'fgfi')
     args.cfg_options = {'model.methods.0.loss_weight': 3}
-    assert read_config(args).model.methods == [dict(type='mmkd.FGFI', loss_weight=3)]
+    model = read_config(args).model
+    assert model.methods == [dict(type='mmkd.FGFI', loss_weight=3)] and 'stages' not in model
     kept = read_config(parse(dict(PAIR, methods=[dict(type='mmkd.Hint')])))
     assert kept.model.methods == [dict(type='mmkd.Hint')] and kept.work_dir == 'work_dirs/pair'
 
