@@ -95,9 +95,9 @@ class SoftClassification(DistillMethod):
         found = {} if self.mu.constant else {f'{self.name}_mu': logged(mu)}
         for head, module in self.losses.items():
             loss, rows = cast(WeightedSoftLoss, module), class_rows(head, student, teacher)
-            agreeing = None
+            weight = rows.counted
             if self.agreement is not None:
-                agreeing = agreement_weights(rows, loss.sigmoid, self.agreement)
+                weight = weight * agreement_weights(rows, loss.sigmoid, self.agreement)
             found[f'loss_{self.name}_{HEADS[head].log}'] = (
                 self.loss_weight
                 * (1 - mu)
@@ -105,7 +105,7 @@ class SoftClassification(DistillMethod):
                     student=rows.student,
                     teacher=rows.teacher,
                     avg_factor=rows.avg_factor,
-                    weight=agreeing,
+                    weight=weight,
                 )
             )
         return found
