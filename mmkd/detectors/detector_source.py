@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,6 +29,7 @@ class ResolvedSpec:
         source: What to call the detector in an error: its config path, or its type.
         classes: Class names that the setting declares, or None.
         cache: The setting ``cache``, or None; see :class:`mmkd.detectors.cache.FeatureCache`.
+        speed: Settings of :class:`mmkd.detectors.fuse.Speed`.
     """
 
     model: ConfigDict
@@ -36,12 +37,14 @@ class ResolvedSpec:
     source: str
     classes: tuple[str, ...] | None = None
     cache: object = None
+    speed: Mapping[str, object] = field(default_factory=dict)
 
 
 ONLY = 'teacher'
 """Name of a teacher that is the only one."""
 
-_NO_NAMES = ('ensemble', 'student', 'checkpoint', 'cfg_options', 'classes', 'cache')
+_SPEED = ('fuse', 'dtype', 'compile')
+_NO_NAMES = ('ensemble', 'student', 'checkpoint', 'cfg_options', 'classes', 'cache', *_SPEED)
 """What a teacher cannot be called: it is said of others, or is a setting of one."""
 
 
@@ -90,7 +93,8 @@ def resolve_spec(spec: DetectorSpec, role: str, frozen: bool = False) -> Resolve
     Args:
         spec: See :data:`DetectorSpec`.
         role: ``'student'`` or ``'teacher'``, for errors.
-        frozen: Whether it is a teacher: ``classes`` and ``cache`` may be named beside ``config``.
+        frozen: Whether it is a teacher: ``classes``, ``cache`` and the settings of ``speed`` may be
+            named beside ``config``.
 
     Raises:
         FileNotFoundError: A config path does not exist.
@@ -107,7 +111,7 @@ def resolve_spec(spec: DetectorSpec, role: str, frozen: bool = False) -> Resolve
         )
     if 'type' in spec:
         return ResolvedSpec(ConfigDict(copy.deepcopy(spec)), None, f'{role} {spec["type"]}')
-    known = ['config', 'checkpoint', 'cfg_options'] + ['classes', 'cache'] * frozen
+    known = ['config', 'checkpoint', 'cfg_options'] + ['classes', 'cache', *_SPEED] * frozen
     if 'config' not in spec or set(spec) - set(known):
         *first, last = (f'"{key}"' for key in known)
         raise UserError(
@@ -131,6 +135,7 @@ def resolve_spec(spec: DetectorSpec, role: str, frozen: bool = False) -> Resolve
         source,
         None if classes is None else tuple(classes),
         spec.get('cache'),
+        {key: spec[key] for key in _SPEED if key in spec},
     )
 
 

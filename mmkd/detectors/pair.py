@@ -112,7 +112,7 @@ class Pair:
             rescale: Whether boxes are in pixels of the original image.
         """
         inputs = self.pixels(inputs, [sample.metainfo for sample in samples])
-        return self.teacher.model.predict(inputs, samples, rescale=rescale)
+        return self.teacher.answering.predict(inputs, samples, rescale=rescale)
 
     def observe(
         self, inputs: Tensor, metas: list[dict], batch: Batch, student: Observation
@@ -132,7 +132,7 @@ class Pair:
             ValueError: When a field is read, or on a GPU with the next batch: it is not finite.
         """
         query = Query(
-            model=self.teacher.model,
+            model=self.teacher.answering,
             pixels=lambda: self.pixels(inputs, metas),
             metas=metas,
             student=student,
@@ -141,10 +141,11 @@ class Pair:
         )
         # Not inference_mode: its tensors cannot be saved for the backward pass of the losses.
         quietly = torch.no_grad()
+        ask = partial(self.teacher.speed.run, inputs.device)
         sources: dict[str, Callable] = {}
         lent = {}
         for name, field in self.fields.items():
-            sources[name] = quietly(partial(_answer, field.teacher, query))
+            sources[name] = quietly(partial(ask, partial(_answer, field.teacher, query)))
             if field.lend is not None:
                 lent[name] = partial(_answer, field.lend, query)
         if self.teacher.cache is not None:

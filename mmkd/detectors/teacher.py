@@ -1,14 +1,16 @@
 """A frozen teacher: in no checkpoint, no optimizer, no parameter list, no gradient bucket."""
 
+import copy
 from collections.abc import Callable, Sequence
 
 from mmengine.logging import MMLogger
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmkd.compat import class_difference, class_names, load_checkpoint_file
 from mmkd.detectors.cache import FeatureCache
 from mmkd.detectors.checkpoint_keys import load_strictly, student_keys
 from mmkd.detectors.detector_source import ResolvedSpec, build_detector
+from mmkd.detectors.fuse import Speed
 from mmkd.utils.errors import UserError
 from mmkd.utils.serialization import logged_metrics
 
@@ -23,7 +25,8 @@ class Teacher:
         spec: Config and checkpoint.
 
     Attributes:
-        model: The frozen detector, in eval mode.
+        model: The frozen detector, in eval mode, as its checkpoint has it.
+        speed: How it is made to run faster.
         checkpoint: Path or URL of its weights, or None for a teacher given without any.
         specialist: Class names that the setting ``classes`` declares, or None: the teacher knows
             these of the student's classes alone.
@@ -43,13 +46,29 @@ class Teacher:
         self.cache = None if spec.cache is None else FeatureCache.from_setting(spec.cache)
         self.metrics: dict[str, float] = {}
         self._config = spec.model
+        self.speed = Speed(**spec.speed)
+        self._answering: nn.Module | None = None
         self._weights: dict[str, Tensor] | None = None  # that were read, until they are taken over
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
 
+    @property
+    def answering(self) -> nn.Module:
+        """What answers the student: :attr:`model` made faster, when it is first asked for."""
+        if self._answering is None:
+            self._answering = self.speed.of(self.model)
+        return self._answering
+
+    def plain(self) -> 'Teacher':
+        """The same teacher, made no faster than its config has it, and without its cache."""
+        found = copy.copy(self)
+        found.speed, found.cache, found._answering = Speed(fuse=False), None, None
+        return found
+
     def apply_to_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
         """Follows the student's ``.to()``, ``.cuda()`` or ``.half()``."""
+        self._answering = None
         self.model._apply(function)
 
     def read(self, data: Sequence[str] | None = None, remedy: str | None = None) -> None:
@@ -93,8 +112,10 @@ class Teacher:
 
         Raises:
             FileNotFoundError, ValueError: As :meth:`read`; or no checkpoint is set, or its weights
-                do not fit; names the file and the keys.
+                do not fit; names the file and the keys. Or as :meth:`Speed.check`.
         """
+        self._answering = None
+        self.speed.check(next(self.model.parameters()).device)
         self._load()
         if self.cache is not None:
             named = f'{self.source}, checkpoint {self.checkpoint}'

@@ -45,14 +45,23 @@ class SoftTargetLoss(_LogitLoss):
         super().__init__(temperature)
         self.sigmoid = sigmoid
 
-    def forward(self, *, student: Tensor, teacher: Tensor, avg_factor: float | Tensor) -> Tensor:
+    def forward(
+        self,
+        *,
+        student: Tensor,
+        teacher: Tensor,
+        avg_factor: float | Tensor,
+        weight: Tensor | float = 1.0,
+    ) -> Tensor:
         """Rows to a scalar; 0 with a graph without rows.
 
         Logits are (N, C), the teacher's perhaps (E, N, C) of an ensemble; no gradient flows into
-        them. ``avg_factor`` is the divisor of this process, counted over all of them here.
+        them. ``avg_factor`` is the divisor of this process, counted over all of them here; rows may
+        have weights (N,).
         """
-        rows = soft_binary_rows if self.sigmoid else soft_target_rows
-        return global_mean(rows(*self._checked(student, teacher), self.temperature), avg_factor)
+        distance = soft_binary_rows if self.sigmoid else soft_target_rows
+        rows = distance(*self._checked(student, teacher), self.temperature)
+        return global_mean(rows * weight, avg_factor)
 
 
 @MODELS.register_module()
@@ -73,11 +82,17 @@ class DecoupledLoss(_LogitLoss):
         self.alpha, self.beta = alpha, beta
 
     def forward(
-        self, *, student: Tensor, teacher: Tensor, labels: Tensor, avg_factor: float | Tensor
+        self,
+        *,
+        student: Tensor,
+        teacher: Tensor,
+        labels: Tensor,
+        avg_factor: float | Tensor,
+        weight: Tensor | float = 1.0,
     ) -> Tensor:
         """As :class:`SoftTargetLoss`, of a softmax, with labels (N,), the background included."""
         target, rest = decoupled_rows(*self._checked(student, teacher), labels, self.temperature)
-        return global_mean(self.alpha * target + self.beta * rest, avg_factor)
+        return global_mean((self.alpha * target + self.beta * rest) * weight, avg_factor)
 
 
 @MODELS.register_module()
@@ -106,14 +121,13 @@ class CorrelationLoss(_LogitLoss):
         check_numbers('>= 0', beta=beta, gamma=gamma)
         self.beta, self.gamma, self.sigmoid = beta, gamma, sigmoid
 
-    def forward(self, *, student: Tensor, teacher: Tensor) -> Tensor:
-        """As :class:`SoftTargetLoss`, without a divisor."""
+    def forward(self, *, student: Tensor, teacher: Tensor, weight: Tensor | None = None) -> Tensor:
+        """As :class:`SoftTargetLoss`, without a divisor; weights are 1 of rows that count, or 0."""
         logits = [wide(side) / self.temperature for side in self._checked(student, teacher)]
         own, target = (z.sigmoid() if self.sigmoid else z.softmax(dim=-1) for z in logits)
         target = target.mean(dim=0) if target.dim() == 3 else target
-        if not len(own):
-            return own.sum() * 0
-        loss = self.beta * (1 - pearson(own, target, dim=1).mean())
-        if len(own) > 1:
-            loss = loss + self.gamma * (1 - pearson(own, target, dim=0).mean())
-        return self.temperature**2 * loss
+        weight = own.new_ones(len(own)) if weight is None else weight
+        count = weight.sum()
+        rows = (weight * (1 - pearson(own, target, dim=1))).sum() / count.clamp(min=1)
+        columns = 1 - pearson(own, target, dim=0, weight=weight[:, None]).mean()
+        return self.temperature**2 * (self.beta * rows + self.gamma * columns * (count > 1))

@@ -51,4 +51,4 @@ class DIST(LogitMethod):
 
     def compare(self, loss: nn.Module, rows: ClassRows) -> Tensor:
         """Over the rows of this process."""
-        return loss(student=rows.student, teacher=rows.teacher)
+        return loss(student=rows.student, teacher=rows.teacher, weight=rows.counted)

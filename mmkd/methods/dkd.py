@@ -52,5 +52,6 @@ class DKD(LogitMethod):
             student=rows.student,
             teacher=rows.teacher,
             labels=rows.labels,
+            weight=rows.counted,
             avg_factor=rows.avg_factor,
         )

@@ -5,7 +5,7 @@ teachers of an ensemble.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -67,6 +67,11 @@ class ClassRows:
     weights: Tensor
     avg_factor: float | Tensor
 
+    @property
+    def counted(self) -> Tensor:
+        """(N,): 1 where the weight is positive, else 0."""
+        return wide(self.weights > 0)
+
 
 @dataclass(frozen=True)
 class BoxRows:
@@ -113,7 +118,10 @@ def all_class_rows(head: str, student: Observation, teacher: Observation) -> Cla
 
 
 def class_rows(head: str, student: Observation, teacher: Observation) -> ClassRows:
-    """Rows with a positive label weight.
+    """:func:`all_class_rows` for a loss that counts those with a positive label weight.
+
+    The logits of the others are 0, so that NaN there reaches nothing. No row is taken out, so the
+    host does not wait for a GPU to say how many there are.
 
     Args:
         head: Key of :data:`HEADS`.
@@ -121,13 +129,12 @@ def class_rows(head: str, student: Observation, teacher: Observation) -> ClassRo
         teacher: The teacher's.
     """
     rows = all_class_rows(head, student, teacher)
-    chosen = rows.weights.nonzero().squeeze(1)
-    return ClassRows(
-        rows.student[chosen],
-        rows.teacher[..., chosen, :],
-        rows.labels[chosen],
-        rows.weights[chosen],
-        float(len(chosen)) if head == 'roi_head' else rows.avg_factor,
+    left_out = (rows.weights <= 0)[:, None]
+    return replace(
+        rows,
+        student=rows.student.masked_fill(left_out, 0),
+        teacher=rows.teacher.masked_fill(left_out, 0),
+        avg_factor=rows.counted.sum() if head == 'roi_head' else rows.avg_factor,
     )
 
 

@@ -51,4 +51,9 @@ class KD(LogitMethod):
 
     def compare(self, loss: nn.Module, rows: ClassRows) -> Tensor:
         """Averaged by the head's own count of rows."""
-        return loss(student=rows.student, teacher=rows.teacher, avg_factor=rows.avg_factor)
+        return loss(
+            student=rows.student,
+            teacher=rows.teacher,
+            weight=rows.counted,
+            avg_factor=rows.avg_factor,
+        )

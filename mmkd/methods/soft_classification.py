@@ -99,9 +99,9 @@ class SoftClassification(DistillMethod):
             loss = cast(WeightedSoftLoss, module)
             for part in parts_of(head, student, teacher):
                 rows = class_rows(part.head, part.student, part.teacher)
-                agreeing = None
+                weight = rows.counted
                 if self.agreement is not None:
-                    agreeing = agreement_weights(rows, loss.sigmoid, self.agreement)
+                    weight = weight * agreement_weights(rows, loss.sigmoid, self.agreement)
                 found[f'loss_{self.name}_{part.log}'] = (
                     self.loss_weight
                     * part.weight
@@ -110,7 +110,7 @@ class SoftClassification(DistillMethod):
                         student=rows.student,
                         teacher=rows.teacher,
                         avg_factor=rows.avg_factor,
-                        weight=agreeing,
+                        weight=weight,
                     )
                 )
         return found

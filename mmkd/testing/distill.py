@@ -38,11 +38,12 @@ def distill_cfg(
     student: dict | None = None,
     teacher: dict | None = None,
     methods: Sequence[dict] = (dict(type='mmkd.FGFI'),),
+    fuse: bool = True,
     **kwargs: object,
 ) -> ConfigDict:
     """Model config of a tiny student under one twice as wide, whose checkpoint is written.
 
-    ``kwargs`` are more arguments of the DistillDetector.
+    ``fuse`` is a setting of the teacher, ``kwargs`` are more arguments of the DistillDetector.
     """
     student = tiny_faster_rcnn_cfg() if student is None else student
     teacher = (
@@ -51,7 +52,9 @@ def distill_cfg(
     return ConfigDict(
         type='mmkd.DistillDetector',
         student=student,
-        teacher=dict(config=teacher, checkpoint=save_teacher(teacher, folder / 'teacher.pth')),
+        teacher=dict(
+            config=teacher, checkpoint=save_teacher(teacher, folder / 'teacher.pth'), fuse=fuse
+        ),
         methods=list(methods),
         **kwargs,
     )

@@ -34,7 +34,7 @@ def step(model, flip=False, seed=0, **meta):
 def runs_of(model, monkeypatch):
     """How often the teacher's backbone runs."""
     runs = []
-    backbone = model.teacher.model.backbone
+    backbone = model.teacher.answering.backbone
     forward = backbone.forward
     monkeypatch.setattr(backbone, 'forward', lambda x: runs.append(len(x)) or forward(x))
     return runs

@@ -39,7 +39,7 @@ def own_predictions(model, inputs, samples, rows):
     blank = [DetDataSample(metainfo=samples[row].metainfo) for row in rows]
     with torch.no_grad():
         pixels = model.pairs['teacher'].pixels(inputs[rows], [one.metainfo for one in blank])
-        found = model.teacher.model.predict(pixels, blank, rescale=False)
+        found = model.teacher.answering.predict(pixels, blank, rescale=False)
     return [sample.pred_instances for sample in found]
 
 
@@ -72,7 +72,7 @@ class TestLabels:
     def test_boxes_below_a_pixel_are_left_out(self, tmp_path, monkeypatch):
         model = build_distill(tmp_path, unlabelled=SETTING)
         inputs, samples = batch_for(model)
-        predict = model.teacher.model.predict
+        predict = model.teacher.answering.predict
 
         def thin(*args, **kw):
             found = predict(*args, **kw)
@@ -81,7 +81,7 @@ class TestLabels:
             return found
 
         whole = model.observe(inputs, samples).batch
-        monkeypatch.setattr(model.teacher.model, 'predict', thin)
+        monkeypatch.setattr(model.teacher.answering, 'predict', thin)
         less = model.observe(inputs, samples).batch
         assert torch.equal(less.gt_bboxes[1], whole.gt_bboxes[1][1:])
 

@@ -125,7 +125,8 @@ class TestAsStudentAndTeacher:
     def test_a_copy_of_the_student_agrees_exactly_on_its_rois(self, tmp_path, config, prepare):
         cfg = prepare(config())
         soft = [dict(type='mmkd.SoftClassification')]
-        model = build_distill(tmp_path, student=cfg, teacher=copy.deepcopy(cfg), methods=soft)
+        sides = dict(student=cfg, teacher=copy.deepcopy(cfg), fuse=False)
+        model = build_distill(tmp_path, methods=soft, **sides)
         model.teacher.model.load_state_dict(model.student.state_dict())
         student, teacher, _ = seen_by(model.eval()).by('teacher')
         for field in ('cls_score', 'bbox_pred', 'bbox_feats'):

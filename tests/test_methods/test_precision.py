@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmkd.engine.commands.benchmark import HostWaits
 from mmkd.methods import DistillMethod
 from mmkd.observation import HeadInfo, Observation, gradient_norm, total_loss
 from mmkd.registry import MODELS
@@ -241,3 +242,58 @@ def test_a_mean_is_taken_in_single_precision():
     part[0] = 1
     expected = (1 + 255 * 1.0078125) / 256
     assert total_loss({'loss': [part]}).item() == pytest.approx(expected, rel=1e-6)
+
+
+WAITS = dict(
+    BoundedRegression=2,  # the rows with a box, of each head
+    Chen2017=2,  # the same
+    DarkRank=3,  # embeddings of the RoIs with an object, by image
+    RKD=3,
+    TripletDistillation=4,
+    ProposalMimic=1,  # how many regions a level has
+    QuantizationMimic=1,
+    TwoStageMimic=2,  # regions, and the rows with a box
+)
+"""How often a part of a method makes the host wait for a GPU: where a size depends on values."""
+
+
+def counted(function, counts):
+    """The function, which notes how often it makes the host wait."""
+
+    def call(*args, **kwargs):
+        with HostWaits() as waits:
+            found = function(*args, **kwargs)
+        counts.append(waits.count)
+        return found
+
+    return call
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_only_sizes_that_depend_on_values_make_the_host_wait(name, monkeypatch):
+    counts = []
+    monkeypatch.setattr(DistillMethod, '__call__', counted(DistillMethod.__call__, counts))
+    for settings in CASES[name]:
+        losses_of(name, settings, (torch.float32, torch.float32))
+    assert max(counts, default=0) == WAITS.get(name, 0)
+
+
+def test_every_kind_of_waiting_is_counted():
+    values = torch.tensor([1.0, 0, 2])
+    for wait in (
+        lambda: values[0].item(),
+        lambda: values.tolist(),
+        lambda: float(values.sum()),
+        lambda: bool(values.any()),
+        lambda: values.nonzero(),
+        lambda: values[values > 0],
+        lambda: values.clone().__setitem__(values > 0, values[:2]),
+        lambda: values.masked_select(values > 0),
+        lambda: values.unique(),
+    ):
+        with HostWaits() as waits:
+            wait()
+        assert waits.count == 1
+    with HostWaits() as waits:
+        values[torch.tensor([0, 2])], values[1:], values.masked_fill(values > 0, 1).sum()
+    assert waits.count == 0

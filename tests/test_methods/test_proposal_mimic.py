@@ -269,7 +269,7 @@ def test_the_teachers_proposals_are_those_of_its_own_head(tmp_path, make):
         methods=[dict(type='mmkd.ProposalMimic')],
     ).eval()
     data, seen = observed(model)
-    alone = model.teacher.model
+    alone = model.teacher.answering
     with torch.no_grad():
         maps = alone.extract_feat(data['inputs'])
         head = alone.rpn_head if hasattr(alone, 'rpn_head') else alone.bbox_head

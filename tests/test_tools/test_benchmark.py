@@ -1,3 +1,4 @@
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -36,3 +37,18 @@ def test_inference_of_two_detectors_is_printed_with_their_proposals(call, tmp_pa
 def test_the_parts_of_a_step_are_printed(call, tmp_path):
     printed = call(distill_cfg(tmp_path))
     assert all(part in printed for part in ('student', 'teacher', 'masks', 'distilled'))
+    assert 'waits for a GPU' in printed and 'plain' in printed and 'fgfi' in printed
+
+
+def test_a_sweep_is_written_and_drawn(call, tmp_path):
+    file, methods = tmp_path / 'cost.json', [dict(type='mmkd.FGFI'), dict(type='mmkd.Chen2017')]
+    call(distill_cfg(tmp_path, methods=methods), '--json', str(file), '--sweep', 'boxes', '1', '4')
+    found = json.loads(file.read_text())
+    assert [step['value'] for step in found['steps']] == ['1', '4'] and found['what'] == 'boxes'
+    for step in found['steps']:
+        assert set(step['methods']) == {'fgfi', 'chen2017'} and step['waits']['fgfi'] == 0
+        assert min(step['methods'].values()) > 0 < step['memory']
+        expected = step['distilled'] / (step['student'] + step['plain_teacher'])
+        assert step['over_plain_teacher'] == pytest.approx(expected)  # of one round
+        assert step['images_per_second'] == pytest.approx(1 / step['distilled'])
+    assert file.with_suffix('.png').stat().st_size > 10_000

@@ -1,39 +1,65 @@
 """Where the time of a distillation step goes, and of inference, on random images and weights."""
 
+import copy
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmkd.distiller import Distiller
-from mmkd.utils.types import Detector
+from mmkd.fields import all_fields, recording
+from mmkd.observation import Observation, Seen, gradient_norm, total_loss
+from mmkd.utils.types import Value
 
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Medians over rounds of one training step (forward and backward), in seconds.
+    """One training step (forward and backward): medians over rounds, in seconds.
 
     Attributes:
-        teacher: The parts of the teachers that the methods read.
+        student: The student alone.
+        distilled: The whole step.
+        teacher: The parts of the teachers that the methods read, as they run.
+        plain_teacher: The same parts as their configs have them, nothing made faster.
+        plain: A step as toolboxes do it that hook a teacher in the module tree: its whole ``loss``
+            is run, as its config has it, then the methods on what was recorded.
         masks: The imitation masks of all methods that have any.
         ratio: Of distilled / (student + teacher).
+        over_plain_teacher: Of distilled / (student + plain_teacher).
+        over_plain: Of distilled / plain.
         mask_share: Of masks / distilled.
+        methods: Each method's own part by its name, with its gradient down to what it reads.
+        waits: How often the host would wait for a GPU in the parts ``student`` and ``teacher`` and
+            in each method; see :class:`HostWaits`.
+        images_per_second: Of the whole step.
+        memory: Peak of the whole step in MiB on a GPU; on a CPU of the process so far.
     """
 
     student: float
     distilled: float
     teacher: float
+    plain_teacher: float
+    plain: float
     masks: float
     ratio: float
+    over_plain_teacher: float
+    over_plain: float
     mask_share: float
+    methods: dict[str, float]
+    waits: dict[str, int]
+    images_per_second: float
+    memory: float
 
 
 def random_batch(
@@ -86,13 +112,120 @@ def measure(
         rounds: >= 1.
         after_round: Called after each round, for a progress bar.
     """
+    parts, methods = _parts(model, inputs, samples)
     rows = []
     for _ in range(rounds + 1):
-        rows.append(_round(model, inputs, samples))
+        rows.append({name: _seconds(part, inputs) for name, part in {**parts, **methods}.items()})
         after_round()
-    ratios = [(d / (s + t), m / d) for s, d, t, m in rows[1:]]
-    columns = [*zip(*rows[1:], strict=True), *zip(*ratios, strict=True)]
-    return StepTimes(*map(statistics.median, columns))
+    waits = {}
+    for name in ('student', 'teacher', *methods):
+        with HostWaits() as found:
+            {**parts, **methods}[name]()
+        waits[name] = found.count
+
+    def median(name: str, *over: str) -> float:
+        """Of the part, over the sum of others of its round."""
+        return statistics.median(
+            row[name] / (sum(row[other] for other in over) if over else 1) for row in rows[1:]
+        )
+
+    return StepTimes(
+        **{name: median(name) for name in parts},
+        ratio=median('distilled', 'student', 'teacher'),
+        over_plain_teacher=median('distilled', 'student', 'plain_teacher'),
+        over_plain=median('distilled', 'plain'),
+        mask_share=median('masks', 'distilled'),
+        methods={name: median(name) for name in methods},
+        waits=waits,
+        images_per_second=len(samples) / median('distilled'),
+        memory=_peak(parts['distilled'], inputs),
+    )
+
+
+Parts: TypeAlias = dict[str, Callable[[], object]]
+
+
+def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
+    """The parts of a step in the order of :class:`StepTimes`, and of each method, to be repeated.
+
+    Every one samples the same RoIs, so that what a teacher said once fits all of them.
+    """
+    metas = [sample.metainfo for sample in samples]
+    known = all_fields()
+    plain_pairs = {name: copy.copy(pair) for name, pair in model.pairs.items()}
+    for pair in plain_pairs.values():
+        pair.teacher = pair.teacher.plain()
+
+    def observe() -> Seen:
+        torch.manual_seed(0)
+        return model.observe(inputs, samples)
+
+    def train(loss: Callable[..., dict]) -> None:
+        torch.manual_seed(0)
+        total, _ = model.parse_losses(loss(inputs, samples))
+        total.backward()
+        model.zero_grad()
+
+    def ask(teachers: Mapping[str, Observation]) -> None:
+        for name in model.teachers:
+            for field in model.reads(name):
+                getattr(teachers[name], field)
+
+    seen = observe()
+    ask(seen.teachers)
+
+    def ask_anew(pairs: Mapping[str, Any]) -> None:
+        ask({n: one.observe(inputs, metas, seen.batch, seen.student) for n, one in pairs.items()})
+
+    def hooked_loss(*batch: Any) -> dict:
+        with torch.no_grad():
+            for name, pair in plain_pairs.items():
+                detector = pair.teacher.model
+                with recording() as recorder:
+                    for field in model.reads(name):
+                        known[field].record(detector, recorder)
+                    detector.loss(pair.pixels(inputs, metas), [one.clone() for one in samples])
+        now = model.observe(*batch)
+        losses = dict(now.losses)
+        for one in model.distill.values():
+            losses.update(one(now.student, seen.teachers[one.teacher], now.batch))
+        return losses
+
+    def compare(method: Any) -> None:
+        losses = method(*seen.by(method.teacher))
+        read = [getattr(seen.student, field) for field in method.student_fields]
+        gradient_norm(total_loss(losses), [*_tensors(read), *method.parameters()])
+
+    methods = list(model.distill.values())
+    parts: Parts = dict(
+        student=lambda: train(model.student.loss),
+        distilled=lambda: train(model.loss),
+        teacher=lambda: ask_anew(model.pairs),
+        plain_teacher=lambda: ask_anew(plain_pairs),
+        plain=lambda: train(hooked_loss),
+        masks=lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks],
+    )
+    return parts, {method.name: partial(compare, method) for method in methods}
+
+
+def _tensors(value: Value) -> list[Tensor]:
+    """All tensors of a field: of tuples, lists and records."""
+    if isinstance(value, Tensor):
+        return [value]
+    if is_dataclass(value):
+        value = [getattr(value, one.name) for one in fields(value)]
+    if isinstance(value, (tuple, list)):
+        return [tensor for part in value for tensor in _tensors(part)]
+    return []
+
+
+def _peak(work: Callable[[], object], inputs: Tensor) -> float:
+    """MiB on a GPU; on a CPU of the process so far."""
+    if not inputs.is_cuda:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    torch.cuda.reset_peak_memory_stats()
+    work()
+    return torch.cuda.max_memory_allocated() / 2**20
 
 
 @dataclass(frozen=True)
@@ -153,32 +286,6 @@ def _count_rois(model: nn.Module, inputs: Tensor, samples: list) -> int:
     return max(counts)
 
 
-def _round(model: Distiller, inputs: Tensor, samples: list) -> list[float]:
-    """Seconds in the order of :class:`StepTimes`."""
-
-    def step(loss: Callable) -> None:
-        total, _ = model.parse_losses(loss(inputs, samples))
-        total.backward()
-        model.zero_grad()
-
-    methods = list(model.distill.values())
-    seen = model.observe(inputs, samples)
-
-    def ask_teachers() -> None:
-        for name in model.teachers:
-            for field in model.reads(name):
-                getattr(seen.teachers[name], field)
-
-    student: Detector = model.student
-    parts = (
-        lambda: step(student.loss),
-        lambda: step(model.loss),
-        ask_teachers,
-        lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks],
-    )
-    return [_seconds(part, inputs) for part in parts]
-
-
 def _seconds(work: Callable[[], object], inputs: Tensor) -> float:
     if inputs.is_cuda:
         torch.cuda.synchronize()
@@ -187,3 +294,60 @@ def _seconds(work: Callable[[], object], inputs: Tensor) -> float:
     if inputs.is_cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - start
+
+
+_WAITING = frozenset(
+    '_local_scalar_dense equal masked_select nonzero repeat_interleave unique_consecutive '
+    'unique_dim _unique _unique2'.split()
+)
+_INDEXING = frozenset({'index', 'index_put', 'index_put_', '_index_put_impl_'})
+
+
+class HostWaits(TorchDispatchMode):
+    """Counts, while its block runs, what makes the host wait where the tensors are on a GPU.
+
+    These are the operations whose result is a number for Python, or has a size that the values
+    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks.
+
+    Attributes:
+        count: How many there were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self._lists = _Lists(self)
+
+    def __enter__(self) -> 'HostWaits':
+        self._lists.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._lists.__exit__(*error)
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Runs and counts one operation."""
+        name = function.overloadpacket.__name__
+        masks = name in _INDEXING and any(
+            one is not None and one.dtype == torch.bool for one in args[1]
+        )
+        self.count += masks or name in _WAITING
+        return function(*args, **(kwargs or {}))
+
+
+class _Lists(TorchFunctionMode):
+    """``tolist`` copies the values itself: nothing is dispatched."""
+
+    def __init__(self, waits: HostWaits) -> None:
+        super().__init__()
+        self._waits = waits
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Runs and counts one call."""
+        self._waits.count += function is Tensor.tolist
+        return function(*args, **(kwargs or {}))

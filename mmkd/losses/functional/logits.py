@@ -60,7 +60,7 @@ def decoupled_rows(
     that of the label y: TCKD and NCKD, (N,) each. Logits are those of :func:`soft_target_rows`,
     labels (N,) 0 .. C-1, the background included.
     """
-    chosen = functional.one_hot(labels, student.shape[1]).bool()  # (N, C)
+    chosen = labels[:, None] == torch.arange(student.shape[1], device=labels.device)  # (N, C)
     pairs, rests = [], []
     for log_probs in _log_softmax(student, teacher, temperature):
         rest = log_probs.masked_fill(chosen, float('-inf'))
@@ -72,9 +72,17 @@ def decoupled_rows(
     return scale * kl_rows(*pairs), scale * kl_rows(*rests)
 
 
-def pearson(student: Tensor, teacher: Tensor, dim: int) -> Tensor:
-    """Correlation along a dimension, 0 where one side is constant; (N, C) each -> (C,) or (N,)."""
-    first, second = (side - side.mean(dim=dim, keepdim=True) for side in (student, teacher))
+def pearson(student: Tensor, teacher: Tensor, dim: int, weight: Tensor | None = None) -> Tensor:
+    """Correlation along a dimension, 0 where one side is constant; (N, C) each -> (C,) or (N,).
+
+    Weights are 1 of the entries that count and 0 of others, and broadcast to (N, C).
+    """
+    weight = torch.ones_like(student[:1, :1]) if weight is None else weight
+    count = weight.expand_as(student).sum(dim, keepdim=True).clamp(min=1)
+    first, second = (
+        (side - (side * weight).sum(dim, keepdim=True) / count) * weight
+        for side in (student, teacher)
+    )
     product = (first * second).sum(dim=dim)
     squares = [side.square().sum(dim=dim) for side in (first, second)]
     constant = (squares[0] == 0) | (squares[1] == 0)
