@@ -28,7 +28,6 @@ FAST_EVAL = ['faster-coco-eval>=1.8']
 SEARCH = ['optuna>=4.2']
 DIAGNOSE = ['imagehash>=4.3']
 ONNX = ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.5']
-SAFETENSORS = ['safetensors>=0.5']
 TEST = [
     'pytest>=8',
     'pytest-timeout>=2.3',
@@ -38,6 +37,7 @@ TEST = [
     'hypothesis>=6.100',
     'optuna>=4.2',
     'imagehash>=4.3',
+    *ONNX,
 ]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 
@@ -105,7 +105,7 @@ setup(
     entry_points={'console_scripts': ['mmkd = mmkd.__main__:main']},
     python_requires='>=3.10',
     # Nothing of the MM family: two families share its import names, and the user has chosen one.
-    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock', 'safetensors'],
+    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'rich', 'filelock', 'safetensors>=0.5'],
     extras_require={
         'openmmlab': OPENMMLAB,
         'onedl': ONEDL,
@@ -114,7 +114,6 @@ setup(
         'search': SEARCH,
         'diagnose': DIAGNOSE,
         'onnx': ONNX,
-        'safetensors': SAFETENSORS,
         'test': TEST,
         'dev': DEV,
     },

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class Teacher:
         self.metrics: dict[str, float] = {}
         self._config = spec.model
         self.speed = Speed(**spec.speed)
-        self._answering: nn.Module | None = None
+        self._answering: tuple[nn.Module, int] | None = None
         self._weights: dict[str, Tensor] | None = None  # that were read, until they are taken over
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
@@ -55,10 +56,15 @@ class Teacher:
 
     @property
     def answering(self) -> nn.Module:
-        """What answers the student: :attr:`model` made faster, when it is first asked for."""
-        if self._answering is None:
-            self._answering = self.speed.of(self.model)
-        return self._answering
+        """What answers the student: :attr:`model` made faster, when it is first asked for.
+
+        It is made anew once weights of the model were written to.
+        """
+        tensors = chain(self.model.parameters(), self.model.buffers())
+        written = sum(tensor._version for tensor in tensors)
+        if self._answering is None or self._answering[1] != written:
+            self._answering = self.speed.of(self.model), written
+        return self._answering[0]
 
     def plain(self) -> 'Teacher':
         """The same teacher, made no faster than its config has it, and without its cache."""

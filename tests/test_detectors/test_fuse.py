@@ -139,6 +139,10 @@ class TestTheTeacherOfATraining:
         assert {p.dtype for p in model.teacher.answering.parameters()} == {torch.float64}
         model.float().teacher.load()
         assert losses(model)['loss_fgfi'] != before
+        loaded = losses(model)['loss_fgfi']
+        with torch.no_grad():
+            model.teacher.model.backbone.conv1.weight.mul_(2)
+        assert losses(model)['loss_fgfi'] != loaded
 
     def test_copies_share_it_and_no_checkpoint_holds_it(self, tmp_path):
         model = build(tmp_path)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from mmkd.compat import load_checkpoint_file
 from mmkd.detectors.checkpoint_keys import ADAPTER_PREFIX
 from mmkd.utils.atomic import write_atomically
-from mmkd.utils.errors import UserError, UserFileExistsError, UserImportError
+from mmkd.utils.errors import UserError, UserFileExistsError
 from mmkd.utils.serialization import NotPlainError, to_plain
 
 from .model_card import model_card
@@ -116,13 +117,6 @@ def export_student(
 def _encoded(student: Mapping[str, Tensor], meta: dict, form: str) -> bytes:
     """The content of a file of this form."""
     if form == 'safetensors':
-        try:
-            from safetensors.torch import save
-        except ImportError as error:
-            raise UserImportError(
-                f'--safetensors needs the package safetensors ({error}): '
-                'pip install "mmkd[safetensors]"'
-            ) from error
         # Shared layers are under several keys, and the format holds each by itself.
         return save({key: value.clone() for key, value in student.items()}, {'format': 'pt'})
     buffer = io.BytesIO()

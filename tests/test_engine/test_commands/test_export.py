@@ -11,6 +11,7 @@ import mmdet
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from mmkd.engine.commands.export import export_student
 from mmkd.engine.commands.onnx_export import export_onnx
@@ -121,11 +122,10 @@ def test_weights_alone_are_the_bare_state_dict(folder, tmp_path):
 
 
 def test_safetensors_hold_shared_layers_by_each_name(tmp_path):
-    safetensors = pytest.importorskip('safetensors.torch')
     shared = torch.arange(3.0)
     torch.save(dict(state_dict=dict(a=shared, b=shared)), tmp_path / 'a.pth')
     export_student(tmp_path / 'a.pth', tmp_path / 'out.safetensors', form='safetensors')
-    got = safetensors.load_file(tmp_path / 'out.safetensors')
+    got = load_file(tmp_path / 'out.safetensors')
     assert torch.equal(got['a'], shared) and torch.equal(got['b'], shared)
 
 
