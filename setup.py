@@ -37,7 +37,9 @@ TEST = [
     'hypothesis>=6.100',
     'optuna>=4.2',
     'imagehash>=4.3',
-    *ONNX,
+    'onnx>=1.18',
+    'onnxruntime>=1.22',
+    'onnxscript>=0.5',
 ]
 DEV = ['ruff==0.17.6', 'mypy==2.4.1', 'pre-commit>=4']
 

@@ -98,7 +98,7 @@ class TestWheel:
             for line in re.findall(r'^Requires-Dist: (.*)$', metadata, re.M)
             if 'extra ==' not in line
         }
-        assert plain == {'torch', 'torchvision', 'numpy', 'rich', 'filelock'}
+        assert plain == {'torch', 'torchvision', 'numpy', 'rich', 'filelock', 'safetensors'}
         assert re.search(r'^License(-Expression)?: Apache-2.0$', metadata, re.M)
 
     def test_installed_elsewhere_its_configs_resolve_and_its_command_runs(self, wheel, tmp_path):

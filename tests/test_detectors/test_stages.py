@@ -94,8 +94,8 @@ class TestAStageWithoutTheTask:
         wrapper, calls = wrap(model), []
         at(0)
         steps(model, wrapper, 1)  # the silent method says once under which names
-        model.teacher.model.neck.register_forward_hook(lambda *_: calls.append('neck'))
-        model.teacher.model.backbone.register_forward_hook(lambda *_: calls.append('backbone'))
+        model.teacher.answering.neck.register_forward_hook(lambda *_: calls.append('neck'))
+        model.teacher.answering.backbone.register_forward_hook(lambda *_: calls.append('backbone'))
         steps(model, wrapper, 1)
         assert calls == ['backbone']
 

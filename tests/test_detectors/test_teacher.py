@@ -145,7 +145,7 @@ def test_other_classes_of_a_teacher_of_features_are_accepted_and_the_log_says_so
     logger = MMLogger.get_current_instance()
     logger.addHandler(caplog.handler)
     try:
-        with caplog.at_level(logging.INFO):
+        with caplog.at_level(logging.INFO, logger.name):
             model = build_distill(
                 tmp_path, teacher=tiny_faster_rcnn_cfg(num_classes=classes), methods=methods
             )

@@ -16,7 +16,7 @@ def test_success_is_status_zero():
 def test_an_error_that_mmkd_raises_is_one_message(capsys, tmp_path):
     (tmp_path / 'out').mkdir()
     assert run_readably(lambda: export_student('a', tmp_path / 'out')) == 2
-    assert capsys.readouterr().err == f'error: OUT={tmp_path}/out is a folder: name a file in it.\n'
+    assert capsys.readouterr().err == f'error: {tmp_path}/out is a folder: name a file in it.\n'
 
 
 def test_an_error_of_the_system_that_mmkd_explains_is_one_message(capsys, tmp_path):

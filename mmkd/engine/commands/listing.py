@@ -49,7 +49,7 @@ def list_pairs() -> Iterator[Entry]:
     """
     for file in sorted((config_folder() / 'pairs').glob('*.py')):
         texts = {one: one.read_text(encoding='utf-8') for one in _with_bases(file)}
-        data = next(one.stem for one in texts if one.parent.name == 'datasets')
+        data = next((one.stem for one in texts if one.parent.name == 'datasets'), 'of its base')
         teacher = _first(_TEACHER, texts.values())
         weights = _seen(_first(_CHECKPOINT, texts.values()))
         needs = f'data set {data}; teacher {teacher} from {weights}'
