@@ -36,6 +36,7 @@ _FONT = 8.5
 _POINTS = 100
 # At most so many beside each other, inches of each.
 _PANELS = 4, 2.4, 2.0
+_ONE_PANEL = 1, 4.8, 3.2
 _ALONE: Entries = dict(color=BLACK, linestyle='--')
 _ARM: Entries = dict(color=BLUE)
 _OWN = [':', '-.', (0, (5, 1, 1, 1, 1, 1))]
@@ -70,7 +71,9 @@ def draw_learning(runs: Runs, metric: str, alone: str | None = None) -> Figure:
         if any(metric in log.val for log in logs)  # a teacher that was only tested has none
     }
     shown = _shown(curves, alone)
-    figure, panels = new_panels(len(shown), *_PANELS)
+    size = _PANELS if len(shown) > 1 else _ONE_PANEL
+    title = f'{metric}: mean over seeds; shaded: least to largest'
+    figure, panels = new_panels(len(shown), *size, title)
     ends = [table for _, table in curves.values()]
     for title, axes in zip(shown, panels, strict=True):
         for name, kind in {title: _ARM, alone: _ALONE}.items():
@@ -84,7 +87,6 @@ def draw_learning(runs: Runs, metric: str, alone: str | None = None) -> Figure:
         axes.xaxis.set_major_locator(few_ticks(5, integer=True))
         axes.yaxis.set_major_locator(few_ticks(5))
         finish_axes(axes, 'epoch', '', f'{title}: {curves[title][1].mean(0)[-1]:.3f}', _FONT)
-    figure.suptitle(f'{metric}: mean over seeds; shaded: least to largest', fontsize=_FONT)
     _legend_of_alone(figure, alone if alone in curves else None)
     return figure
 
@@ -160,7 +162,7 @@ def _legend_of_alone(figure: Figure, alone: str | None) -> None:
 
 def _name_rows(axes: Axes, arms: Setting) -> None:
     axes.set_yticks(range(len(arms)), [arm['title'] for arm in arms.values()], fontsize=_FONT)
-    axes.invert_yaxis()
+    axes.set_ylim(len(arms) - 0.5, -0.5)  # seeds are marked below their mean
 
 
 def _looks(count: int) -> list[Entries]:
