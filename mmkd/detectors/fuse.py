@@ -22,6 +22,7 @@ DTYPES = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 _CONVOLUTIONS = (nn.Conv2d, wrappers.Conv2d)  # others standardise or deform what they multiply with
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+_HOST = ('mmdet.', 'mmcv.')  # whose blocks run `conv1` and the layer of `norm1_name` in this order
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ def fuse_norms(part: nn.Module) -> None:
     """Folds batch norms in eval mode into the convolutions that they alone read, in place.
 
     gamma * (W x + b - mean) / sqrt(var + eps) + beta is one convolution. What is folded is what a
-    module's class runs in this order: ``ConvModule``, the ``conv1``, ``norm1_name`` of ResNet's
-    blocks, and neighbours in an ``nn.Sequential``.
+    module's class runs in this order: ``ConvModule``, the ``conv1``, ``norm1_name`` of the host's
+    blocks (a block of another package may run them otherwise), and neighbours in an
+    ``nn.Sequential``.
 
     Args:
         part: Frozen; an ``nn.Identity`` takes the place of each norm.
@@ -141,7 +143,7 @@ def _neighbours(owner: Any) -> Iterator[tuple[str, str]]:
             yield 'conv', owner.norm_name
     elif isinstance(owner, nn.Sequential):
         yield from pairwise(name for name, _ in owner.named_children())
-    else:
+    elif type(owner).__module__.startswith(_HOST):
         for name, _ in owner.named_children():
             norm = getattr(owner, f'{name.replace("conv", "norm")}_name', None)
             if norm is not None:

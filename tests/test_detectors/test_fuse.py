@@ -105,6 +105,22 @@ def test_what_is_no_pair_for_certain_is_left_as_it_is(part):
     assert count(part, nn.BatchNorm2d) == 1
 
 
+class NormFirst(nn.Module):
+    """A block of another package: ResNet's names, the norm before the convolution."""
+
+    norm1_name = 'bn1'
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+
+def test_a_block_of_another_package_is_left_as_it_is():
+    block = with_statistics(NormFirst())
+    fuse_norms(block)
+    assert count(block, nn.BatchNorm2d) == 1
+
+
 METHODS = [dict(type='mmkd.FGFI'), dict(type='mmkd.TwoStageMimic'), dict(type='mmkd.Chen2017')]
 
 
