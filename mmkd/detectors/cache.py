@@ -46,15 +46,19 @@ class FeatureCache:
         max_gb: Size in 10^9 bytes beyond which nothing is added, > 0; ranks share it equally.
 
     Attributes:
+        max_gb: As given.
         left: Bytes that may be added; known after :meth:`open`.
+        entry: Bytes of the largest entry that was to be added so far.
     """
 
     def __init__(self, folder: str, max_gb: float = 20.0) -> None:
         check_number('teacher.cache: max_gb', max_gb, '> 0')
         self.folder = Path(folder)
         self.left = 0.0
-        self._limit = max_gb * 1e9
+        self.entry = 0
+        self.max_gb = max_gb
         self._batches_read = 0
+        self._said_full = False
 
     @classmethod
     def from_setting(cls, setting: object) -> 'FeatureCache':
@@ -95,10 +99,9 @@ class FeatureCache:
             text = json.dumps(dict(teacher=teacher, fingerprint=fingerprint), indent=1)
             write_atomically(text.encode(), note)
         held = sum(file.stat().st_size for file in self.folder.glob(f'*/*{_SUFFIX}'))
-        self.left = (self._limit - held) / get_world_size()
+        self.left = (self.max_gb * 1e9 - held) / get_world_size()
         MMLogger.get_current_instance().info(
-            f'teacher.cache: {self.folder} holds {held / 1e9:.2f} GB of at most '
-            f'{self._limit / 1e9:g}'
+            f'teacher.cache: {self.folder} holds {held / 1e9:.2f} GB of at most {self.max_gb:g}'
         )
 
     def through(
@@ -153,7 +156,9 @@ class FeatureCache:
 
     def _add(self, file: Path, maps: Sequence[Tensor]) -> None:
         size = sum(level.numel() * level.element_size() for level in maps)
+        self.entry = max(self.entry, size)
         if self.left < size:
+            self._say_full()
             return
         if not all(bool(level.isfinite().all()) for level in maps):
             return  # the guard against NaN tells of it
@@ -163,11 +168,14 @@ class FeatureCache:
         save_file(content, temporary)
         os.replace(temporary, file)
         self.left -= size
-        if self.left < size:
+
+    def _say_full(self) -> None:
+        if not self._said_full:
+            self._said_full = True
             MMLogger.get_current_instance().warning(
-                f'teacher.cache: {self.folder} is full at max_gb={self._limit / 1e9:g}; what it '
+                f'teacher.cache: {self.folder} is full at max_gb={self.max_gb:g}; what it '
                 'lacks is computed in every step. An image and flip takes '
-                f'{size / 1e6:.2f} MB.'
+                f'{self.entry / 1e6:.2f} MB.'
             )
 
     def _compare(

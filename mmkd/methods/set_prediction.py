@@ -22,7 +22,7 @@ class SetPrediction(DistillMethod):
 
     Source: the idea of Yu Wang et al., KD-DETR, CVPR 2024, and Xiaokang Chen et al., D3ETR, 2022:
     queries of two networks have no common order. The formula is that of
-    :class:`mmkd.losses.SetPredictionLoss`; what is not theirs is in
+    :class:`mmkd.losses.SetPredictionLoss`; the rest is in
     ``docs/methods/set_prediction.md``.
 
     Args:

@@ -78,7 +78,7 @@ class Study:
         metric: Name in the log, or ``'auto'``.
         work_dir: Folder of runs and outcome.
         record: File of the finished runs' numbers; None: nothing is recorded.
-        data: The folder that takes the place of the configs' data; None: they keep theirs.
+        data: The folder that takes the place of the configs' data; None: each config's own.
         search_options: Changes to the students' config in a search alone, see
             :class:`mmkd.study.Search`; they name its split. Empty: one is cut.
     """

@@ -17,7 +17,7 @@ def build_plain(cfg: dict) -> nn.Module:
     """An initialised MMDetection detector."""
     from mmdet.registry import MODELS
 
-    model = MODELS.build(copy.deepcopy(ConfigDict(cfg)))  # DETRs write into theirs
+    model = MODELS.build(copy.deepcopy(ConfigDict(cfg)))  # DETRs write into their config
     model.init_weights()
     return model
 

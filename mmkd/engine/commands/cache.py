@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from mmdet.registry import DATASETS
@@ -10,7 +11,7 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmkd.detectors.batch import batch_of
-from mmkd.detectors.cache import CACHED
+from mmkd.detectors.cache import CACHED, FeatureCache
 from mmkd.distiller import Distiller
 from mmkd.engine.checks.cache import check_cache
 from mmkd.engine.checks.preflight import teacher_settings
@@ -59,8 +60,8 @@ def fill_cache(
     for pair in pairs.values():
         pair.teacher.load()
     model.to(device)
-    caches = [pair.teacher.cache for pair in pairs.values()]
-    free = [cache.left for cache in caches]
+    caches: dict[str, Any] = {name: pair.teacher.cache for name, pair in pairs.items()}
+    free = sum(cache.left for cache in caches.values())
     loaders = [_loader(cfg, flip) for flip in _flips(cfg)]
     batches = (batch for loader in loaders for batch in loader)
     images, total, number = 0, 0, 0
@@ -76,19 +77,19 @@ def fill_cache(
                 getattr(observed, field)
         images += len(samples)
         if images == len(samples):
-            _check_size(caches, free, total / images)
-    return images, sum(free) - sum(cache.left for cache in caches)
+            for name, cache in caches.items():
+                _check_size(cache, total * len(list(_read(model, name))))
+    return images, free - sum(cache.left for cache in caches.values())
 
 
-def _check_size(caches: Iterable, free: Iterable[float], times: float) -> None:
-    for cache, before in zip(caches, free, strict=True):
-        needed = (before - cache.left) * times
-        if needed > before:
-            raise UserError(
-                f'teacher.cache={cache.folder}',
-                f'would need {needed / 1e9:.2f} GB and may take {before / 1e9:.2f} more',
-                f'raise it: teacher.cache=dict(folder=..., max_gb={needed / 1e9 * 1.1:.1f})',
-            )
+def _check_size(cache: FeatureCache, entries: int) -> None:
+    needed = cache.entry * entries / 1e9
+    if needed > cache.max_gb:
+        raise UserError(
+            f'teacher.cache={cache.folder}',
+            f'would need {needed:.3g} GB and may take {cache.max_gb:g}',
+            f'raise it: teacher.cache=dict(folder=..., max_gb={needed * 1.1:.3g})',
+        )
 
 
 def _read(model: Distiller, teacher: str) -> Iterator[str]:

@@ -26,9 +26,10 @@ def test_each_image_is_kept_as_it_is_and_flipped_once(cfg, tmp_path):
     assert fill_cache(cfg) == (12, 0)
 
 
-def test_what_would_not_fit_is_refused_with_what_it_needs(cfg, tmp_path):
-    cfg.model.teacher.cache = dict(folder=str(tmp_path / 'cache'), max_gb=1e-4)
-    with pytest.raises(ValueError, match=r'would need 0.00 GB.*raise it: teacher.cache=dict'):
+@pytest.mark.parametrize('max_gb', [1e-4, 1e-9])  # some entries fit, or none
+def test_what_would_not_fit_is_refused_with_what_it_needs(cfg, tmp_path, max_gb):
+    cfg.model.teacher.cache = dict(folder=str(tmp_path / 'cache'), max_gb=max_gb)
+    with pytest.raises(ValueError, match=r'would need .* GB.*raise it: teacher.cache=dict'):
         fill_cache(cfg)
     assert len(files(tmp_path)) <= 2
 
