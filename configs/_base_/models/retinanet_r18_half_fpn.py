@@ -1,0 +1,8 @@
+"""RetinaNet on half of ResNet-18's width."""
+
+_base_ = './retinanet_r18_16th_fpn.py'
+model = dict(
+    backbone=dict(base_channels=32),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    bbox_head=dict(in_channels=64, feat_channels=64),
+)

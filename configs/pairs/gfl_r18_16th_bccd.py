@@ -1,0 +1,13 @@
+"""GFL on a 16th of ResNet-18 on BCCD under one on half of it."""
+
+_base_ = '../students/gfl_r18_16th_bccd.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/../teachers/gfl_r18_half_bccd.py',
+        checkpoint='work_dirs/gfl_r18_half_bccd/epoch_16.pth',
+    ),
+)

@@ -1,0 +1,8 @@
+"""Very thin RetinaNet (a sixteenth of ResNet-18's width) on BCCD, alone."""
+
+_base_ = [
+    '../_base_/models/retinanet_r18_16th_fpn.py',
+    '../_base_/datasets/bccd.py',
+    '../_base_/schedules/schedule_thin.py',
+    '../_base_/default_runtime.py',
+]
