@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from rich.console import Console
 
 from mmkd.engine.diagnose import Check, Options, State, diagnose, render
@@ -68,6 +69,13 @@ def test_nothing_is_found_where_classes_are_compared_and_agree(cfg):
     checks = {check.name: check for check in diagnose(cfg, OPTIONS)}
     assert {name: c.state for name, c in checks.items() if c.state is not State.OK} == {}
     assert len(checks) == 13 and checks['class names'].text == '3, in the same order'
+
+
+def test_parts_that_ask_for_the_runs_progress_are_answered_before_there_is_a_run(cfg):
+    MessageHub.get_instance('no run')
+    resize = dict(type='BatchSyncRandomResize', random_size_range=(64, 64), interval=1)
+    cfg.model.student.data_preprocessor.batch_augments = [resize]
+    assert diagnose(cfg, OPTIONS)[-1].state is State.OK
 
 
 class TestTeacherNotBetter:

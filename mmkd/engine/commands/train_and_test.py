@@ -30,7 +30,7 @@ from mmkd.engine.commands.tool_options import (
     read_config,
     set_teacher_checkpoints,
 )
-from mmkd.engine.hooks import ClassNamesHook
+from mmkd.engine.hooks import ClassNamesHook, WarmUpHook
 from mmkd.engine.readable_errors import run_readably, writing_into
 from mmkd.utils.errors import UserError, UserFileNotFoundError
 from mmkd.utils.locks import only_training
@@ -217,13 +217,14 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Builds the runner, and with it the model, but no data; it has our ClassNamesHook."""
+    """Builds the runner, and with it the model, but no data; it has the hooks that look at it."""
     backend = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend')
     if cfg.launcher == 'pytorch' and backend == 'gloo' and not torch.cuda.is_available():
         _prepare_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, ClassNamesHook) for hook in runner.hooks):
         runner.register_hook(ClassNamesHook())
+    runner.register_hook(WarmUpHook())
     return runner
 
 

@@ -11,6 +11,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Subset
 
@@ -63,6 +64,9 @@ class ValidationSample:
 def begin(cfg: Config) -> None:
     """Prepares to look at a distillation config with the same random numbers in every call.
 
+    Parts that ask for the run's progress (TOOD's head, YOLOX's image sizes) are told 0 where none
+    has begun.
+
     Raises:
         ValueError: The config distils nothing.
     """
@@ -74,6 +78,10 @@ def begin(cfg: Config) -> None:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     np.random.seed(0)
     torch.manual_seed(0)
+    hub = MessageHub.get_current_instance()
+    for key in ('epoch', 'iter'):
+        if hub.get_info(key) is None:
+            hub.update_info(key, 0)
 
 
 def validation_sample(cfg: Config, num: int) -> ValidationSample:

@@ -8,6 +8,7 @@ from .nan_guard import NanGuardHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
 from .student import StudentHook
+from .warm_up import WarmUpHook
 
 __all__ = [
     'AdapterResumeHook',
@@ -18,4 +19,5 @@ __all__ = [
     'PlainCheckpointHook',
     'ReproducibleHook',
     'StudentHook',
+    'WarmUpHook',
 ]
