@@ -73,6 +73,17 @@ def test_a_short_run_is_validated():
     assert cfg.train_cfg.val_interval == 2 and cfg.param_scheduler[1].milestones == [1, 2]
 
 
+def test_a_last_part_of_the_schedule_keeps_an_epoch():
+    cfg = config()
+    cfg.param_scheduler.append(dict(type='ConstantLR', factor=1, begin=11, end=12))
+    set_epochs(cfg, 2)
+    assert [(part['begin'], part['end']) for part in cfg.param_scheduler[1:]] == [
+        (0, 2),
+        (0, 2),
+        (1, 2),
+    ]
+
+
 def test_where_validation_begins_and_quickens_is_scaled():
     cfg = config(val_begin=9, dynamic_intervals=[(10, 1)])
     set_epochs(cfg, 4)

@@ -1,5 +1,6 @@
 """``--epochs``: a config's training made longer or shorter, with what counts in epochs."""
 
+import math
 from typing import Any
 
 from mmengine.config import Config
@@ -42,6 +43,8 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         if scheduler.get('by_epoch', True):
             _scale(scheduler, epochs / old)
+            if scheduler.get('begin', 0) >= scheduler.get('end', math.inf):  # rounded to nothing
+                scheduler['begin'] = scheduler['end'] - 1
     for hook in config.get('custom_hooks') or ():
         if 'switch_epoch' in hook:
             hook.switch_epoch = round(hook.switch_epoch * epochs / old)

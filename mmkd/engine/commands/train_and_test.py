@@ -30,7 +30,7 @@ from mmkd.engine.commands.tool_options import (
     read_config,
     set_teacher_checkpoints,
 )
-from mmkd.engine.hooks import ClassNamesHook, WarmUpHook
+from mmkd.engine.hooks import ClassNamesHook, ShortRunHook
 from mmkd.engine.readable_errors import run_readably, writing_into
 from mmkd.utils.errors import UserError, UserFileNotFoundError
 from mmkd.utils.locks import only_training
@@ -224,7 +224,7 @@ def build_runner(cfg: Config) -> Runner:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, ClassNamesHook) for hook in runner.hooks):
         runner.register_hook(ClassNamesHook())
-    runner.register_hook(WarmUpHook())
+    runner.register_hook(ShortRunHook())
     return runner
 
 

@@ -7,8 +7,8 @@ from .det_visualization import DetVisualizationHook
 from .nan_guard import NanGuardHook
 from .plain_checkpoint import PlainCheckpointHook
 from .reproducible import ReproducibleHook
+from .short_run import ShortRunHook
 from .student import StudentHook
-from .warm_up import WarmUpHook
 
 __all__ = [
     'AdapterResumeHook',
@@ -18,6 +18,6 @@ __all__ = [
     'NanGuardHook',
     'PlainCheckpointHook',
     'ReproducibleHook',
+    'ShortRunHook',
     'StudentHook',
-    'WarmUpHook',
 ]

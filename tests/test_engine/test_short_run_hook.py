@@ -1,0 +1,40 @@
+"""What outlasts a short training is named, with the setting that shortens it."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from mmkd.engine.hooks import ShortRunHook
+from mmkd.registry import MODELS
+
+
+@pytest.mark.parametrize(
+    ('iterations', 'warned'),
+    [
+        (20, ['--cfg-options param_scheduler.1.end=2', 'auto_scale=dict(fraction=0.7, iters=2)']),
+        (100, ['--cfg-options param_scheduler.1.end=10']),
+        (998, ['--cfg-options param_scheduler.1.end=99']),
+        (1000, []),
+    ],
+)
+def test_what_lasts_longer_than_half_the_training_is_warned_of(iterations, warned, caplog):
+    decay = dict(type='MultiStepLR', begin=0, end=1000, by_epoch=False, milestones=[900])
+    warm_up = dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500)
+    by_epoch = dict(type='LinearLR', start_factor=0.001, by_epoch=True, begin=0, end=5000)
+    model = nn.Module()
+    model.distill = {}
+    for kind in ('Recipe', 'FGFI'):  # the second has a weight of its own
+        method = MODELS.build(dict(type=f'mmkd.{kind}'))
+        method.set_auto_scale(None)
+        model.distill[method.name] = method
+    runner = SimpleNamespace(
+        cfg=dict(param_scheduler=[decay, warm_up, by_epoch]),
+        max_iters=iterations,
+        model=model,
+        logger=logging.getLogger('short run'),
+    )
+    with caplog.at_level('WARNING'):
+        ShortRunHook().before_train(runner)
+    assert [record.message.split(': ')[1] for record in caplog.records] == warned
