@@ -15,6 +15,8 @@ cfg_options = {
 }
 methods = dict(
     recipe=dict(title='recipe', methods=[dict(type='mmkd.Recipe')]),
+    cross_kd=dict(title='CrossKD', methods=[dict(type='mmkd.CrossKD', on='dense')]),
+    dist=dict(title='DIST', methods=[dict(type='mmkd.DIST', on=['dense'])]),
     pkd=dict(title='PKD', methods=[dict(type='mmkd.Imitation', loss_weight=10.0)]),
     cwd=dict(title='CWD', methods=[dict(type='mmkd.CWD')]),
     mgd=dict(title='MGD', methods=[dict(type='mmkd.MGD', loss_weight=2e-5, drop=0.65)]),
@@ -22,8 +24,6 @@ methods = dict(
         title='FGD',
         methods=[dict(type='mmkd.FGD', alpha=1e-3, beta=5e-4, gamma=1e-3, relation=5e-6)],
     ),
-    dist=dict(title='DIST', methods=[dict(type='mmkd.DIST', on=['dense'])]),
-    cross_kd=dict(title='CrossKD', methods=[dict(type='mmkd.CrossKD', on='dense')]),
 )
 # A third of the schedule of the other studies, to fit three quarters of an hour on a core.
 max_epochs = 4
