@@ -9,11 +9,13 @@ from torch import nn
 from mmkd.engine.hooks import ShortRunHook
 from mmkd.registry import MODELS
 
+RECIPE = "--method '{type: mmkd.Recipe, auto_scale: {fraction: 0.7, iters: 2}}'"
+
 
 @pytest.mark.parametrize(
     ('iterations', 'warned'),
     [
-        (20, ['--cfg-options param_scheduler.1.end=2', 'auto_scale=dict(fraction=0.7, iters=2)']),
+        (20, ['--cfg-options param_scheduler.1.end=2', RECIPE]),
         (100, ['--cfg-options param_scheduler.1.end=10']),
         (998, ['--cfg-options param_scheduler.1.end=99']),
         (1000, []),
@@ -37,4 +39,4 @@ def test_what_lasts_longer_than_half_the_training_is_warned_of(iterations, warne
     )
     with caplog.at_level('WARNING'):
         ShortRunHook().before_train(runner)
-    assert [record.message.split(': ')[1] for record in caplog.records] == warned
+    assert [record.message.split('shorten it: ')[1] for record in caplog.records] == warned

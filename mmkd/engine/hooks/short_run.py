@@ -23,7 +23,7 @@ class ShortRunHook(Hook):
             if 2 * length > steps:
                 runner.logger.warning(
                     f'{what} for {length} iterations, and this training has {steps}. Train longer, '
-                    f'or shorten it: {remedy.format(max(steps // 10, 1))}'
+                    f'or shorten it: {remedy % max(steps // 10, 1)}'
                 )
 
 
@@ -33,7 +33,7 @@ def _warm_ups(runner: Runner) -> Iterator[tuple[int, str, str]]:
         if not entry.get('by_epoch', True) and entry.get('start_factor', 1) < 1:
             setting = f'param_scheduler.{index}'
             what = f'{setting} keeps the learning rate low'
-            yield entry.get('end', 0), what, f'--cfg-options {setting}.end={{}}'
+            yield entry.get('end', 0), what, f'--cfg-options {setting}.end=%d'
 
 
 def _measuring(runner: Runner) -> Iterator[tuple[int, str, str]]:
@@ -41,5 +41,6 @@ def _measuring(runner: Runner) -> Iterator[tuple[int, str, str]]:
     for method in getattr(model, 'distill', {}).values():
         if method.auto_scale is not None:
             what = f'the loss of {method.name} counts 0 while auto_scale measures,'
-            fraction = method.auto_scale.fraction
-            yield method.auto_scale.iters, what, f'auto_scale=dict(fraction={fraction}, iters={{}})'
+            scale = f'auto_scale: {{fraction: {method.auto_scale.fraction}, iters: %d}}'
+            remedy = f"--method '{{type: mmkd.{type(method).__name__}, {scale}}}'"
+            yield method.auto_scale.iters, what, remedy
