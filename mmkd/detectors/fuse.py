@@ -17,8 +17,8 @@ from mmkd.settings import check_choice, check_flag
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Value
 
-DTYPES = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-"""What a teacher's ``dtype`` may be."""
+DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+"""What a teacher's ``dtype`` may be, if not None."""
 
 _CONVOLUTIONS = (nn.Conv2d, wrappers.Conv2d)  # others standardise or deform what they multiply with
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
@@ -36,6 +36,8 @@ class Speed:
             student's; its answers are float32. None: under the student's autocast, if there is one.
         compile: Whether ``torch.compile`` takes its backbone, neck and shared head of RoIs, for
             images of any size; one that fails runs as it is, and the log says so.
+        overlap: Whether, on a GPU, backbone and neck run beside the student's forward pass, on a
+            stream of their own.
 
     Raises:
         ValueError: One is of another kind.
@@ -44,11 +46,13 @@ class Speed:
     fuse: bool = True
     dtype: str | None = None
     compile: bool = False
+    overlap: bool = True
 
     def __post_init__(self) -> None:
         check_flag('teacher: fuse', self.fuse)
-        check_choice('teacher: dtype', self.dtype, list(DTYPES))
+        check_choice('teacher: dtype', self.dtype, [None, *DTYPES])
         check_flag('teacher: compile', self.compile)
+        check_flag('teacher: overlap', self.overlap)
 
     def of(self, detector: nn.Module) -> nn.Module:
         """A frozen detector as it answers fastest; it shares the weights of the one given.
@@ -99,7 +103,7 @@ class Speed:
                 f'teacher: dtype={self.dtype!r}',
                 f'is not what {device} computes in ({error})',
                 'leave it out, or choose another of '
-                f'{[name for name in DTYPES if name not in (None, self.dtype)]}',
+                f'{[name for name in DTYPES if name != self.dtype]}',
             ) from error
 
 
