@@ -26,12 +26,7 @@ methods = dict(
                 loss_weight=dict(type='linear', start=4 / 9, stop=1 / 9, begin=2),
             ),
         ],
-        cfg_options={
-            'model.stages': [
-                dict(methods=['fitnets'], epochs=2, task=False),
-                dict(methods=['kd']),
-            ]
-        },
+        stages=[dict(methods=['fitnets'], epochs=2, task=False), dict(methods=['kd'])],
     ),
     attention_transfer=dict(
         title='attention transfer', methods=[dict(type='mmkd.AttentionTransfer')]
@@ -39,9 +34,7 @@ methods = dict(
     fsp=dict(
         title='FSP',
         methods=[dict(type='mmkd.FSP')],
-        cfg_options={
-            'model.stages': [dict(methods=['fsp'], epochs=2, task=False), dict(methods=[])]
-        },
+        stages=[dict(methods=['fsp'], epochs=2, task=False), dict(methods=[])],
     ),
     nst=dict(title='NST', methods=[dict(type='mmkd.NST')]),
     dark_rank=dict(title='DarkRank', methods=[dict(type='mmkd.DarkRank')]),
