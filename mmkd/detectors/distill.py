@@ -247,7 +247,7 @@ class DistillDetector(BaseDetector):
         """
         stage = self.stage
         active = {name: method for name, method in self.distill.items() if method.active}
-        seen = self.observe(batch_inputs, batch_data_samples, also, overlap=True)
+        seen = self.observe(batch_inputs, batch_data_samples, also)
         task = stage.task_losses(seen.losses, active, seen.batch)
         found = {
             name: (method if stage.speaks(name) else method.nothing)(*seen.by(method.teacher))
@@ -256,11 +256,7 @@ class DistillDetector(BaseDetector):
         return task, found, seen
 
     def observe(
-        self,
-        batch_inputs: Tensor,
-        batch_data_samples: list,
-        also: Iterable[str] = (),
-        overlap: bool = False,
+        self, batch_inputs: Tensor, batch_data_samples: list, also: Iterable[str] = ()
     ) -> Seen:
         """Runs the student's ``loss`` and records it; a teacher runs when its fields are read.
 
@@ -268,19 +264,11 @@ class DistillDetector(BaseDetector):
             batch_inputs: (B, 3, H, W), normalised and padded.
             batch_data_samples: B ``DetDataSample`` with ground truth.
             also: Fields of the student to record beside those that the methods read.
-            overlap: Whether to begin what the last step read of the teachers; see
-                :meth:`Pair.begin`.
         """
         if self.unlabelled:
             batch_data_samples = self.unlabelled.label(batch_inputs, batch_data_samples)
         inputs, samples = self._own(batch_inputs, batch_data_samples)
         batch = batch_of(samples)
-        metas = [sample.metainfo for sample in batch_data_samples]
-        begun = {
-            name: pair.begin(batch_inputs, metas, batch)
-            for name, pair in self.pairs.items()
-            if overlap
-        }
         known = all_fields()
         fields = self._recorded | {name: known[name] for name in also}
         with recording() as recorder:
@@ -295,8 +283,9 @@ class DistillDetector(BaseDetector):
             for name, field in fields.items()
         }
         student = Observation(losses=lambda _: losses, **sources)
+        metas = [sample.metainfo for sample in batch_data_samples]
         teachers = {
-            name: pair.observe(batch_inputs, metas, batch, student, begun.get(name, {}))
+            name: pair.observe(batch_inputs, metas, batch, student)
             for name, pair in self.pairs.items()
         }
         if len(teachers) > 1:

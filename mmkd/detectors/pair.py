@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import chain
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
-from mmkd.detectors.cache import CACHED
 from mmkd.detectors.renormalize import pixel_converter
 from mmkd.detectors.student_resize import StudentDownscaler
 from mmkd.fields import Query, all_fields, class_count, offered_fields
@@ -50,8 +47,6 @@ class Pair:
         self.fields = offered_fields(teacher.model)
         expected = teacher.model.data_preprocessor
         self.converter = None if expected is None else pixel_converter(preprocessor, expected)
-        self._maps_read: set[str] = set()  # in the last step
-        self._stream: Any = None
 
     def __deepcopy__(self, memo: dict) -> 'Pair':
         return self
@@ -119,41 +114,8 @@ class Pair:
         inputs = self.pixels(inputs, [sample.metainfo for sample in samples])
         return self.teacher.answering.predict(inputs, samples, rescale=rescale)
 
-    def begin(self, inputs: Tensor, metas: list[dict], batch: Batch) -> Mapping[str, Any]:
-        """Begins on a GPU the maps that the last step read, on a stream of their own.
-
-        The maps depend on the images alone, so they can run beside the student's forward pass,
-        whose many small launches leave a GPU idle.
-
-        Args:
-            inputs: As for :meth:`observe`.
-            metas: Likewise.
-            batch: Likewise.
-
-        Returns:
-            The fields that were begun, for :meth:`observe`; none on a CPU, without ``overlap``, or
-            where the last step read none.
-        """
-        names, self._maps_read = self._maps_read, set()
-        if not (names and self.teacher.speed.overlap and _is_asynchronous(inputs)):
-            return {}
-        device = torch.get_device_module(inputs.device)
-        if self._stream is None:
-            self._stream = device.Stream()
-        self._stream.wait_stream(device.current_stream())
-        with device.stream(self._stream):
-            observed = self.observe(inputs, metas, batch, Observation())
-            begun = {name: getattr(observed, name) for name in names}
-        self._maps_read = set()  # methods have not read them yet
-        return begun
-
     def observe(
-        self,
-        inputs: Tensor,
-        metas: list[dict],
-        batch: Batch,
-        student: Observation,
-        begun: Mapping[str, Any] = MappingProxyType({}),
+        self, inputs: Tensor, metas: list[dict], batch: Batch, student: Observation
     ) -> Observation:
         """What the teacher says on the same images, and on the student's anchors and RoIs.
 
@@ -162,7 +124,6 @@ class Pair:
             metas: Metainfo of these images; says where the padding is.
             batch: The batch, for the step.
             student: The student's observation, whose RoIs and anchors the teacher answers on.
-            begun: What :meth:`begin` returned for this batch.
 
         Returns:
             Fields are computed, without gradient and in eval mode, when they are first read.
@@ -189,18 +150,7 @@ class Pair:
                 lent[name] = partial(_answer, field.lend, query)
         if self.teacher.cache is not None:
             sources = self.teacher.cache.through(sources, metas, inputs)
-        if begun:
-            now = torch.get_device_module(inputs.device).current_stream()
-            now.wait_stream(self._stream)
-            for level in chain.from_iterable(begun.values()):
-                level.record_stream(now)
-            sources |= {name: partial(_known, maps) for name, maps in begun.items()}
-        sources |= {name: partial(self._note_read, name, sources[name]) for name in CACHED}
         return Observation(lent, **sources)
-
-    def _note_read(self, name: str, source: Callable, observation: Observation) -> Any:
-        self._maps_read.add(name)
-        return source(observation)
 
     def _look(self, field: str, outputs: Iterable[Tensor], step: int) -> None:
         """Has the guard look at one field of the observation."""
@@ -221,14 +171,6 @@ def _answer(
     of: Callable, query: Query, observation: Observation, *args: object, **kw: object
 ) -> Any:
     return of(observation, query, *args, **kw)
-
-
-def _is_asynchronous(tensor: Tensor) -> bool:
-    return tensor.is_cuda
-
-
-def _known(value: Any, _: Observation) -> Any:
-    return value
 
 
 def ensemble_info(infos: Mapping[str, DetectorInfo], reads: frozenset[str]) -> DetectorInfo:

@@ -69,7 +69,7 @@ class Teacher:
     def plain(self) -> 'Teacher':
         """The same teacher, made no faster than its config has it, and without its cache."""
         found = copy.copy(self)
-        found.speed, found.cache, found._answering = Speed(fuse=False, overlap=False), None, None
+        found.speed, found.cache, found._answering = Speed(fuse=False), None, None
         return found
 
     def apply_to_tensors(self, function: Callable[[Tensor], Tensor]) -> None:

@@ -1,6 +1,7 @@
 """Where the time of a distillation step goes, and of inference, on random images and weights."""
 
 import copy
+import gc
 import resource
 import statistics
 import time
@@ -225,6 +226,7 @@ def _gpu_memory(model: Any, inputs: Tensor, samples: list) -> tuple[float, float
     """
     if not inputs.is_cuda:
         return None
+    gc.collect()  # of models measured before
     alone = _peak(partial(_train, model, model.student.loss, inputs, samples))
     adapters = sum(p.numel() * p.element_size() for p in model.distill.parameters()) / 2**20
     whole = _peak(partial(_train, model, model.loss, inputs, samples))
@@ -330,7 +332,8 @@ class HostWaits(TorchDispatchMode):
     """Counts, while its block runs, what makes the host wait where the tensors are on a GPU.
 
     These are the operations whose result is a number for Python, or has a size that the values
-    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks.
+    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks; and numbers of
+    Python that are copied to a GPU: ``new_tensor``, ``tensor`` on a device, indices that are lists.
 
     Attributes:
         count: How many there were.
@@ -361,8 +364,15 @@ class HostWaits(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+_COPYING = (Tensor.tolist, Tensor.new_tensor)
+
+
+def _has_list(index: Any) -> bool:
+    return any(isinstance(one, list) for one in (index if isinstance(index, tuple) else [index]))
+
+
 class _Lists(TorchFunctionMode):
-    """``tolist`` copies the values itself: nothing is dispatched."""
+    """What copies values between host and GPU before anything is dispatched."""
 
     def __init__(self, waits: HostWaits) -> None:
         super().__init__()
@@ -372,5 +382,7 @@ class _Lists(TorchFunctionMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Runs and counts one call."""
-        self._waits.count += function is Tensor.tolist
+        made = function in (torch.tensor, torch.as_tensor) and (kwargs or {}).get('device')
+        listed = function is Tensor.__getitem__ and _has_list(args[1])
+        self._waits.count += bool(function in _COPYING or made or listed)
         return function(*args, **(kwargs or {}))
