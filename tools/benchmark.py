@@ -21,7 +21,6 @@ import copy
 import json
 import sys
 from dataclasses import asdict
-from itertools import cycle
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
@@ -164,9 +163,15 @@ def draw(what: str, steps: list[dict]) -> Figure:
     common = set.intersection(*(set(step['methods']) for step in steps))
     parts |= {name: [step['methods'][name] for step in steps] for name in sorted(common)}
     values = [step['value'] for step in steps]
-    for (name, seconds), (colour, line, marker) in zip(parts.items(), cycle(LINES)):
+    numbers = all(value.isdecimal() for value in values)
+    for number, (name, seconds) in enumerate(parts.items()):
+        colour, line, marker = LINES[number % len(LINES)]
         look = dict(color=colour, linestyle=line, marker=marker, label=name.replace('_', ' '))
-        axes.plot(values, [1e3 * one for one in seconds], **look)
+        inside = 'white' if number >= len(LINES) else colour  # a colour's second line is hollow
+        points = [int(value) for value in values] if numbers else values
+        axes.plot(points, [1e3 * one for one in seconds], markerfacecolor=inside, **look)
+    if not numbers:
+        axes.tick_params(axis='x', rotation=30)
     axes.set_ylim(bottom=0)
     finish_axes(axes, what, 'ms (median)', 'cost of a training step')
     shared_legend(figure, [axes], 4)
