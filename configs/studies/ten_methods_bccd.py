@@ -4,7 +4,8 @@ python tools/compare.py configs/studies/ten_methods_bccd.py --teacher-checkpoint
 Settings are the methods' own defaults, nothing was chosen; schedule, teacher and student are those
 of recipe_bccd.py. The channels of neuron selection come from
 ``tools/select_neurons.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method hint``. Low resolution
-has another student, of half the image size, and is compared with that student alone.
+has another student, of half the image size, and FSP needs a student of the teacher's channels:
+neither is here.
 """
 
 pair = '../pairs/faster_rcnn_r18_16th_bccd.py'
@@ -30,11 +31,6 @@ methods = dict(
     ),
     attention_transfer=dict(
         title='attention transfer', methods=[dict(type='mmkd.AttentionTransfer')]
-    ),
-    fsp=dict(
-        title='FSP',
-        methods=[dict(type='mmkd.FSP')],
-        stages=[dict(methods=['fsp'], epochs=2, task=False), dict(methods=[])],
     ),
     nst=dict(title='NST', methods=[dict(type='mmkd.NST')]),
     dark_rank=dict(title='DarkRank', methods=[dict(type='mmkd.DarkRank')]),
