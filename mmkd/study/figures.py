@@ -83,7 +83,8 @@ def draw_learning(runs: Runs, metric: str, alone: str | None = None) -> Figure:
                 shade = dict(color=kind['color'], alpha=0.15, lw=0)
                 axes.fill_between(steps, table.min(0), table.max(0), **shade)
         low, high = min(table.min() for table in ends), max(table.max() for table in ends)
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        margin = 0.05 * (high - low) or 0.01
+        axes.set_ylim(low - margin, high + margin)
         axes.xaxis.set_major_locator(few_ticks(5, integer=True))
         axes.yaxis.set_major_locator(few_ticks(5))
         finish_axes(axes, 'epoch', '', f'{title}: {curves[title][1].mean(0)[-1]:.3f}', _FONT)
