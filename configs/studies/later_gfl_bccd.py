@@ -3,8 +3,8 @@
 python tools/compare.py configs/studies/later_gfl_bccd.py
 Weights are each method's defaults, or of PKD, MGD and FGD what their authors take for one-stage
 detectors with anchors.
-The recipe stands for FGFI, whose weight it finds. All arms were named before the first run. One seed
-orders nothing: --seeds 0 1 2 --arms student recipe cross_kd runs what an interval needs.
+The recipe stands for FGFI, whose weight it finds. All arms were named before the first run.
+--seeds 0 1 2 --arms student recipe cross_kd runs what an interval needs.
 """
 
 pair = '../pairs/gfl_r18_16th_bccd.py'
