@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from mmkd.engine.commands.methods_table import with_table
+from mmkd.study.effects import effects
 from mmkd.testing.distill import build_distill, loss_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,4 +38,5 @@ def test_every_file_that_the_documents_name_exists():
 
 
 def test_the_readme_has_the_table_of_the_registry():
-    assert with_table(README, ROOT) == README, 'python tools/methods_table.py --update'
+    found = effects(ROOT / 'configs' / 'studies')
+    assert with_table(README, ROOT, found) == README, 'python tools/methods_table.py --update'

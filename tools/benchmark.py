@@ -7,6 +7,7 @@ python tools/benchmark.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method fg
 With --sweep it measures once a value, and draws the cost beside the JSON:
 python tools/benchmark.py CONFIG --sweep boxes 1 20 100 300 --json boxes.json
 python tools/benchmark.py CONFIG --sweep shape 192x256 384x512 --json shapes.json
+python tools/benchmark.py CONFIG --sweep method fgfi hint --amp bf16
 python tools/benchmark.py CONFIG --sweep model.student.train_cfg.rcnn.sampler.num 64 512 2048
 
 With --inference it times ``predict`` of several detectors in turn instead:
@@ -20,7 +21,6 @@ import copy
 import json
 import sys
 from dataclasses import asdict
-from itertools import cycle
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from mmkd.detectors.fuse import DTYPES
 from mmkd.engine.commands.benchmark import measure, measure_inference, random_batch
 from mmkd.engine.commands.methods import add_method_option, use_methods, use_teacher
 from mmkd.engine.commands import tool_options
@@ -60,7 +61,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--rounds', type=int, default=5, help='rounds to take medians over')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add('--json', type=Path, metavar='FILE', help='write what was measured of a step there')
-    swept = 'images, boxes, shape (800x1333) or a key of the config, and its values'
+    add('--amp', choices=list(DTYPES), help='train under autocast in half precision')
+    swept = 'images, boxes, shape (800x1333), method or a key of the config, and its values'
     add('--sweep', nargs='+', metavar=('WHAT', 'VALUE'), help=swept)
     add_method_option(parser)
     tool_options.add_config_options(parser)
@@ -91,6 +93,8 @@ def changed(args: argparse.Namespace, what: str, value: str) -> argparse.Namespa
     args = copy.copy(args)
     if what == 'shape':
         args.shape = [int(side) for side in value.split('x')]
+    elif what == 'method':
+        args.methods = [value]
     elif what in ('images', 'boxes'):
         setattr(args, what, int(value))
     else:
@@ -109,8 +113,13 @@ def run_step(args: argparse.Namespace, console: Console) -> dict:
     shape, batch = random_images(args)
     model = build(args.config, args).train()
     with tool_options.progress_bar(console, 'rounds', args.rounds + 1) as advance:
-        times = measure(model, *batch, args.rounds, advance)
-    title = f'{args.config}, {args.images} x {shape}, {args.boxes} boxes, {args.device}'
+        dtype = DTYPES.get(args.amp)
+        with torch.autocast(torch.device(args.device).type, dtype, dtype is not None):
+            times = measure(model, *batch, args.rounds, advance)
+    title = (
+        f'{args.config}, {args.images} x {shape}, {args.boxes} boxes, {args.device}, '
+        f'{args.amp or "float32"}'
+    )
     table = Table('part', title=title)
     table.add_column('median', justify='right')
     table.add_column('waits for a GPU', justify='right')
@@ -125,6 +134,10 @@ def run_step(args: argparse.Namespace, console: Console) -> dict:
     table.add_row('masks / distilled', f'{times.mask_share:.2%}')
     table.add_row('images a second', f'{times.images_per_second:.2f}')
     table.add_row('peak memory', f'{times.memory:.0f} MiB')
+    if times.over_student_memory is not None:
+        table.add_row(
+            'peak / (student alone + teacher weights)', f'{times.over_student_memory:.3f}'
+        )
     console.print(table)
     return asdict(times)
 
@@ -147,11 +160,18 @@ def draw(what: str, steps: list[dict]) -> Figure:
     figure = new_figure(5, 3.5)
     axes = figure.subplots()
     parts = {name: [step[name] for step in steps] for name in STEP_PARTS}
-    parts |= {name: [step['methods'][name] for step in steps] for name in steps[0]['methods']}
+    common = set.intersection(*(set(step['methods']) for step in steps))
+    parts |= {name: [step['methods'][name] for step in steps] for name in sorted(common)}
     values = [step['value'] for step in steps]
-    for (name, seconds), (colour, line, marker) in zip(parts.items(), cycle(LINES)):
+    numbers = all(value.isdecimal() for value in values)
+    for number, (name, seconds) in enumerate(parts.items()):
+        colour, line, marker = LINES[number % len(LINES)]
         look = dict(color=colour, linestyle=line, marker=marker, label=name.replace('_', ' '))
-        axes.plot(values, [1e3 * one for one in seconds], **look)
+        inside = 'white' if number >= len(LINES) else colour  # a colour's second line is hollow
+        points = [int(value) for value in values] if numbers else values
+        axes.plot(points, [1e3 * one for one in seconds], markerfacecolor=inside, **look)
+    if not numbers:
+        axes.tick_params(axis='x', rotation=30)
     axes.set_ylim(bottom=0)
     finish_axes(axes, what, 'ms (median)', 'cost of a training step')
     shared_legend(figure, [axes], 4)

@@ -99,7 +99,9 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
         named = [name for name in lacking if 'coder' not in name] or lacking
         words = [known[name].words if name in known else repr(name) for name in named]
         heads = [name for name in _HEADS if name in info.fields]
-        other = f'on={heads}, if it takes that, or ' if heads and hasattr(method, 'on') else ''
+        on = getattr(method, 'on', None)
+        offered = heads[0] if heads and isinstance(on, str) else heads
+        other = f'on={offered!r}, if it takes that, or ' if heads and on is not None else ''
         raise UserError(
             method.name,
             f'reads {" and ".join(words)}, and {info.name}, the {role}, has none of that kind',

@@ -43,7 +43,7 @@ class ResolvedSpec:
 ONLY = 'teacher'
 """Name of a teacher that is the only one."""
 
-_SPEED = ('fuse', 'dtype', 'compile')
+_SPEED = ('fuse', 'dtype', 'compile', 'graph')
 _NO_NAMES = ('ensemble', 'student', 'checkpoint', 'cfg_options', 'classes', 'cache', *_SPEED)
 """What a teacher cannot be called: it is said of others, or is a setting of one."""
 

@@ -13,15 +13,17 @@ from mmengine.logging import MMLogger
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mmkd.fields.field import as_tuple
 from mmkd.settings import check_choice, check_flag
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Value
 
-DTYPES = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-"""What a teacher's ``dtype`` may be."""
+DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+"""What a teacher's ``dtype`` may be, if not None."""
 
 _CONVOLUTIONS = (nn.Conv2d, wrappers.Conv2d)  # others standardise or deform what they multiply with
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+_SIZES = 8
 _HOST = ('mmdet.', 'mmcv.')  # whose blocks run `conv1` and the layer of `norm1_name` in this order
 
 
@@ -36,6 +38,9 @@ class Speed:
             student's; its answers are float32. None: under the student's autocast, if there is one.
         compile: Whether ``torch.compile`` takes its backbone, neck and shared head of RoIs, for
             images of any size; one that fails runs as it is, and the log says so.
+        graph: Whether a GPU replays backbone and neck as CUDA graphs, one for each size of batches:
+            the host then launches two graphs in place of hundreds of kernels. Of each part the
+            first eight sizes are kept, with memory of their own; more run as they are.
 
     Raises:
         ValueError: One is of another kind.
@@ -44,11 +49,13 @@ class Speed:
     fuse: bool = True
     dtype: str | None = None
     compile: bool = False
+    graph: bool = False
 
     def __post_init__(self) -> None:
         check_flag('teacher: fuse', self.fuse)
-        check_choice('teacher: dtype', self.dtype, list(DTYPES))
+        check_choice('teacher: dtype', self.dtype, [None, *DTYPES])
         check_flag('teacher: compile', self.compile)
+        check_flag('teacher: graph', self.graph)
 
     def of(self, detector: nn.Module) -> nn.Module:
         """A frozen detector as it answers fastest; it shares the weights of the one given.
@@ -60,7 +67,7 @@ class Speed:
         Args:
             detector: In eval mode; keeps its layers, names and values.
         """
-        if not (self.fuse or self.compile):
+        if not (self.fuse or self.compile or self.graph):
             return detector
         shared = chain(detector.parameters(), detector.buffers())
         found: Any = copy.deepcopy(detector, {id(tensor): tensor for tensor in shared})
@@ -70,7 +77,11 @@ class Speed:
                 fuse_norms(part)
                 _channels_last_on_a_cpu(part)
             if self.compile:
-                setattr(owner, name, _Compiled(part, name))
+                setattr(owner, name, part := _Compiled(part, name))
+            if (
+                self.graph and owner is found
+            ):  # a head's part meets another number of RoIs each time
+                setattr(owner, name, _Graphed(part, name))
         return found
 
     def run(self, device: torch.device, ask: Callable[..., Value], *args: object) -> Value:
@@ -99,7 +110,7 @@ class Speed:
                 f'teacher: dtype={self.dtype!r}',
                 f'is not what {device} computes in ({error})',
                 'leave it out, or choose another of '
-                f'{[name for name in DTYPES if name not in (None, self.dtype)]}',
+                f'{[name for name in DTYPES if name != self.dtype]}',
             ) from error
 
 
@@ -191,6 +202,63 @@ class _Compiled(nn.Module):
                 f'({str(error).strip().splitlines()[0]}).'
             )
             return self.part(*args)
+
+
+class _Graphed(nn.Module):
+    """A part whose kernels a GPU replays, while no gradient is asked for; elsewhere it just runs.
+
+    Args:
+        part: What is captured at the first batch of a size.
+        name: Of the part, for the log.
+    """
+
+    def __init__(self, part: nn.Module, name: str) -> None:
+        super().__init__()
+        self.part = part
+        self._name = name
+        self._captured: dict[Any, tuple[Any, list[Tensor], tuple[Tensor, ...]]] = {}
+        self._sizes = _SIZES
+
+    def forward(self, maps: Any) -> Any:
+        """The part's outputs, a copy that the next batch does not write to."""
+        given = [maps] if isinstance(maps, Tensor) else list(maps)
+        if not given[0].is_cuda or torch.is_grad_enabled():
+            return self.part(maps)
+        autocast = torch.is_autocast_enabled('cuda') and torch.get_autocast_dtype('cuda')
+        key = autocast, *((one.shape, one.dtype) for one in given)
+        if key not in self._captured:
+            if len(self._captured) >= self._sizes:
+                return self.part(maps)
+            try:
+                self._captured[key] = self._capture(given, isinstance(maps, Tensor))
+            except RuntimeError as error:
+                self._sizes = 0
+                MMLogger.get_current_instance().warning(
+                    f'teacher: graph=True: the {self._name} could not be captured and runs as it '
+                    f'is ({str(error).strip().splitlines()[0]}).'
+                )
+                return self.part(maps)
+        graph, read, written = self._captured[key]
+        for own, one in zip(read, given, strict=True):
+            own.copy_(one)
+        graph.replay()
+        return tuple(level.clone() for level in written)
+
+    def _capture(
+        self, given: list[Tensor], alone: bool
+    ) -> tuple[Any, list[Tensor], tuple[Tensor, ...]]:
+        read = [one.clone() for one in given]
+        maps = read[0] if alone else tuple(read)
+        now, beside = torch.cuda.current_stream(), torch.cuda.Stream()
+        beside.wait_stream(now)
+        with torch.cuda.stream(beside):  # kernels are chosen, which a capture must not do
+            for _ in range(3):
+                self.part(maps)
+        now.wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode='thread_local'):
+            written = as_tuple(self.part(maps))
+        return graph, read, written
 
 
 def in_float32(value: Value) -> Value:

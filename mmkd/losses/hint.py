@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.settings import check_choice, check_number
 
-from .functional import NORMS, check_same_shape, global_avg_factor, hint_error
+from .functional import NORMS, check_same_shape, constant, global_avg_factor, hint_error
 
 REDUCTIONS = ('mean', 'sum', 'half_sum', 'half_channels')
 
@@ -51,4 +51,4 @@ class HintLoss(nn.Module):
             divisors = images * channels * prod(cells), images, 2 * images, 2 * images * prod(cells)
             counts.append(dict(zip(REDUCTIONS, divisors, strict=True))[self.reduction])
         totals = torch.stack(errors)  # (L,)
-        return self.loss_weight * (totals / global_avg_factor(totals.new_tensor(counts))).sum()
+        return self.loss_weight * (totals / global_avg_factor(constant(counts, totals))).sum()

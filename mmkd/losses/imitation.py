@@ -8,7 +8,13 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 
-from .functional import check_same_shape, global_avg_factor, hint_error, masked_squared_error
+from .functional import (
+    check_same_shape,
+    constant,
+    global_avg_factor,
+    hint_error,
+    masked_squared_error,
+)
 
 
 @MODELS.register_module()
@@ -52,7 +58,7 @@ class ImitationLoss(nn.Module):
             target, channels = target.detach(), own.shape[1]
             if mask is None:
                 error = hint_error(own, target)
-                counts.append(error.new_tensor(own.numel() / max(channels, 1)))
+                counts.append(constant(own.numel() / max(channels, 1), error))
             else:
                 error = masked_squared_error(own, target, mask[level])
                 counts.append(mask[level].sum())

@@ -15,6 +15,7 @@ from .functional import (
     attention_error,
     attention_map,
     channel_divergence,
+    constant,
     fsp_error,
     fsp_matrix,
     global_avg_factor,
@@ -42,7 +43,7 @@ class _MapLoss(nn.Module):
             teacher: Per level (B, C_T, H, W); no gradient flows into it.
         """
         errors = [self.error(s, t.detach()) for s, t in zip(student, teacher, strict=True)]
-        images = global_avg_factor(errors[0].new_tensor(len(errors[0])))
+        images = global_avg_factor(constant(len(errors[0]), errors[0]))
         return self.loss_weight * torch.stack(errors).sum() / images
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.settings import check_choice, check_number
 
-from .functional import NORMALIZE, RegionErrors, global_avg_factor, mimic_rows
+from .functional import NORMALIZE, RegionErrors, constant, global_avg_factor, mimic_rows
 
 
 @MODELS.register_module()
@@ -45,5 +45,5 @@ class ProposalMimicLoss(nn.Module):
         """
         rows = mimic_rows(errors, self.normalize)
         kept = torch.ones_like(rows, dtype=torch.bool) if kept is None else kept
-        count = kept.sum() if avg_factor is None else rows.new_tensor(avg_factor)
+        count = kept.sum() if avg_factor is None else constant(avg_factor, rows)
         return self.loss_weight * rows.masked_fill(~kept, 0).sum() / (2 * global_avg_factor(count))

@@ -65,7 +65,7 @@ class WeightedSoftLoss(nn.Module):
                 f'class_weights has {len(self.class_weights)} entries, but the head needs '
                 f'{columns + 1}: one for each of {columns} classes and the background last.'
             )
-        return self.class_weights.to(device)
+        return self.class_weights.to(device, non_blocking=True)
 
     def forward(
         self,

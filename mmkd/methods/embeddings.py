@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from mmkd.losses.functional import wide
+from mmkd.losses.functional import constant, wide
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.settings import check_choice, check_number
 
@@ -87,7 +87,7 @@ class EmbeddingMethod(DistillMethod):
             related, count = related + len(chosen), count + 1
         return {
             f'loss_{self.name}': self.loss_weight * total / max(count, 1),
-            f'{self.name}_rows': total.detach().new_tensor(float(related)),
+            f'{self.name}_rows': constant(related, total),
         }
 
     def _rows(
@@ -123,7 +123,6 @@ def _owners(rois: Tensor, image: Tensor, labels: Tensor, batch: Batch) -> Tensor
     It is the box of the RoI's label in its image with the highest IoU, as the assigner has it.
     """
     boxes, classes = torch.cat(batch.gt_bboxes), torch.cat(batch.gt_labels)
-    counts = torch.tensor([len(one) for one in batch.gt_bboxes], device=boxes.device)
-    images = torch.arange(len(counts), device=boxes.device).repeat_interleave(counts)
+    images = torch.cat([torch.full_like(one, i) for i, one in enumerate(batch.gt_labels)])
     fits = (images[None] == image[:, None]) & (classes[None] == labels[:, None])
     return box_iou(wide(rois), wide(boxes)).masked_fill(~fits, -1).argmax(dim=1)

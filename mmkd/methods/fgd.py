@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmkd.losses.functional import box_masks, focal_errors, global_avg_factor, squared_difference
+from mmkd.losses.functional import (
+    box_masks,
+    constant,
+    focal_errors,
+    global_avg_factor,
+    squared_difference,
+)
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
@@ -120,7 +126,7 @@ class FGD(FeatureMethod):
             if self.weights_of_parts['relation']:
                 related = self.own_context[level](own), self.teacher_context[level](target)
                 parts[3].append(squared_difference(*related).sum(dim=(1, 2, 3)))
-        images = global_avg_factor(parts[0][0].new_tensor(len(parts[0][0])))
+        images = global_avg_factor(constant(len(parts[0][0]), parts[0][0]))
         return {
             f'loss_{self.name}_{key}': self.loss_weight * weight * torch.stack(total).sum() / images
             for (weight, key), total in zip(

@@ -4,6 +4,7 @@ Letters: B images, A anchors a cell, N sampled rows of the batch, P positive one
 teachers of an ensemble.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmkd.losses.functional import wide
+from mmkd.losses.functional import constant, wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
@@ -286,7 +287,7 @@ def in_students_encoding(deltas: Tensor, student: Coder, teacher: Coder) -> Tens
     if scales[0] == scales[1]:
         return deltas
     deltas = wide(deltas)
-    (mean, std), (own_mean, own_std) = ([deltas.new_tensor(v) for v in pair] for pair in scales)
+    (mean, std), (own_mean, own_std) = ([constant(v, deltas) for v in pair] for pair in scales)
     return (deltas * own_std + own_mean - mean) / std
 
 
@@ -303,9 +304,9 @@ def _mean_box(teachers: Sequence[Tensor], coder: Coder) -> Tensor:
             'name one teacher',
         )
     deltas = wide(torch.stack(list(teachers)))  # (E, P, 4)
-    mean, std = deltas.new_tensor(coder.means), deltas.new_tensor(coder.stds)
+    mean, std = constant(coder.means, deltas), constant(coder.stds, deltas)
     plain = deltas * std + mean
-    sizes = plain[..., 2:].logsumexp(dim=0) - plain.new_tensor(len(teachers)).log()
+    sizes = plain[..., 2:].logsumexp(dim=0) - math.log(len(teachers))
     return (torch.cat([plain[..., :2].mean(dim=0), sizes], dim=1) - mean) / std
 
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from mmkd.losses.functional import constant
 from mmkd.observation import DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.utils.errors import UserError, UserFileNotFoundError
@@ -83,7 +85,10 @@ class NeuronSelection(FeatureMethod):
         """The student's adapted maps and the chosen channels of the teacher's, pair by pair."""
         adapted, targets = super().aligned(student, teacher)
         chosen = [self.channels[j] for _, j in self.pairs]
-        return adapted, [target[:, index] for target, index in zip(targets, chosen, strict=True)]
+        return adapted, [
+            target.index_select(1, constant(index, target, torch.long))
+            for target, index in zip(targets, chosen, strict=True)
+        ]
 
 
 def _read(channels: str | Sequence[Sequence[int]]) -> list[list[int]]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from mmkd.losses.functional import pairwise_iou, wide
+from mmkd.losses.functional import constant, pairwise_iou, wide
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
 from mmkd.utils.errors import UserError
@@ -106,7 +106,7 @@ class ProposalRegion:
     def _balanced(self, boxes: Tensor, kept: Tensor, gt: Tensor, share: float) -> Tensor:
         positive = (pairwise_iou(gt, boxes) >= self.positive_iou).any(dim=0)
         kinds = [(positive & kept, share), (~positive & kept, 1 - share)]
-        total = boxes.new_tensor(self.max_per_image, dtype=torch.float64)
+        total = constant(self.max_per_image, boxes, torch.float64)
         for members, fraction in kinds:
             if fraction:
                 total = torch.minimum(total, members.sum() / fraction)

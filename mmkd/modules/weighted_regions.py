@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmkd.losses.functional import assigned_levels, boxes_to_cells, wide
+from mmkd.losses.functional import assigned_levels, boxes_to_cells, constant, wide
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.registry import MODELS
 from mmkd.settings import check_choice, check_number
@@ -138,7 +138,7 @@ class ProposalCells:
         observed = {'student': student, 'teacher': teacher}[self.source].proposals
         images = [boxes[: self.max_per_image] for boxes in observed]
         stride_of = [
-            boxes.new_tensor(self.strides)[assigned_levels(boxes, self.strides, self.finest_scale)]
+            constant(self.strides, boxes)[assigned_levels(boxes, self.strides, self.finest_scale)]
             for boxes in images
         ]
         return [

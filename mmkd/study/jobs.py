@@ -132,6 +132,8 @@ def _student_job(
             teacher=dict(config=teacher.config.model, checkpoint=str(teacher.checkpoint)),
             methods=[registered_method(method) for method in arm.methods],
         )
+        if arm.stages is not None:
+            config.model.stages = arm.stages
         if arm.student_scale != 1:
             # Both detectors are given what the teacher's config loads; the student's is shrunk.
             for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

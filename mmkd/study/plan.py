@@ -22,7 +22,7 @@ _KEYS = set(
     'search_options'.split()
 )
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
-_ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing'}
+_ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing', 'stages'}
 _NAME = re.compile(r'\w[\w.+-]*')
 
 
@@ -56,6 +56,7 @@ class Arm:
         student_scale: Side of the student's images over the teacher's; where it is not 1, images
             are loaded as the teacher's config loads them.
         pairing: How levels pair then, see :class:`mmkd.DistillDetector`.
+        stages: Of the training, see there; None: one.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Arm:
     cfg_options: Setting = field(default_factory=dict)
     student_scale: float = 1.0
     pairing: str = 'shift'
+    stages: Sequence[Setting] | None = None
 
 
 @dataclass(frozen=True)

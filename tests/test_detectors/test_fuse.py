@@ -234,3 +234,27 @@ class TestCompiled:
             'compiler).'
             for part in ('backbone', 'neck')
         ]
+
+
+class TestGraph:
+    def test_on_a_cpu_it_runs_as_it_is(self, tmp_path):
+        assert losses(build(tmp_path, graph=True)) == losses(build(tmp_path))
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+    @pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+    def test_losses_of_several_sizes_are_the_same(self, tmp_path, dtype):
+        plain, fast = build(tmp_path).cuda(), build(tmp_path, graph=True).cuda()
+        for size in ((64, 96), (96, 64), (64, 96), (64, 96)):
+            with torch.autocast('cuda', dtype, dtype != torch.float32):
+                found, expected = (loss_of_seed(one, sizes=(size, size)) for one in (fast, plain))
+            torch.testing.assert_close(
+                found['loss_fgfi'], expected['loss_fgfi'], rtol=1e-2, atol=1e-5
+            )
+        parts = fast.teacher.answering.backbone, fast.teacher.answering.neck
+        assert [len(part._captured) for part in parts] == [2, 2]
+
+
+def loss_of_seed(model, **batch):
+    torch.manual_seed(1)
+    return loss_of(model, **batch)

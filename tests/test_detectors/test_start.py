@@ -162,13 +162,15 @@ class TestRefused:
         with pytest.raises(ValueError, match="no argument 'method'. Did you mean 'methods'"):
             MODELS.build(cfg)
 
-    def test_a_head_that_a_detector_lacks(self, tmp_path):
+    @pytest.mark.parametrize('method, on', [('KD', r"\['dense'\]"), ('CrossKD', "'dense'")])
+    def test_a_head_that_a_detector_lacks(self, tmp_path, method, on):
         expected = (
-            'kd reads RoI head, and RetinaNet, the student, has none of that kind: use .*a method '
-            'on features'
+            f'reads RoI head, and RetinaNet, the student, has none of that kind: use on={on}, '
+            'if it takes that, or a method on features'
         )
+        methods = [dict(type=f'mmkd.{method}')]
         with pytest.raises(ValueError, match=expected):
-            build_distill(tmp_path, student=tiny_retinanet_cfg(), methods=[dict(type='mmkd.KD')])
+            build_distill(tmp_path, student=tiny_retinanet_cfg(), methods=methods)
 
     def test_other_methods_when_a_run_is_resumed(self, tmp_path):
         state = build_distill(tmp_path).state_dict()

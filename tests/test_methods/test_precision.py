@@ -245,6 +245,7 @@ def test_a_mean_is_taken_in_single_precision():
 
 
 WAITS = dict(
+    BinaryKD=8,  # the coder of the host copies its means and deviations to the GPU
     BoundedRegression=2,  # the rows with a box, of each head
     Chen2017=2,  # the same
     DarkRank=3,  # embeddings of the RoIs with an object, by image
@@ -290,6 +291,10 @@ def test_every_kind_of_waiting_is_counted():
         lambda: values.clone().__setitem__(values > 0, values[:2]),
         lambda: values.masked_select(values > 0),
         lambda: values.unique(),
+        lambda: values.new_tensor([1.0]),
+        lambda: torch.tensor([1.0], device=values.device),
+        lambda: values[[0, 2]],
+        lambda: values[None, [0, 2]],
     ):
         with HostWaits() as waits:
             wait()

@@ -52,3 +52,12 @@ def test_a_sweep_is_written_and_drawn(call, tmp_path):
         assert step['over_plain_teacher'] == pytest.approx(expected)  # of one round
         assert step['images_per_second'] == pytest.approx(1 / step['distilled'])
     assert file.with_suffix('.png').stat().st_size > 10_000
+
+
+def test_methods_are_swept_in_half_precision(call, tmp_path):
+    file = tmp_path / 'cost.json'
+    options = ['--amp', 'bf16', '--json', str(file), '--sweep', 'method', 'fgfi', 'mmkd.Hint']
+    printed = call(distill_cfg(tmp_path), *options)
+    found = [list(step['methods']) for step in json.loads(file.read_text())['steps']]
+    assert found == [['fgfi'], ['hint']] and 'cpu, bf16' in ' '.join(printed.split())
+    assert file.with_suffix('.png').is_file()

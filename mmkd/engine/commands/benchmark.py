@@ -1,6 +1,7 @@
 """Where the time of a distillation step goes, and of inference, on random images and weights."""
 
 import copy
+import gc
 import resource
 import statistics
 import time
@@ -44,6 +45,8 @@ class StepTimes:
             in each method; see :class:`HostWaits`.
         images_per_second: Of the whole step.
         memory: Peak of the whole step in MiB on a GPU; on a CPU of the process so far.
+        over_student_memory: Of memory / (peak of the student alone + the teachers' weights); None
+            on a CPU.
     """
 
     student: float
@@ -60,6 +63,7 @@ class StepTimes:
     waits: dict[str, int]
     images_per_second: float
     memory: float
+    over_student_memory: float | None
 
 
 def random_batch(
@@ -112,6 +116,7 @@ def measure(
         rounds: >= 1.
         after_round: Called after each round, for a progress bar.
     """
+    memory = _gpu_memory(model, inputs, samples)
     parts, methods = _parts(model, inputs, samples)
     rows = []
     for _ in range(rounds + 1):
@@ -138,7 +143,8 @@ def measure(
         methods={name: median(name) for name in methods},
         waits=waits,
         images_per_second=len(samples) / median('distilled'),
-        memory=_peak(parts['distilled'], inputs),
+        memory=_process_memory() if memory is None else memory[0],
+        over_student_memory=None if memory is None else memory[0] / memory[1],
     )
 
 
@@ -159,12 +165,6 @@ def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
     def observe() -> Seen:
         torch.manual_seed(0)
         return model.observe(inputs, samples)
-
-    def train(loss: Callable[..., dict]) -> None:
-        torch.manual_seed(0)
-        total, _ = model.parse_losses(loss(inputs, samples))
-        total.backward()
-        model.zero_grad()
 
     def ask(teachers: Mapping[str, Observation]) -> None:
         for name in model.teachers:
@@ -198,11 +198,11 @@ def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
 
     methods = list(model.distill.values())
     parts: Parts = dict(
-        student=lambda: train(model.student.loss),
-        distilled=lambda: train(model.loss),
+        student=lambda: _train(model, model.student.loss, inputs, samples),
+        distilled=lambda: _train(model, model.loss, inputs, samples),
         teacher=lambda: ask_anew(model.pairs),
         plain_teacher=lambda: ask_anew(plain_pairs),
-        plain=lambda: train(hooked_loss),
+        plain=lambda: _train(model, hooked_loss, inputs, samples),
         masks=lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks],
     )
     return parts, {method.name: partial(compare, method) for method in methods}
@@ -219,13 +219,38 @@ def _tensors(value: Value) -> list[Tensor]:
     return []
 
 
-def _peak(work: Callable[[], object], inputs: Tensor) -> float:
-    """MiB on a GPU; on a CPU of the process so far."""
+def _gpu_memory(model: Any, inputs: Tensor, samples: list) -> tuple[float, float] | None:
+    """Peaks of the whole step, and of the student alone plus the teachers' weights; MiB.
+
+    To be called before a teacher has run, when it holds nothing but its weights. On a CPU None.
+    """
     if not inputs.is_cuda:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return None
+    gc.collect()  # of models measured before
+    alone = _peak(partial(_train, model, model.student.loss, inputs, samples))
+    adapters = sum(p.numel() * p.element_size() for p in model.distill.parameters()) / 2**20
+    whole = _peak(partial(_train, model, model.loss, inputs, samples))
+    return whole, alone - adapters
+
+
+def _train(model: Any, loss: Callable[..., dict], inputs: Tensor, samples: list) -> None:
+    torch.manual_seed(0)
+    total, _ = model.parse_losses(loss(inputs, samples))
+    total.backward()
+    model.zero_grad()
+
+
+def _peak(work: Callable[[], object]) -> float:
+    """MiB on a GPU, of the second call."""
+    work()
     torch.cuda.reset_peak_memory_stats()
     work()
     return torch.cuda.max_memory_allocated() / 2**20
+
+
+def _process_memory() -> float:
+    """MiB of the process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @dataclass(frozen=True)
@@ -307,7 +332,8 @@ class HostWaits(TorchDispatchMode):
     """Counts, while its block runs, what makes the host wait where the tensors are on a GPU.
 
     These are the operations whose result is a number for Python, or has a size that the values
-    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks.
+    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks; and numbers of
+    Python that are copied to a GPU: ``new_tensor``, ``tensor`` on a device, indices that are lists.
 
     Attributes:
         count: How many there were.
@@ -338,8 +364,15 @@ class HostWaits(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+_COPYING = (Tensor.tolist, Tensor.new_tensor)
+
+
+def _has_list(index: Any) -> bool:
+    return any(isinstance(one, list) for one in (index if isinstance(index, tuple) else [index]))
+
+
 class _Lists(TorchFunctionMode):
-    """``tolist`` copies the values itself: nothing is dispatched."""
+    """What copies values between host and GPU before anything is dispatched."""
 
     def __init__(self, waits: HostWaits) -> None:
         super().__init__()
@@ -349,5 +382,7 @@ class _Lists(TorchFunctionMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Runs and counts one call."""
-        self._waits.count += function is Tensor.tolist
+        made = function in (torch.tensor, torch.as_tensor) and (kwargs or {}).get('device')
+        listed = function is Tensor.__getitem__ and _has_list(args[1])
+        self._waits.count += bool(function in _COPYING or made or listed)
         return function(*args, **(kwargs or {}))

@@ -3,6 +3,7 @@
 import inspect
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmkd.registry import FIELDS, MODELS
@@ -20,10 +21,20 @@ def methods() -> list[type]:
     return sorted(found, key=lambda kind: kind.__name__.lower())
 
 
-def table(root: Path) -> str:
-    """Markdown: method, paper, what it reads, which detectors, config; ``root``: the repository."""
-    rows = ['| method | paper | compares | detectors | config |', '|---|---|---|---|---|']
-    return '\n'.join(rows + [_row(kind, root) for kind in methods()]) + '\n'
+def table(root: Path, effects: Mapping[str, Sequence[str]]) -> str:
+    """Markdown: method, paper, what it reads, which detectors, config, measured effect.
+
+    Args:
+        root: The repository.
+        effects: What studies say of a method, lines by its class.
+    """
+    rows = [
+        '| method | paper | compares | detectors | config | mAP over the student alone |',
+        '|---|---|---|---|---|---|',
+    ]
+    for kind in methods():
+        rows.append(f'{_row(kind, root)} {"<br>".join(effects.get(kind.__name__, ()))} |')
+    return '\n'.join(rows) + '\n'
 
 
 def facts(kind: type) -> tuple[str, str, str]:
@@ -51,8 +62,8 @@ def _registered(field: str) -> str:
     return next(name for name, kind in FIELDS.module_dict.items() if kind.name == field)
 
 
-def with_table(text: str, root: Path) -> str:
+def with_table(text: str, root: Path, effects: Mapping[str, Sequence[str]]) -> str:
     """The text of a page with the table between its marks made anew."""
     first, last = (re.escape(mark) for mark in _MARKS)
-    fresh = _MARKS[0] + table(root) + _MARKS[1]
+    fresh = _MARKS[0] + table(root, effects) + _MARKS[1]
     return re.sub(f'{first}.*{last}', lambda _: fresh, text, flags=re.DOTALL)

@@ -36,7 +36,14 @@ from .proposal_mimic import (
     pooled_errors,
 )
 from .quantize import quantize
-from .reduction import check_same_shape, global_avg_factor, global_mean, squared_difference, wide
+from .reduction import (
+    check_same_shape,
+    constant,
+    global_avg_factor,
+    global_mean,
+    squared_difference,
+    wide,
+)
 from .relations import (
     angle_error,
     distance_error,
@@ -70,6 +77,7 @@ __all__ = [
     'channel_divergence',
     'channel_moments',
     'check_same_shape',
+    'constant',
     'cropped_errors',
     'decoupled_rows',
     'distance_error',

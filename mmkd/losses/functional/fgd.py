@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .reduction import squared_difference, wide
+from .reduction import constant, squared_difference, wide
 
 
 def focal_attention(features: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ def box_masks(
     (height, width) -> foreground and background, (B, H, W) each, float32 or wider.
     """
     height, width = size
-    scale = wide(boxes[0]).new_tensor([width / image_size[1], height / image_size[0]]).repeat(2)
+    scale = constant([width / image_size[1], height / image_size[0]] * 2, wide(boxes[0]))
     rows, columns = (torch.arange(count, device=scale.device) for count in size)
     inside = []
     for image in boxes:

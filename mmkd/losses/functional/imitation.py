@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .reduction import squared_difference, wide
+from .reduction import constant, squared_difference, wide
 
 MAX_OVER = ('all', 'level', 'assigned')
 
@@ -24,12 +24,10 @@ def assigned_levels(boxes: Tensor, strides: Sequence[int], finest_scale: float) 
     """
     x1, y1, x2, y2 = wide(boxes).unbind(dim=1)
     sides = ((x2 - x1) * (y2 - y1)).clamp(min=0).sqrt()
-    finest, *coarser = sorted(range(len(strides)), key=strides.__getitem__)
-    levels = torch.full_like(sides, finest, dtype=torch.long)
-    for level in coarser:
-        reached = sides >= finest_scale * strides[level] / strides[finest]
-        levels = levels.masked_fill(reached, level)
-    return levels
+    order = sorted(range(len(strides)), key=strides.__getitem__)
+    limits = [finest_scale * strides[level] / strides[order[0]] for level in order[1:]]
+    reached = (sides[:, None] >= constant(limits, sides)).sum(dim=1)
+    return constant(order, reached)[reached]
 
 
 def pairwise_iou(boxes: Tensor, anchors: Tensor) -> Tensor:
@@ -87,23 +85,15 @@ def imitation_mask(
     else:
         parts = ious.split(per_level, dim=1)
         if max_over == 'assigned':
-            levels = assigned_levels(gt_bboxes, strides, finest_scale)
-            parts = tuple(
-                part.masked_fill(~_is_any(levels, strides, stride)[:, None], 0)
-                for part, stride in zip(parts, strides, strict=True)
-            )
-            ious = torch.cat(parts, dim=1)
+            own = constant(strides, ious)[assigned_levels(gt_bboxes, strides, finest_scale)]  # (G,)
+            at = [ious.new_full((count,), n) for count, n in zip(per_level, strides, strict=True)]
+            ious.masked_fill_(own[:, None] != torch.cat(at), 0)
         best = torch.cat([part.amax(1, keepdim=True).expand_as(part) for part in parts], dim=1)
     kept = (ious > psi * best).any(dim=0)  # (N,)
     return [
         level.view(*size, -1).any(dim=-1)
         for level, size in zip(kept.split(per_level), grid_sizes, strict=True)
     ]
-
-
-def _is_any(levels: Tensor, strides: Sequence[int], stride: int) -> Tensor:
-    """Whether a box's level has this stride, (G,) bool."""
-    return torch.stack([levels == i for i, own in enumerate(strides) if own == stride]).any(dim=0)
 
 
 def masked_squared_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ Letters: N rows (RoIs or anchors), C columns of a softmax head, the background l
 E teachers of an ensemble.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,7 +17,7 @@ def _log_mean(log_probs: Tensor) -> Tensor:
     """(N, C), or (E, N, C) of an ensemble, -> (N, C): the log of the mean probability."""
     if log_probs.dim() == 2:
         return log_probs
-    return log_probs.logsumexp(dim=0) - log_probs.new_tensor(len(log_probs)).log()
+    return log_probs.logsumexp(dim=0) - math.log(len(log_probs))
 
 
 def kl_rows(student: Tensor, teacher: Tensor) -> Tensor:

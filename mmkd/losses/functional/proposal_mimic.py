@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...settings import check_choice
-from .reduction import check_same_shape, squared_difference, wide
+from .reduction import check_same_shape, constant, squared_difference, wide
 
 NORMALIZE = ('elements', 'positions', 'none')
 
@@ -52,7 +52,7 @@ def boxes_to_cells(boxes: Tensor, stride: float, size: Sequence[int]) -> Tensor:
     column, first row, end column, end row; the ends are not included.
     """
     boxes = wide(boxes)
-    limit = boxes.new_tensor([size[1], size[0]])
+    limit = constant([size[1], size[0]], boxes)
     begin = torch.minimum((boxes[:, :2] / stride).floor().clamp(min=0), limit - 1)
     end = torch.minimum((boxes[:, 2:] / stride).ceil(), limit)
     return torch.cat([begin, torch.maximum(end, begin + 1)], dim=1).long()

@@ -26,6 +26,14 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def constant(value: object, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A number, or lists of them, beside a tensor; unlike ``new_tensor`` it waits for no GPU.
+
+    Of the dtype of ``like``, unless one is given.
+    """
+    return torch.tensor(value, dtype=dtype or like.dtype).to(like.device, non_blocking=True)
+
+
 def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = None) -> Tensor:
     """(student - teacher)^2 where it is kept, else 0.
 
@@ -41,7 +49,7 @@ def squared_difference(student: Tensor, teacher: Tensor, kept: Tensor | None = N
 
 def global_mean(rows: Tensor, avg_factor: float | Tensor) -> Tensor:
     """Sum of all rows over ``avg_factor``, this process's, counted over all processes here."""
-    count = avg_factor if isinstance(avg_factor, Tensor) else rows.new_tensor(float(avg_factor))
+    count = avg_factor if isinstance(avg_factor, Tensor) else constant(avg_factor, rows)
     return rows.sum() / global_avg_factor(count)
 
 

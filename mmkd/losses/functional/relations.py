@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .reduction import wide
+from .reduction import constant, wide
 
 _TINY = 1e-12
 
@@ -115,7 +115,7 @@ def ranking_error(
     own, target = own.gather(1, near_index), target.gather(1, near_index)
     if not soft:
         return -log_ranking(own).mean()
-    orders = torch.tensor(_orders(near_index.shape[1]), device=student.device)  # (n!, n)
+    orders = constant(_orders(near_index.shape[1]), near_index)  # (n!, n)
     log_own, log_target = (log_ranking(side[:, orders]) for side in (own, target))
     return (log_target.exp() * (log_target - log_own)).sum(dim=1).mean()
 

@@ -61,7 +61,7 @@ def match_queries(costs: Tensor) -> Tensor:
     (Q, P), P <= Q -> (P,) long, all different. It waits for the GPU: the assignment is SciPy's.
     """
     rows, columns = linear_sum_assignment(costs.cpu().numpy())
-    return torch.as_tensor(rows[columns.argsort()], device=costs.device)
+    return torch.from_numpy(rows[columns.argsort()]).to(costs.device, non_blocking=True)
 
 
 def _corners(boxes: Tensor) -> Tensor:

@@ -1,0 +1,56 @@
+"""What the recorded studies say of each method, in a line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .statistics import Summary, compare
+
+_AT_DEFAULTS = {'type', 'channels'}
+_FEW = 3  # seeds, below which an interval says nothing
+
+
+def effects(folder: Path) -> dict[str, list[str]]:
+    """Mean paired difference to the student alone, with its interval from three seeds on.
+
+    Args:
+        folder: Of study files, e.g. ``configs/studies``; those whose ``record`` exists count, and
+            of them the arms of one method at its defaults.
+
+    Returns:
+        Lines such as ``+0.031 [+0.003, +0.060] recipe_bccd, 6 seeds`` by the method's class.
+    """
+    found: dict[str, list[str]] = {}
+    for file in sorted(folder.glob('*.py')):
+        study = Config.fromfile(file)
+        record = file.parent / study.get('record', file.name)
+        if record.suffix != '.json' or not record.is_file():
+            continue
+        runs = json.loads(record.read_text('utf-8'))['runs']
+        metric = study.get('metric') or next(iter(runs[0]['metrics']))
+        values: dict[str, dict[int, float]] = {}
+        for run in runs:
+            values.setdefault(run['arm'], {})[run['seed']] = run['metrics'][metric]
+        for name, arm in study.methods.items():
+            method = _only_method(arm)
+            paired = compare(values.get(name, {}), values.get('student', {}), None)
+            if method is not None and paired is not None:
+                found.setdefault(method, []).append(_line(paired.summary, file.stem))
+    return found
+
+
+def _only_method(arm: Any) -> str | None:
+    """The class of an arm's method at its defaults; of an arm in stages the first's."""
+    entry: Any = arm if isinstance(arm, dict) else dict(methods=arm)
+    methods = entry.get('methods', ())
+    alone = len(methods) == 1 and set(methods[0]) <= _AT_DEFAULTS and 'cfg_options' not in entry
+    return methods[0]['type'].split('.')[-1] if alone or 'stages' in entry else None
+
+
+def _line(summary: Summary, study: str) -> str:
+    count = summary.count
+    if count < _FEW:
+        return f'{summary.mean:+.3f} {study}, {count} seed{"s" * (count > 1)}'
+    return f'{summary.mean:+.3f} [{summary.low:+.3f}, {summary.high:+.3f}] {study}, {count} seeds'
