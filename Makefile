@@ -39,6 +39,8 @@ $(VENV_ONEDL)/.installed: setup.py .ci/link_torch.py | $(VENV)/.installed
 
 # Two processes of one thread: the tests' models are tiny, and more threads wait for each other.
 test test-onedl: export OMP_NUM_THREADS := 1
+# They start dozens of others, which read what the first has compiled.
+test test-onedl: export PYTHONDONTWRITEBYTECODE :=
 
 test: lint
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)

@@ -136,6 +136,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         selected = record.without(wanted)
         if count := len(wanted) - len(selected):
             console.print(f'{count} of {len(wanted)} runs are done by {record.path}.')
+        if args.only is None:
+            studies.check_fit(selected)
         failed = _runner(args, console)(jobs, selected)
     for index, why in failed.items():
         console.print(f'[{index}] {jobs[index].name}: {why}', markup=False, soft_wrap=True)

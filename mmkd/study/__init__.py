@@ -1,5 +1,6 @@
 """The comparison behind ``tools/compare.py``: methods over seeds, with intervals."""
 
+from .candidates import check_fit
 from .distill import Distilled, distill
 from .distill import run as run_distillation
 from .jobs import Job, make_jobs, select
@@ -21,6 +22,7 @@ __all__ = [
     'Runner',
     'Search',
     'Study',
+    'check_fit',
     'distill',
     'find_slots',
     'make_jobs',

@@ -2,9 +2,10 @@
 
 import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -17,7 +18,7 @@ from mmkd.utils.errors import UserError
 from mmkd.utils.quiet import quiet_host
 from mmkd.utils.types import Entries, Setting
 
-from .jobs import make_jobs
+from .jobs import Job, make_jobs
 from .plan import Arm, Study
 
 SPLIT_SEED, SPLIT_SHARE = 0, 0.2
@@ -52,14 +53,32 @@ def fitting(study: Study, console: Console) -> dict[str, Candidate]:
     return found
 
 
-def _weights(arm: Arm, config: Config) -> tuple[float | None, ...]:
-    if arm.student_scale != 1:
-        raise UserError('with student_scale its images are those of the teacher, not the split')
+def check_fit(jobs: Iterable[Job]) -> None:
+    """Builds the detector of each arm that is to be trained, before any is.
+
+    Raises:
+        ValueError: A method does not fit the pair; names the arm and the reason.
+    """
+    first = {job.arm: job for job in reversed(list(jobs)) if job.teacher is not None}
+    for job in first.values():
+        try:
+            _built(job.config)
+        except UserError as error:
+            raise UserError(f'study: {job.title} does not fit the pair: {error}') from error
+
+
+def _built(config: Config) -> Any:
     init_default_scope(config.get('default_scope', 'mmdet'))
     model = copy.deepcopy(config.model)
     model.teacher.checkpoint = None  # a teacher may still have to be trained
     with quiet_host():
-        built = MODELS.build(model).distill.values()
+        return MODELS.build(model)
+
+
+def _weights(arm: Arm, config: Config) -> tuple[float | None, ...]:
+    if arm.student_scale != 1:
+        raise UserError('with student_scale its images are those of the teacher, not the split')
+    built = _built(config).distill.values()
     # A weight that auto_scale finds does not depend on the configured one.
     given = [
         None if 'auto_scale' in method else method.get('loss_weight', 0.0) for method in arm.methods

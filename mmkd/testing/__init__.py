@@ -11,13 +11,14 @@ from .detectors import (
     tiny_ssd_cfg,
 )
 from .rfcn import tiny_rfcn_cfg
-from .runs import in_process, in_two_processes, tiny_run_cfg, train
+from .runs import in_process, in_two_processes, start_process, tiny_run_cfg, train
 
 __all__ = [
     'demo_batch',
     'differences',
     'in_process',
     'in_two_processes',
+    'start_process',
     'tiny_c4_faster_rcnn_cfg',
     'tiny_faster_rcnn_cfg',
     'tiny_fcos_cfg',

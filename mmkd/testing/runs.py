@@ -143,8 +143,10 @@ def _plain_config_text() -> Iterator[None]:
         yield
 
 
-def in_process(function: Callable, *args: object, log: str | Path | None = None) -> int:
-    """Calls a module's function in a fresh process and waits for it.
+def start_process(
+    function: Callable, *args: object, log: str | Path | None = None
+) -> multiprocessing.process.BaseProcess:
+    """Calls a module's function in a fresh process, which is to be joined.
 
     The process comes from a server that has mmkd imported, so that it starts in a moment.
 
@@ -156,6 +158,12 @@ def in_process(function: Callable, *args: object, log: str | Path | None = None)
     target = str(log) if log is not None else os.devnull
     process = context.Process(target=_redirected, args=(target, function, *args))
     process.start()
+    return process
+
+
+def in_process(function: Callable, *args: object, log: str | Path | None = None) -> int:
+    """:func:`start_process`, waited for; its status."""
+    process = start_process(function, *args, log=log)
     process.join()
     return process.exitcode or 0
 

@@ -2,17 +2,14 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import mmdet
 import pytest
-import torch
 
 from mmkd.testing import (
-    differences,
     in_process,
     tiny_faster_rcnn_cfg,
     tiny_rfcn_cfg,
@@ -34,25 +31,8 @@ def data_root(tmp_path_factory):
     return write_tiny_coco(tmp_path_factory.mktemp('data'))
 
 
-def last_checkpoint(work_dir):
-    return torch.load((work_dir / 'last_checkpoint').read_text(), weights_only=True)
-
-
-def run(log, cfg, killed=False):
-    assert in_process(train, cfg, log=log) == (-signal.SIGKILL if killed else 0), log.read_text()
-
-
-def test_a_distillation_that_is_killed_and_resumed_ends_with_the_same_bits(data_root, tmp_path):
-    common = dict(model=distill_cfg(tmp_path), epochs=2)
-    log, whole, cut = tmp_path / 'log', tmp_path / 'whole', tmp_path / 'cut'
-    run(log, tiny_run_cfg(data_root, whole, **common))
-    kill = dict(type='mmkd.KillHook', at_iter=4)
-    run(log, tiny_run_cfg(data_root, cut, hooks=(kill,), **common), killed=True)
-    run(log, tiny_run_cfg(data_root, cut, resume=True, **common))
-    expected, got = last_checkpoint(whole), last_checkpoint(cut)
-    assert any(key.startswith('distill.') for key in got['state_dict'])
-    for kind in ('state_dict', 'optimizer', 'param_schedulers'):
-        assert differences(expected[kind], got[kind], kind) == []
+def run(log, cfg):
+    assert in_process(train, cfg, log=log) == 0, log.read_text()
 
 
 def call(*args):

@@ -18,6 +18,7 @@ from mmkd.testing import (
     differences,
     in_process,
     in_two_processes,
+    tiny_faster_rcnn_cfg,
     tiny_run_cfg,
     train,
     write_tiny_coco,
@@ -98,6 +99,17 @@ class TestAStageWithoutTheTask:
         model.teacher.answering.backbone.register_forward_hook(lambda *_: calls.append('backbone'))
         steps(model, wrapper, 1)
         assert calls == ['backbone']
+
+    def test_is_refused_where_reentrant_checkpointing_hides_what_it_trains(self, tmp_path):
+        student = tiny_faster_rcnn_cfg()
+        student.backbone.with_cp = True
+        model = build_distill(tmp_path, student=student, methods=METHODS, stages=STAGES)
+        at(0)
+        message = 'stages with task=False cannot see which .* checkpointed layer .* with_cp=False'
+        with pytest.raises(ValueError, match=message):
+            steps(model, wrap(model), 1)
+        at(1)
+        assert steps(model, wrap(model), 1)[0]['loss_fgfi'] > 0  # beside the task it may
 
     def test_keeps_what_is_in_all_batches_of_a_step(self, tmp_path):
         model = build_distill(tmp_path, methods=METHODS, stages=STAGES)

@@ -1,17 +1,18 @@
-"""Promise 5: two processes see the gradient of one process with both batches."""
+"""Promise 5: two processes see the gradient of one process with both batches.
 
-import os
-import socket
+Methods that relate the rows of one process see the mean of the two processes' own gradients.
+"""
+
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from mmkd.observation import Observation, RoIOutput
-from mmkd.testing import demo_batch
+from mmkd.testing import demo_batch, in_two_processes, tiny_faster_rcnn_cfg
 from mmkd.testing.distill import build_distill
 
 SIZES = ((64, 96), (64, 96))
@@ -30,6 +31,10 @@ METHODS = [
     dict(type='mmkd.BinaryKD'),
     dict(type='mmkd.FitNets'),
     dict(type='mmkd.NeuronSelection', channels=[[0, 2, 5]] * 5),
+    dict(type='mmkd.DIST'),
+    dict(type='mmkd.RKD', rows='rois'),
+    dict(type='mmkd.DarkRank', rows='rois'),
+    dict(type='mmkd.TripletDistillation', rows='rois'),
 ]
 PARTS = (
     'fgfi',
@@ -58,6 +63,16 @@ PARTS = (
     'binary_kd_loc_rcn',
     'binary_kd_loc_rpn',
 )
+# They relate RoIs to each other, those of one process.
+RELATIONS = ('dist_rcn', 'rkd', 'dark_rank', 'triplet_distillation')
+# A method of equal channels has a teacher of its own.
+SETTINGS = {
+    'most': (dict(methods=METHODS), (*PARTS, *RELATIONS)),
+    'fsp': (
+        dict(methods=[dict(type='mmkd.FSP')], teacher=tiny_faster_rcnn_cfg(base_channels=16)),
+        ('fsp',),
+    ),
+}
 
 
 def batch(ranks):
@@ -73,8 +88,14 @@ ROIS = (
         (0, 5, 5, 60, 40, 2),
         (1, 30, 10, 90, 60, 3),
         (1, 0, 0, 20, 20, 1),
+        (1, 8, 4, 70, 50, 1),
     ],
-    [(0, 10, 8, 50, 60, 1), (1, 1, 2, 64, 30, 3)],
+    [
+        (0, 10, 8, 50, 60, 1),
+        (0, 0, 4, 30, 44, 1),
+        (0, 40, 10, 90, 50, 0),
+        (1, 1, 2, 64, 30, 3),
+    ],
 )
 
 
@@ -94,8 +115,12 @@ def inject(model, ranks):
 
     def observe(inputs, samples, also=()):
         seen = type(model).observe(model, inputs, samples, also)
-        student = seen.student
-        maps = model.student.roi_head._bbox_forward(student.features, rois)
+        student, head, embeddings = seen.student, model.student.roi_head, []
+        hook = head.bbox_head.fc_cls.register_forward_pre_hook(
+            lambda _, args: embeddings.append(args[0])
+        )
+        maps = head._bbox_forward(student.features, rois)
+        hook.remove()
         answers = [maps[key] for key in ('bbox_feats', 'cls_score', 'bbox_pred')]
         roi_head = RoIOutput(rois, *answers, targets)
         fixed = Observation(
@@ -104,6 +129,7 @@ def inject(model, ranks):
             proposals=lambda _: proposals,
             rpn=lambda _: sampled(student.rpn, ranks),
             roi_head=lambda _: roi_head,
+            roi_embedding=lambda _: embeddings[0],
             bbox_coder=lambda _: student.bbox_coder,
             rpn_bbox_coder=lambda _: student.rpn_bbox_coder,
         )
@@ -130,52 +156,72 @@ def sampled(rpn, ranks):
     return replace(rpn, targets=(*(list(part) for part in zip(*levels, strict=True)), total))
 
 
-def gradients(model, data, part):
+def losses_of(model, data, parts):
+    """The loss of each part."""
     inner = getattr(model, 'module', model)
     # Batch norm by running statistics: batch statistics are per process by their nature.
     inner.eval()
-    model.zero_grad()
     data = inner.data_preprocessor(data, True)
     losses = model(data['inputs'].double(), data['data_samples'], mode='loss')
-    sum(value for key, value in losses.items() if f'loss_{part}' in key).backward()
-    # Heads take no part in this loss; DDP gives them zeros, one process nothing.
-    return {n: p.grad.clone() for n, p in inner.named_parameters() if p.grad is not None}
+    return {
+        part: sum(value for key, value in losses.items() if f'loss_{part}' in key) for part in parts
+    }
 
 
-def worker(rank: int, folder: Path, port: int) -> None:
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+def gradients(model, losses):
+    """Of each part, that of all parameters in a row, the first convolution's first."""
+
+    def of(loss):
+        parameters = list(model.parameters())
+        found = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+        return torch.cat([gradient.flatten() for gradient in found])
+
+    return {part: of(loss) for part, loss in losses.items()}
+
+
+def one_of_two(folder: Path) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group('gloo', rank=rank, world_size=2)
+    distributed.init_process_group('gloo')
+    rank = distributed.get_rank()
     own = folder / str(rank)
     own.mkdir()
-    inner = build_distill(own, methods=METHODS).double()
-    inject(inner, [rank])
-    model = DistributedDataParallel(inner, find_unused_parameters=True)
-    for part in PARTS:
-        torch.save(gradients(model, batch([rank]), part), folder / f'{part}{rank}.pth')
-    buckets = sum(p.numel() for p in model.parameters())
-    assert buckets == sum(p.numel() for p in model.module.parameters())
+    for name, (settings, parts) in SETTINGS.items():
+        inner = build_distill(own, **settings).double()
+        inject(inner, [rank])
+        model = DistributedDataParallel(inner, find_unused_parameters=True)
+        losses = losses_of(model, batch([rank]), parts)
+        found = gradients(inner, losses)
+        sum(losses.values()).backward()  # here the two meet
+        met = [torch.zeros_like(p) if p.grad is None else p.grad for p in inner.parameters()]
+        found['all'] = torch.cat([gradient.flatten() for gradient in met])
+        torch.save(found, folder / f'{name}{rank}.pth')
     distributed.destroy_process_group()
 
 
-@pytest.fixture
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 @pytest.mark.slow
-def test_two_processes_see_the_gradient_of_one_with_both_batches(tmp_path, free_port):
-    multiprocessing.spawn(worker, args=(tmp_path, free_port), nprocs=2)
-    model = build_distill(tmp_path, methods=METHODS).double()
-    inject(model, [0, 1])
-    for part in PARTS:
-        whole = gradients(model, batch([0, 1]), part)
+def test_two_processes_see_the_gradient_of_one_with_both_batches(tmp_path):
+    ends = in_two_processes(one_of_two, tmp_path, log=tmp_path / 'log')
+    assert ends == [0, 0], (tmp_path / 'log_0').read_text()[-3000:]
+    for name, (settings, parts) in SETTINGS.items():
         first, second = (
-            torch.load(tmp_path / f'{part}{rank}.pth', weights_only=True) for rank in (0, 1)
+            torch.load(tmp_path / f'{name}{rank}.pth', weights_only=True) for rank in (0, 1)
         )
-        assert any(key.startswith('backbone') and whole[key].any() for key in whole), part
-        for key, expected in whole.items():
-            torch.testing.assert_close(first[key], expected, rtol=1e-6, atol=1e-9, msg=part + key)
-            assert torch.equal(first[key], second[key])
+        model = build_distill(tmp_path, **settings).double()
+        count = model.backbone.conv1.weight.numel()
+
+        def alone(ranks, chosen, model=model):
+            inject(model, ranks)
+            return gradients(model, losses_of(model, batch(ranks), chosen))
+
+        related = [part for part in parts if part in RELATIONS]
+        expected = alone([0, 1], [part for part in parts if part not in RELATIONS])
+        apart = [alone([rank], related) for rank in (0, 1)] if related else []
+        for part in related:
+            assert all(one[part][:count].any() for one in apart), part
+            expected[part] = (apart[0][part] + apart[1][part]) / 2
+        assert all(expected[part][:count].any() for part in parts)
+        expected['all'] = sum(expected.values())
+        for part, gradient in expected.items():
+            mean = (first[part] + second[part]) / 2
+            torch.testing.assert_close(mean, gradient, rtol=1e-6, atol=1e-9, msg=part)
+        assert torch.equal(first['all'], second['all'])

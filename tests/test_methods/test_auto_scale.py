@@ -2,19 +2,18 @@
 
 import copy
 import logging
-import os
-import socket
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from mmkd.engine.commands.export import export_student
 from mmkd.methods import AutoScale, DistillMethod
 from mmkd.observation import Observation, gradient_norm, total_loss
-from mmkd.testing import demo_batch
+from mmkd.testing import demo_batch, in_two_processes
 from mmkd.testing.distill import build_distill, loss_of
 from mmkd.testing.observations import batch_of
 
@@ -201,10 +200,10 @@ class TestInADetector:
         assert not any('auto_scale' in key for key in build_distill(tmp_path).state_dict())
 
 
-def worker(rank, folder, port):
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+def one_of_two(folder: Path) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group('gloo', rank=rank, world_size=2)
+    distributed.init_process_group('gloo')
+    rank = distributed.get_rank()
     (folder / str(rank)).mkdir()
     inner = scaled(folder / str(rank), iters=2)
     model = DistributedDataParallel(inner)
@@ -221,10 +220,8 @@ def worker(rank, folder, port):
 
 @pytest.mark.slow
 def test_both_of_two_processes_choose_one_number_from_the_batches_of_both(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    multiprocessing.spawn(worker, args=(tmp_path, port), nprocs=2)
+    ends = in_two_processes(one_of_two, tmp_path, log=tmp_path / 'log')
+    assert ends == [0, 0], (tmp_path / 'log_0').read_text()[-3000:]
     first, second = (torch.load(tmp_path / f'{rank}.pth', weights_only=True) for rank in (0, 1))
     prefix = 'distill.fgfi.auto_scale.'
     assert first[prefix + 'factor'] > 0 and first['task'] != second['task']

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmkd.study import make_jobs, read_study
+from mmkd.study import check_fit, make_jobs, read_study
 from mmkd.study.jobs import select
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -157,3 +157,22 @@ def test_a_teacher_on_large_images_has_its_own_loading(tmp_path):
     assert sizes(job.config) == {(256, 192)}
     assert sizes(job.plain) == sizes(alone.config) == {(128, 96)}
     assert job.config.train_dataloader.batch_size == alone.config.train_dataloader.batch_size
+
+
+def test_a_method_that_does_not_fit_the_pair_is_refused_before_any_run(tmp_path):
+    methods = dict(hint='mmkd.Hint', pairs=dict(title='matrices', methods='mmkd.FSP'))
+    jobs = make_jobs(study(tmp_path, methods=methods))
+    check_fit([job for job in jobs if job.arm != 'pairs'])
+    with pytest.raises(ValueError, match='study: matrices does not fit .*fsp needs equal channels'):
+        check_fit(jobs)
+
+
+def test_stages_of_an_arm_are_those_of_its_detector(tmp_path):
+    stages = [dict(methods=['hint'], epochs=1, task=False), dict(methods=[])]
+    jobs = make_jobs(study(tmp_path, methods=dict(hint=dict(methods='mmkd.Hint', stages=stages))))
+    check_fit(jobs)
+    assert jobs[-1].config.model.stages == stages
+    stages[0]['methods'] = ['hnt']
+    jobs = make_jobs(study(tmp_path, methods=dict(hint=dict(methods='mmkd.Hint', stages=stages))))
+    with pytest.raises(ValueError, match='hnt'):
+        check_fit(jobs)

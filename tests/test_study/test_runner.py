@@ -4,8 +4,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from dataclasses import replace
@@ -17,6 +15,7 @@ from rich.console import Console
 from mmkd.study import Launcher, Runner, find_slots, launch
 from mmkd.study.jobs import Job
 from mmkd.study.markers import read_marker
+from mmkd.testing import start_process
 from mmkd.utils.locks import hold
 
 SCRIPT = """
@@ -234,34 +233,23 @@ def test_foreign_files_are_not_deleted(tools, tmp_path):
     assert (job.work_dir / 'thesis.txt').read_text() == 'mine'
 
 
-# A shell starts background jobs with the interrupt ignored, and their children inherit that.
-_CHILD = """
-import signal
-import sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from pathlib import Path
-sys.path[:0] = {path}
-import mmkd
-from tests_runner import launch, make, run
-launch.TOOLS = Path({tools!r})
-print('ready', flush=True)
-run(make(Path({folder!r}), 1))
-"""
+def run_one(tools, folder):
+    """As :func:`run`, of one job, in a process of its own."""
+    launch.TOOLS = tools
+    run(make(folder, 1))
 
 
 @pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGKILL])
 def test_children_end_with_the_parent(tools, tmp_path, sign):
     (tmp_path / 'hang_run0').touch()
-    (tmp_path / 'tests_runner.py').write_text(open(__file__).read())
-    code = _CHILD.format(path=[str(tmp_path), *sys.path], tools=str(tools), folder=str(tmp_path))
-    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code])
+    process = start_process(run_one, tools, tmp_path)
     pid_file = tmp_path / 'run0' / 'pid'
     end = time.monotonic() + 120
     while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < end:
         time.sleep(0.1)
     child = int(pid_file.read_text())
-    process.send_signal(sign)
-    process.wait(timeout=30)
+    os.kill(process.pid, sign)
+    process.join(timeout=30)
     end = time.monotonic() + 10
     while _alive(child) and time.monotonic() < end:
         time.sleep(0.1)

@@ -4,10 +4,11 @@ import copy
 import pickle
 
 import pytest
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
 from mmkd.engine.readable_errors import run_readably
+from mmkd.testing import in_two_processes
 from mmkd.utils import errors
 from mmkd.utils.errors import UserError, UserFileNotFoundError
 
@@ -86,10 +87,9 @@ def test_a_foreign_error_of_a_worker_keeps_its_traceback():
         run_readably(lambda: list(DataLoader(Broken(ValueError('x')), num_workers=1)))
 
 
-def _rank(rank, folder):
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
-    )
+def one_of_two() -> int:
+    distributed.init_process_group('gloo')
+    rank = distributed.get_rank()
     mistake = UserFileNotFoundError('a.json', 'does not exist', 'name it') if rank else None
 
     def train():
@@ -97,12 +97,15 @@ def _rank(rank, folder):
         distributed.all_gather_object(found, mistake)
         raise found[1]
 
-    (folder / f'status{rank}').write_text(str(run_readably(train)))
+    status = run_readably(train)
     distributed.destroy_process_group()
+    return status
 
 
-def test_it_stays_one_line_in_another_rank(tmp_path, capfd):
-    multiprocessing.spawn(_rank, (tmp_path,), nprocs=2)
-    assert [(tmp_path / f'status{rank}').read_text() for rank in (0, 1)] == ['2', '2']
-    said = [line for line in capfd.readouterr().err.splitlines() if 'a.json' in line]
-    assert said == ['error: a.json does not exist: name it.'] * 2
+def test_it_stays_one_line_in_another_rank(tmp_path):
+    assert in_two_processes(one_of_two, log=tmp_path / 'log') == [2, 2]
+    for rank in range(2):
+        said = (tmp_path / f'log_{rank}').read_text().splitlines()
+        assert [line for line in said if 'a.json' in line] == [
+            'error: a.json does not exist: name it.'
+        ]
