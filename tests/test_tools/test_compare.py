@@ -131,7 +131,7 @@ def test_a_mistake_ends_in_a_message_without_a_traceback(study, in_this_process)
 @pytest.mark.slow
 def test_a_run_may_have_two_processes(study, tmp_path):
     options = ['--cfg-options', 'env_cfg.dist_cfg.backend=gloo', '--work-dir', tmp_path / 'two']
-    launch = ['--launcher', 'pytorch', '--processes', 2, '--arms', 'hint', '--max-epochs', 1]
+    launch = ['--launcher', 'pytorch', '--processes', 2, '--only', 2, '--max-epochs', 1]
     text, _ = (done := compare(study, *launch, *options)).communicate(timeout=SECONDS)
     assert done.returncode == 0 and 'hint, seed 0: finished' in text, text
     checkpoint = tmp_path / 'two' / 'runs' / 'hint' / 'seed_0' / 'epoch_1.pth'
