@@ -69,6 +69,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.sweep and (len(args.sweep) < 2 or args.inference is not None):
         parser.error('--sweep needs what to change and its values, and goes without --inference')
+    if args.amp and args.inference is not None:
+        parser.error('--amp is of a training step: leave it out with --inference')
+    if args.sweep and args.sweep[0] == 'method' and args.methods:
+        parser.error('--sweep method takes the place of --method: leave one out')
     return args
 
 
@@ -113,9 +117,7 @@ def run_step(args: argparse.Namespace, console: Console) -> dict:
     shape, batch = random_images(args)
     model = build(args.config, args).train()
     with tool_options.progress_bar(console, 'rounds', args.rounds + 1) as advance:
-        dtype = DTYPES.get(args.amp)
-        with torch.autocast(torch.device(args.device).type, dtype, dtype is not None):
-            times = measure(model, *batch, args.rounds, advance)
+        times = measure(model, *batch, args.rounds, advance, DTYPES.get(args.amp))
     title = (
         f'{args.config}, {args.images} x {shape}, {args.boxes} boxes, {args.device}, '
         f'{args.amp or "float32"}'

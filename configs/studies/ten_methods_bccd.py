@@ -1,9 +1,10 @@
 """BCCD, ``train`` to ``test``: the methods of papers on classification and faces, two seeds each.
 
 python tools/compare.py configs/studies/ten_methods_bccd.py --teacher-checkpoint PATH
-Settings are the methods' own defaults, nothing was chosen; schedule, teacher and student are those
-of recipe_bccd.py. The channels of neuron selection come from
-``tools/select_neurons.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method hint``. Low resolution
+Settings are the methods' own defaults, FitNets' those of its config; nothing was chosen. Schedule,
+teacher and student are those of recipe_bccd.py. The channels of neuron selection come from
+``tools/select_neurons.py configs/pairs/faster_rcnn_r18_16th_bccd.py --method hint``; the path
+counts from the repository's root. Low resolution
 has another student, of half the image size, and FSP needs a student of the teacher's channels:
 neither is here.
 """

@@ -13,7 +13,6 @@ from mmengine.logging import MMLogger
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mmkd.fields.field import as_tuple
 from mmkd.settings import check_choice, check_flag
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Value
@@ -78,9 +77,8 @@ class Speed:
                 _channels_last_on_a_cpu(part)
             if self.compile:
                 setattr(owner, name, part := _Compiled(part, name))
-            if (
-                self.graph and owner is found
-            ):  # a head's part meets another number of RoIs each time
+            # A head's part meets another number of RoIs each time.
+            if self.graph and owner is found:
                 setattr(owner, name, _Graphed(part, name))
         return found
 
@@ -216,7 +214,7 @@ class _Graphed(nn.Module):
         super().__init__()
         self.part = part
         self._name = name
-        self._captured: dict[Any, tuple[Any, list[Tensor], tuple[Tensor, ...]]] = {}
+        self._captured: dict[Any, tuple[Any, list[Tensor], Tensor | tuple[Tensor, ...]]] = {}
         self._sizes = _SIZES
 
     def forward(self, maps: Any) -> Any:
@@ -229,9 +227,11 @@ class _Graphed(nn.Module):
         if key not in self._captured:
             if len(self._captured) >= self._sizes:
                 return self.part(maps)
+            now = torch.cuda.current_stream()
             try:
                 self._captured[key] = self._capture(given, isinstance(maps, Tensor))
             except RuntimeError as error:
+                torch.cuda.set_stream(now)  # a capture that fails leaves its own
                 self._sizes = 0
                 MMLogger.get_current_instance().warning(
                     f'teacher: graph=True: the {self._name} could not be captured and runs as it '
@@ -242,11 +242,13 @@ class _Graphed(nn.Module):
         for own, one in zip(read, given, strict=True):
             own.copy_(one)
         graph.replay()
+        if isinstance(written, Tensor):
+            return written.clone()
         return tuple(level.clone() for level in written)
 
     def _capture(
         self, given: list[Tensor], alone: bool
-    ) -> tuple[Any, list[Tensor], tuple[Tensor, ...]]:
+    ) -> tuple[Any, list[Tensor], Tensor | tuple[Tensor, ...]]:
         read = [one.clone() for one in given]
         maps = read[0] if alone else tuple(read)
         now, beside = torch.cuda.current_stream(), torch.cuda.Stream()
@@ -257,7 +259,7 @@ class _Graphed(nn.Module):
         now.wait_stream(beside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, capture_error_mode='thread_local'):
-            written = as_tuple(self.part(maps))
+            written = self.part(maps)
         return graph, read, written
 
 

@@ -57,14 +57,17 @@ def check_fit(jobs: Iterable[Job]) -> None:
     """Builds the detector of each arm that is to be trained, before any is.
 
     Raises:
-        ValueError: A method does not fit the pair; names the arm and the reason.
+        ValueError: A method does not fit the pair, or a setting is wrong; names the arm and why.
     """
     first = {job.arm: job for job in reversed(list(jobs)) if job.teacher is not None}
     for job in first.values():
         try:
             _built(job.config)
         except UserError as error:
-            raise UserError(f'study: {job.title} does not fit the pair: {error}') from error
+            raise UserError(
+                f'study: {job.title} cannot be built ({error}): correct it, take it out of methods, '
+                'or run the others with --arms.'
+            ) from error
 
 
 def _built(config: Config) -> Any:

@@ -6,9 +6,11 @@ from typing import Any
 
 from mmengine.config import Config
 
+from .plan import make_arm
 from .statistics import Summary, compare
 
 _AT_DEFAULTS = {'type', 'channels'}
+_MEANS = ('pascal_voc/mAP_mean', 'coco/bbox_mAP')
 _FEW = 3  # seeds, below which an interval says nothing
 
 
@@ -16,8 +18,9 @@ def effects(folder: Path) -> dict[str, list[str]]:
     """Mean paired difference to the student alone, with its interval from three seeds on.
 
     Args:
-        folder: Of study files, e.g. ``configs/studies``; those whose ``record`` exists count, and
-            of them the arms of one method at its defaults.
+        folder: Of study files, e.g. ``configs/studies``; those whose ``record`` exists and whose
+            ``metric`` is a mean over IoU 0.5 to 0.95 count, and of them the arms of one method at
+            its defaults, and those in stages, which are the first method's.
 
     Returns:
         Lines such as ``+0.031 [+0.003, +0.060] recipe_bccd, 6 seeds`` by the method's class.
@@ -28,8 +31,10 @@ def effects(folder: Path) -> dict[str, list[str]]:
         record = file.parent / study.get('record', file.name)
         if record.suffix != '.json' or not record.is_file():
             continue
+        metric = study.get('metric')
+        if metric not in _MEANS:
+            continue
         runs = json.loads(record.read_text('utf-8'))['runs']
-        metric = study.get('metric') or next(iter(runs[0]['metrics']))
         values: dict[str, dict[int, float]] = {}
         for run in runs:
             values.setdefault(run['arm'], {})[run['seed']] = run['metrics'][metric]
@@ -43,10 +48,11 @@ def effects(folder: Path) -> dict[str, list[str]]:
 
 def _only_method(arm: Any) -> str | None:
     """The class of an arm's method at its defaults; of an arm in stages the first's."""
-    entry: Any = arm if isinstance(arm, dict) else dict(methods=arm)
-    methods = entry.get('methods', ())
-    alone = len(methods) == 1 and set(methods[0]) <= _AT_DEFAULTS and 'cfg_options' not in entry
-    return methods[0]['type'].split('.')[-1] if alone or 'stages' in entry else None
+    made = make_arm('arm', arm, ())
+    plain = not made.cfg_options and made.student_scale == 1
+    alone = len(made.methods) == 1 and set(made.methods[0]) <= _AT_DEFAULTS
+    counts = plain and (alone or made.stages is not None)
+    return made.methods[0]['type'].split('.')[-1] if counts else None
 
 
 def _line(summary: Summary, study: str) -> str:

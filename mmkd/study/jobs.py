@@ -120,7 +120,11 @@ def _student_job(
     study: Study, arm: Arm, seed: int, index: int, teacher: Job, student: Config
 ) -> Job:
     config = copy.deepcopy(student)
+    model, methods = config.model, [registered_method(method) for method in arm.methods]
+    distilled = dict(methods=methods, stages=copy.deepcopy(arm.stages))
+    config.model = {key: value for key, value in distilled.items() if value is not None}
     epochs = set_epochs(config, study.student.max_epochs or study.max_epochs)
+    scaled, config.model = config.model, model
     config.merge_from_dict(dict(arm.cfg_options))
     _test_on_val(config)
     _prepare(config, seed)
@@ -130,10 +134,8 @@ def _student_job(
             type='mmkd.DistillDetector',
             student=config.model,
             teacher=dict(config=teacher.config.model, checkpoint=str(teacher.checkpoint)),
-            methods=[registered_method(method) for method in arm.methods],
+            **scaled,
         )
-        if arm.stages is not None:
-            config.model.stages = arm.stages
         if arm.student_scale != 1:
             # Both detectors are given what the teacher's config loads; the student's is shrunk.
             for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

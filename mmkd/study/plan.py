@@ -142,7 +142,7 @@ def make_study(settings: Setting, folder: Path, name: str) -> Study:
         raise UserError(
             "study: methods is empty: name at least one, e.g. {'fgfi': [{'type': 'mmkd.FGFI'}]}."
         )
-    arms = [_make_arm(key, value, seeds) for key, value in methods.items()]
+    arms = [make_arm(key, value, seeds) for key, value in methods.items()]
     settings = {**settings, **_detectors_of_pair(settings, folder)}
     student = settings.get(STUDENT)
     own = student.get('seeds') if isinstance(student, Mapping) else None
@@ -241,7 +241,17 @@ def _find(path: str, folder: Path, setting: str) -> str:
     )
 
 
-def _make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
+def make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
+    """An arm as a study writes it: a method, a list of methods, or a dict of settings.
+
+    Args:
+        name: Of the arm.
+        value: See above.
+        seeds: Where the arm names none.
+
+    Raises:
+        ValueError: It is none of these, or a setting is unknown.
+    """
     if name in (TEACHER, STUDENT) or not _NAME.fullmatch(name):
         raise UserError(
             f'study: a method may not be named {name!r}: it is a folder; take letters, digits and '

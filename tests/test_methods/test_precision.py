@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmkd.engine.commands.benchmark import HostWaits
+from mmkd.engine.commands.host_waits import HostWaits
 from mmkd.methods import DistillMethod
 from mmkd.observation import HeadInfo, Observation, gradient_norm, total_loss
 from mmkd.registry import MODELS

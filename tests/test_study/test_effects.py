@@ -11,7 +11,7 @@ methods = dict(
     weak=[dict(type='mmkd.FGFI', loss_weight=0.1)],
     both=[dict(type='mmkd.FGFI'), dict(type='mmkd.KD')],
 )
-metric = 'mAP'
+metric = 'coco/bbox_mAP'
 record = 'made.json'
 """
 
@@ -21,7 +21,7 @@ def test_methods_at_their_defaults_have_a_line_a_study(tmp_path, seeds):
     gains = dict(student=[0, 0, 0], hint=[0.01, 0.02, 0.03], fsp=[0.5, 0.5, 0.5])
     gains |= dict(weak=[1, 1, 1], both=[1, 1, 1])
     runs = [
-        dict(arm=arm, seed=seed, metrics=dict(mAP=0.3 + gain[seed]))
+        dict(arm=arm, seed=seed, metrics={'coco/bbox_mAP': 0.3 + gain[seed]})
         for arm, gain in gains.items()
         for seed in range(seeds)
     ]

@@ -163,7 +163,9 @@ def test_a_method_that_does_not_fit_the_pair_is_refused_before_any_run(tmp_path)
     methods = dict(hint='mmkd.Hint', pairs=dict(title='matrices', methods='mmkd.FSP'))
     jobs = make_jobs(study(tmp_path, methods=methods))
     check_fit([job for job in jobs if job.arm != 'pairs'])
-    with pytest.raises(ValueError, match='study: matrices does not fit .*fsp needs equal channels'):
+    with pytest.raises(
+        ValueError, match='study: matrices cannot be built .*fsp needs equal channels'
+    ):
         check_fit(jobs)
 
 
@@ -172,6 +174,10 @@ def test_stages_of_an_arm_are_those_of_its_detector(tmp_path):
     jobs = make_jobs(study(tmp_path, methods=dict(hint=dict(methods='mmkd.Hint', stages=stages))))
     check_fit(jobs)
     assert jobs[-1].config.model.stages == stages
+    hint = dict(methods='mmkd.Hint', stages=[dict(methods=['hint'], epochs=2), dict(methods=[])])
+    shorter = make_jobs(study(tmp_path, methods=dict(hint=hint), max_epochs=14))[-1]
+    longer = make_jobs(study(tmp_path, methods=dict(hint=hint), max_epochs=7))[-1]
+    assert shorter.config.model.stages[0].epochs == 2 * longer.config.model.stages[0].epochs
     stages[0]['methods'] = ['hnt']
     jobs = make_jobs(study(tmp_path, methods=dict(hint=dict(methods='mmkd.Hint', stages=stages))))
     with pytest.raises(ValueError, match='hnt'):

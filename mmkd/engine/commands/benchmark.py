@@ -6,7 +6,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -15,13 +15,13 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmkd.distiller import Distiller
 from mmkd.fields import all_fields, recording
 from mmkd.observation import Observation, Seen, gradient_norm, total_loss
 from mmkd.utils.types import Value
+
+from .host_waits import HostWaits
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ def measure(
     samples: list,
     rounds: int = 5,
     after_round: Callable[[], None] = lambda: None,
+    dtype: torch.dtype | None = None,
 ) -> StepTimes:
     """Times the parts of a step in turn, ``rounds`` times, after one round that is not counted.
 
@@ -115,9 +116,11 @@ def measure(
         samples: B data samples with ground truth.
         rounds: >= 1.
         after_round: Called after each round, for a progress bar.
+        dtype: Of the autocast of each forward pass, as MMEngine's; None: none.
     """
-    memory = _gpu_memory(model, inputs, samples)
-    parts, methods = _parts(model, inputs, samples)
+    cast: Cast = partial(torch.autocast, inputs.device.type, dtype, dtype is not None)
+    memory = _gpu_memory(model, inputs, samples, cast)
+    parts, methods = _parts(model, inputs, samples, cast)
     rows = []
     for _ in range(rounds + 1):
         rows.append({name: _seconds(part, inputs) for name, part in {**parts, **methods}.items()})
@@ -149,9 +152,10 @@ def measure(
 
 
 Parts: TypeAlias = dict[str, Callable[[], object]]
+Cast: TypeAlias = Callable[[], AbstractContextManager]
 
 
-def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
+def _parts(model: Any, inputs: Tensor, samples: list, cast: Cast) -> tuple[Parts, Parts]:
     """The parts of a step in the order of :class:`StepTimes`, and of each method, to be repeated.
 
     Every one samples the same RoIs, so that what a teacher said once fits all of them.
@@ -164,7 +168,8 @@ def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
 
     def observe() -> Seen:
         torch.manual_seed(0)
-        return model.observe(inputs, samples)
+        with cast():
+            return model.observe(inputs, samples)
 
     def ask(teachers: Mapping[str, Observation]) -> None:
         for name in model.teachers:
@@ -175,7 +180,13 @@ def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
     ask(seen.teachers)
 
     def ask_anew(pairs: Mapping[str, Any]) -> None:
-        ask({n: one.observe(inputs, metas, seen.batch, seen.student) for n, one in pairs.items()})
+        with cast():
+            ask(
+                {
+                    n: one.observe(inputs, metas, seen.batch, seen.student)
+                    for n, one in pairs.items()
+                }
+            )
 
     def hooked_loss(*batch: Any) -> dict:
         with torch.no_grad():
@@ -192,17 +203,18 @@ def _parts(model: Any, inputs: Tensor, samples: list) -> tuple[Parts, Parts]:
         return losses
 
     def compare(method: Any) -> None:
-        losses = method(*seen.by(method.teacher))
+        with cast():
+            losses = method(*seen.by(method.teacher))
         read = [getattr(seen.student, field) for field in method.student_fields]
         gradient_norm(total_loss(losses), [*_tensors(read), *method.parameters()])
 
     methods = list(model.distill.values())
     parts: Parts = dict(
-        student=lambda: _train(model, model.student.loss, inputs, samples),
-        distilled=lambda: _train(model, model.loss, inputs, samples),
+        student=lambda: _train(model, model.student.loss, inputs, samples, cast),
+        distilled=lambda: _train(model, model.loss, inputs, samples, cast),
         teacher=lambda: ask_anew(model.pairs),
         plain_teacher=lambda: ask_anew(plain_pairs),
-        plain=lambda: _train(model, hooked_loss, inputs, samples),
+        plain=lambda: _train(model, hooked_loss, inputs, samples, cast),
         masks=lambda: [m.masks(*seen.by(m.teacher)) for m in methods if m.has_masks],
     )
     return parts, {method.name: partial(compare, method) for method in methods}
@@ -219,7 +231,9 @@ def _tensors(value: Value) -> list[Tensor]:
     return []
 
 
-def _gpu_memory(model: Any, inputs: Tensor, samples: list) -> tuple[float, float] | None:
+def _gpu_memory(
+    model: Any, inputs: Tensor, samples: list, cast: Cast
+) -> tuple[float, float] | None:
     """Peaks of the whole step, and of the student alone plus the teachers' weights; MiB.
 
     To be called before a teacher has run, when it holds nothing but its weights. On a CPU None.
@@ -227,15 +241,18 @@ def _gpu_memory(model: Any, inputs: Tensor, samples: list) -> tuple[float, float
     if not inputs.is_cuda:
         return None
     gc.collect()  # of models measured before
-    alone = _peak(partial(_train, model, model.student.loss, inputs, samples))
+    alone = _peak(partial(_train, model, model.student.loss, inputs, samples, cast))
     adapters = sum(p.numel() * p.element_size() for p in model.distill.parameters()) / 2**20
-    whole = _peak(partial(_train, model, model.loss, inputs, samples))
+    whole = _peak(partial(_train, model, model.loss, inputs, samples, cast))
     return whole, alone - adapters
 
 
-def _train(model: Any, loss: Callable[..., dict], inputs: Tensor, samples: list) -> None:
+def _train(
+    model: Any, loss: Callable[..., dict], inputs: Tensor, samples: list, cast: Cast
+) -> None:
     torch.manual_seed(0)
-    total, _ = model.parse_losses(loss(inputs, samples))
+    with cast():
+        total, _ = model.parse_losses(loss(inputs, samples))
     total.backward()
     model.zero_grad()
 
@@ -319,70 +336,3 @@ def _seconds(work: Callable[[], object], inputs: Tensor) -> float:
     if inputs.is_cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - start
-
-
-_WAITING = frozenset(
-    '_local_scalar_dense equal masked_select nonzero repeat_interleave unique_consecutive '
-    'unique_dim _unique _unique2'.split()
-)
-_INDEXING = frozenset({'index', 'index_put', 'index_put_', '_index_put_impl_'})
-
-
-class HostWaits(TorchDispatchMode):
-    """Counts, while its block runs, what makes the host wait where the tensors are on a GPU.
-
-    These are the operations whose result is a number for Python, or has a size that the values
-    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks; and numbers of
-    Python that are copied to a GPU: ``new_tensor``, ``tensor`` on a device, indices that are lists.
-
-    Attributes:
-        count: How many there were.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-        self._lists = _Lists(self)
-
-    def __enter__(self) -> 'HostWaits':
-        self._lists.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self._lists.__exit__(*error)
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Runs and counts one operation."""
-        name = function.overloadpacket.__name__
-        masks = name in _INDEXING and any(
-            one is not None and one.dtype == torch.bool for one in args[1]
-        )
-        self.count += masks or name in _WAITING
-        return function(*args, **(kwargs or {}))
-
-
-_COPYING = (Tensor.tolist, Tensor.new_tensor)
-
-
-def _has_list(index: Any) -> bool:
-    return any(isinstance(one, list) for one in (index if isinstance(index, tuple) else [index]))
-
-
-class _Lists(TorchFunctionMode):
-    """What copies values between host and GPU before anything is dispatched."""
-
-    def __init__(self, waits: HostWaits) -> None:
-        super().__init__()
-        self._waits = waits
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Runs and counts one call."""
-        made = function in (torch.tensor, torch.as_tensor) and (kwargs or {}).get('device')
-        listed = function is Tensor.__getitem__ and _has_list(args[1])
-        self._waits.count += bool(function in _COPYING or made or listed)
-        return function(*args, **(kwargs or {}))
