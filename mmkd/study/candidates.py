@@ -65,8 +65,8 @@ def check_fit(jobs: Iterable[Job]) -> None:
             _built(job.config)
         except UserError as error:
             raise UserError(
-                f'study: {job.title} cannot be built ({error}): correct it, take it out of methods, '
-                'or run the others with --arms.'
+                f'study: {job.title} cannot be built ({error}): correct it, take it out of '
+                'methods, or run the others with --arms.'
             ) from error
 
 
