@@ -146,7 +146,7 @@ def test_a_pair_is_a_student_and_a_teacher_of_the_same_data(name):
         student = name.replace('_half_size', '')
     assert own == plain(load(f'students/{student}').model)
     teacher = load(cfg.model.teacher.config)
-    kind = re.match('faster_rcnn|rfcn|retinanet|deformable_detr', name)[0]
+    kind = re.match('faster_rcnn|rfcn|retinanet|gfl|deformable_detr', name)[0]
     called = Path(cfg.model.teacher.config).stem
     if crossed and crossed[2] == 'quantized':
         assert 'quantized' in called
