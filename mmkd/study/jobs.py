@@ -120,6 +120,7 @@ def _student_job(
     study: Study, arm: Arm, seed: int, index: int, teacher: Job, student: Config
 ) -> Job:
     config = copy.deepcopy(student)
+    # Schedules of methods and stages count in epochs too, and are scaled with the training.
     model, methods = config.model, [registered_method(method) for method in arm.methods]
     distilled = dict(methods=methods, stages=copy.deepcopy(arm.stages))
     config.model = {key: value for key, value in distilled.items() if value is not None}
