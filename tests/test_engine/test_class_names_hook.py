@@ -253,9 +253,8 @@ def test_the_tools_add_the_hook_where_a_config_lacks_it(monkeypatch, hooks):
     hooks = list(hooks)
     runner = SimpleNamespace(hooks=hooks, register_hook=hooks.append)
     monkeypatch.setattr(train_and_test.Runner, 'from_cfg', lambda cfg: runner)
-    assert [
-        type(hook) for hook in train_and_test.build_runner(Config(dict(launcher='none'))).hooks
-    ] == [ClassNamesHook]
+    hooks = train_and_test.build_runner(Config(dict(launcher='none'))).hooks
+    assert [type(hook) for hook in hooks].count(ClassNamesHook) == 1
 
 
 def test_both_names_of_the_hook_are_registered():
