@@ -14,12 +14,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without installation
 
 import mmkd  # noqa: F401, I001  first: it makes the host importable
+from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from rich.console import Console
 
 from mmkd.engine.checks.preflight import check_data
 from mmkd.engine.commands import tool_options
 from mmkd.engine.readable_errors import run_readably
+from mmkd.utils.config_walk import datasets_of, type_name
 from mmkd.visualization.browse import draw_dataset
 
 
@@ -40,12 +42,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def load_boxes_first(config: Config, split: str) -> None:
+    """Has boxes loaded with their image, so that what resizes it resizes them.
+
+    Pipelines of testing load them last, in pixels of the file, as metrics want them.
+    """
+    for _, dataset in datasets_of(config, split):
+        steps = dataset.get('pipeline') or []
+        names = [type_name(step) for step in steps]
+        if 'LoadImageFromFile' in names and 'LoadAnnotations' in names:
+            boxes = steps.pop(names.index('LoadAnnotations'))
+            steps.insert(names.index('LoadImageFromFile') + 1, boxes)
+
+
 def run(args: argparse.Namespace, console: Console) -> None:
     """Builds the data set and draws."""
     config = tool_options.read_config(args)
     with console.status(f'reading the {args.split} set of {args.config}'):
         check_data(config, (args.split,))
         init_default_scope(config.get('default_scope', 'mmdet'))
+        load_boxes_first(config, args.split)
         dataset = DATASETS.build(config[f'{args.split}_dataloader'].dataset)
     indices = list(range(len(dataset)))
     if args.shuffle is not None:

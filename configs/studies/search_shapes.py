@@ -1,4 +1,4 @@
-"""Shapes, ``train`` to ``val``: does a heavier imitation, or a term on the RoI head, add to the recipe?
+"""Shapes, ``train`` to ``val``: does more weight, or a term on the RoI head, add to the recipe?
 
 python tools/dataset_converters/make_shapes.py data/shapes
 python tools/compare.py configs/studies/search_shapes.py --teacher-checkpoint PATH

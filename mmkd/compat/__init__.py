@@ -11,6 +11,7 @@ from . import checkpoints, ops, scope  # noqa: E402  they import the host, which
 from .checkpoints import load_checkpoint_file  # noqa: E402
 from .class_names import class_difference, class_names  # noqa: E402
 from .config_text import is_distillation, read_config_text, write_config_text  # noqa: E402
+from .progress import begin_progress  # noqa: E402
 from .safe_pickle import DamagedCheckpointError, UnsafeCheckpointError, printable  # noqa: E402
 from .scope import resolve_config_path  # noqa: E402
 from .stand_ins import log_history  # noqa: E402
@@ -18,6 +19,7 @@ from .stand_ins import log_history  # noqa: E402
 __all__ = [
     'DamagedCheckpointError',
     'UnsafeCheckpointError',
+    'begin_progress',
     'class_difference',
     'class_names',
     'is_distillation',

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from mmkd.testing import tiny_faster_rcnn_cfg, tiny_rfcn_cfg
 from mmkd.testing.distill import distill_cfg
+from mmkd.testing.one_stage import tiny_tood_cfg
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'benchmark.py'
 
@@ -38,6 +39,13 @@ def test_the_parts_of_a_step_are_printed(call, tmp_path):
     printed = call(distill_cfg(tmp_path))
     assert all(part in printed for part in ('student', 'teacher', 'masks', 'distilled'))
     assert 'waits for a GPU' in printed and 'plain' in printed and 'fgfi' in printed
+
+
+def test_a_head_that_asks_a_run_for_its_epoch_is_timed(call, tmp_path):
+    printed = call(
+        distill_cfg(tmp_path, tiny_tood_cfg(), tiny_tood_cfg(base_channels=16)), '--images', '2'
+    )
+    assert 'fgfi' in printed
 
 
 def test_a_sweep_is_written_and_drawn(call, tmp_path):

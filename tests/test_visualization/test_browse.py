@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
+from rich.console import Console
 
 from mmkd.testing.kitti_folders import write_kitti_folder
 from mmkd.visualization.browse import draw_dataset
@@ -62,13 +63,33 @@ def test_a_picture_is_not_replaced_unless_asked(dataset, tmp_path):
     assert cv2.imread(str(path)) is not None
 
 
-def test_the_tool_says_that_it_reads_before_it_draws_and_on_a_terminal_alone(tmp_path):
-    from rich.console import Console
+@pytest.fixture
+def tool():
+    path = Path(__file__).resolve().parents[2] / 'tools/browse_dataset.py'
+    spec = importlib.util.spec_from_file_location('browse_dataset_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    tool = Path(__file__).resolve().parents[2] / 'tools/browse_dataset.py'
-    spec = importlib.util.spec_from_file_location('browse_dataset_tool', tool)
-    browse = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(browse)
+
+def test_boxes_that_a_pipeline_loads_last_are_scaled_with_the_image(dataset, tool, tmp_path):
+    load, boxes, resize, _, pack = PIPELINE
+    part = dict(
+        type='mmkd.KITTIDataset',
+        data_root=str(tmp_path / 'data'),
+        pipeline=[load, resize, boxes, pack],
+    )
+    config = tmp_path / 'config.py'
+    both = dict(type='ConcatDataset', datasets=[part])
+    config.write_text(f'val_dataloader = dict(dataset={both!r})')
+    args = tool.parse_args([str(config), str(tmp_path / 'out'), '--split', 'val', '--num', '1'])
+    tool.run(args, Console(file=io.StringIO()))
+    shape, columns = changed(tmp_path / 'out' / '000000_000001.png')
+    assert shape == (74, 248, 3)
+    assert columns.min() >= 17 and np.abs(columns - 220).min() <= 3  # 10 and 110 in the file
+
+
+def test_the_tool_says_that_it_reads_before_it_draws_and_on_a_terminal_alone(tool, tmp_path):
     write_kitti_folder(tmp_path / 'data', {'000001': [], '000002': []})
     config = tmp_path / 'config.py'
     dataset = dict(type='mmkd.KITTIDataset', data_root=str(tmp_path / 'data'), pipeline=PIPELINE)
@@ -77,7 +98,7 @@ def test_the_tool_says_that_it_reads_before_it_draws_and_on_a_terminal_alone(tmp
     for terminal in (True, False):
         console = Console(file=io.StringIO(), width=200, force_terminal=terminal)
         out = tmp_path / f'out_{terminal}'
-        browse.run(browse.parse_args([str(config), str(out), '--raw']), console)
+        tool.run(tool.parse_args([str(config), str(out), '--raw']), console)
         said[terminal] = console.file.getvalue()
         assert len(list(out.iterdir())) == 2
     assert 'reading the train set' in said[True] and 'drawing' in said[True]

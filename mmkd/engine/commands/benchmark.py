@@ -16,6 +16,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmkd.compat import begin_progress
 from mmkd.distiller import Distiller
 from mmkd.fields import all_fields, recording
 from mmkd.observation import Observation, Seen, gradient_norm, total_loss
@@ -118,6 +119,7 @@ def measure(
         after_round: Called after each round, for a progress bar.
         dtype: Of the autocast of each forward pass, as MMEngine's; None: none.
     """
+    begin_progress()
     cast: Cast = partial(torch.autocast, inputs.device.type, dtype, dtype is not None)
     memory = _gpu_memory(model, inputs, samples, cast)
     parts, methods = _parts(model, inputs, samples, cast)

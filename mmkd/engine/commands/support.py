@@ -8,9 +8,9 @@ import torch
 from mmdet.registry import MODELS as HOST
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import ConfigDict
-from mmengine.logging import MessageHub
 from torch import nn
 
+from mmkd.compat import begin_progress
 from mmkd.detectors.build import build_methods
 from mmkd.detectors.describe import describe
 from mmkd.distiller import Distiller
@@ -48,7 +48,7 @@ class Bench:
             describe(side, role, self.side)
             for side, role in ((self.student, 'student'), (self.teacher, 'teacher'))
         ]
-        MessageHub.get_current_instance().update_info('epoch', 0)  # some heads ask a runner's
+        begin_progress()
         try:
             step(self.student, self.data)
         except FloatingPointError as error:

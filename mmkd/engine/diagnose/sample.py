@@ -11,11 +11,10 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Subset
 
-from mmkd.compat import is_distillation
+from mmkd.compat import begin_progress, is_distillation
 from mmkd.distiller import Distiller
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Dataset, Setting
@@ -64,9 +63,6 @@ class ValidationSample:
 def begin(cfg: Config) -> None:
     """Prepares to look at a distillation config with the same random numbers in every call.
 
-    Parts that ask for the run's progress (TOOD's head, YOLOX's image sizes) are told 0 where none
-    has begun.
-
     Raises:
         ValueError: The config distils nothing.
     """
@@ -78,10 +74,7 @@ def begin(cfg: Config) -> None:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     np.random.seed(0)
     torch.manual_seed(0)
-    hub = MessageHub.get_current_instance()
-    for key in ('epoch', 'iter'):
-        if hub.get_info(key) is None:
-            hub.update_info(key, 0)
+    begin_progress()
 
 
 def validation_sample(cfg: Config, num: int) -> ValidationSample:
