@@ -22,7 +22,7 @@ _KEYS = set(
     'search_options'.split()
 )
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
-_ARM_KEYS = {'methods', 'seeds', 'cfg_options', 'title', 'student_scale', 'pairing', 'stages'}
+_ARM_KEYS = set('methods seeds cfg_options title student_scale pairing stages unlabelled'.split())
 _NAME = re.compile(r'\w[\w.+-]*')
 
 
@@ -57,6 +57,8 @@ class Arm:
             are loaded as the teacher's config loads them.
         pairing: How levels pair then, see :class:`mmkd.DistillDetector`.
         stages: Of the training, see there; None: one.
+        unlabelled: How it learns from images without labels, which ``cfg_options`` bring, see
+            there; None: it is given none.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Arm:
     student_scale: float = 1.0
     pairing: str = 'shift'
     stages: Sequence[Setting] | None = None
+    unlabelled: Setting | None = None
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,16 @@ def test_a_method_that_does_not_fit_the_pair_is_refused_before_any_run(tmp_path)
         check_fit(jobs)
 
 
+def test_an_arm_says_how_it_learns_from_unlabelled_images(tmp_path):
+    arm = dict(methods='mmkd.Hint', unlabelled=dict(score_thr=0.4))
+    jobs = make_jobs(study(tmp_path, methods=dict(hint=arm)))
+    check_fit(jobs)
+    assert jobs[-1].config.model.unlabelled == dict(score_thr=0.4)
+    arm['unlabelled'] = dict(score=0.4)
+    with pytest.raises(ValueError, match="unlabelled.*'score'"):
+        check_fit(make_jobs(study(tmp_path, methods=dict(hint=arm))))
+
+
 def test_stages_of_an_arm_are_those_of_its_detector(tmp_path):
     stages = [dict(methods=['hint'], epochs=1, task=False), dict(methods=[])]
     jobs = make_jobs(study(tmp_path, methods=dict(hint=dict(methods='mmkd.Hint', stages=stages))))
