@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -167,3 +169,33 @@ def test_pairwise_iou_equals_torchvisions():
     anchors[:, 2:] += anchors[:, :2] + 1
     torch.testing.assert_close(pairwise_iou(boxes, anchors), box_iou(boxes, anchors))
     assert pairwise_iou(boxes[:0], anchors).shape == (0, 50)
+
+
+def test_masks_of_a_large_image_cost_a_fiftieth_of_the_loops():
+    """800x1333, five levels of three anchors; the loops take as long for each of twenty boxes."""
+    strides = (4, 8, 16, 32, 64)
+    sizes = [(-(-800 // stride), -(-1333 // stride)) for stride in strides]
+    anchors = [
+        square_anchors(*size, stride, [6 * stride, 8 * stride, 10 * stride])
+        for size, stride in zip(sizes, strides, strict=True)
+    ]
+    corners = torch.rand(20, 2, generator=torch.Generator().manual_seed(0)).double() * 500
+    boxes = torch.cat([corners, corners + 40 + corners.flip(0) / 3], dim=1)
+
+    def loops():
+        levels = [
+            level.view(*size, 3, 4).numpy() for level, size in zip(anchors, sizes, strict=True)
+        ]
+        valid = [np.ones(level.shape[:3], dtype=bool) for level in levels]
+        return imitation_masks(boxes[:1].numpy(), levels, valid, 0.5)
+
+    def timed(function):
+        start = time.perf_counter()
+        return function(), time.perf_counter() - start
+
+    expected, slow = timed(loops)
+    found, _ = timed(lambda: masks_of(boxes[:1], anchors, sizes, strides=strides))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    trained = boxes.float(), [level.float() for level in anchors], sizes
+    fast = min(timed(lambda: masks_of(*trained, strides=strides))[1] for _ in range(3))
+    assert 20 * slow > 50 * fast
