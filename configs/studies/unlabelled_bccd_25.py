@@ -28,11 +28,11 @@ def _bccd(**settings):
 
 def _repeated(times):
     labelled = _bccd(indices=51)
-    return dict(_delete_=True, type='RepeatDataset', times=times, dataset=labelled)
+    return dict(type='RepeatDataset', times=times, dataset=labelled)
 
 
 pair = '../pairs/faster_rcnn_r18_16th_bccd.py'
-student = dict(cfg_options={'train_dataloader.dataset': _repeated(4)})
+student = dict(cfg_options={'train_dataloader.dataset': dict(_delete_=True, **_repeated(4))})
 cfg_options = {
     'val_evaluator.iou_thrs': [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
 }

@@ -12,13 +12,15 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 
 from mmkd.detectors.build import DEFAULT_METHODS
+from mmkd.engine.checks.arguments import check_arguments
+from mmkd.engine.checks.unlabelled import check_unlabelled
 from mmkd.registry import DATASETS, MODELS
 from mmkd.utils.config_walk import configs_in, datasets_of
 from mmkd.utils.errors import UserError
 from mmkd.utils.quiet import quiet_host
 from mmkd.utils.types import Entries, Setting
 
-from .jobs import Job, make_jobs
+from .jobs import TRAIN, Job, make_jobs
 from .plan import Arm, Study
 
 SPLIT_SEED, SPLIT_SHARE = 0, 0.2
@@ -54,15 +56,18 @@ def fitting(study: Study, console: Console) -> dict[str, Candidate]:
 
 
 def check_fit(jobs: Iterable[Job]) -> None:
-    """Builds the detector of each arm that is to be trained, before any is.
+    """Looks at the settings of each arm's data and builds its detector, before any is trained.
 
     Raises:
         ValueError: A method does not fit the pair, or a setting is wrong; names the arm and why.
     """
-    first = {job.arm: job for job in reversed(list(jobs)) if job.teacher is not None}
+    first = {job.arm: job for job in reversed(list(jobs)) if job.kind == TRAIN}
     for job in first.values():
         try:
-            _built(job.config)
+            check_arguments(job.config, ('train', 'val'))
+            check_unlabelled(job.config)
+            if job.teacher is not None:
+                _built(job.config)
         except UserError as error:
             raise UserError(
                 f'study: {job.title} cannot be built ({error}): correct it, take it out of '

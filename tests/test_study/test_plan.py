@@ -170,13 +170,24 @@ def test_a_method_that_does_not_fit_the_pair_is_refused_before_any_run(tmp_path)
 
 
 def test_an_arm_says_how_it_learns_from_unlabelled_images(tmp_path):
-    arm = dict(methods='mmkd.Hint', unlabelled=dict(score_thr=0.4))
+    part = dict(type='mmkd.VOCFolderDataset', data_root='data/shapes', ann_file='train.txt')
+    images = dict(_delete_=True, type='mmkd.WithUnlabelled', labelled=part, unlabelled=part)
+    options = {
+        'train_dataloader.sampler': dict(_delete_=True, type='mmkd.UnlabelledSampler'),
+        'train_dataloader.dataset': images,
+    }
+    arm = dict(methods='mmkd.Hint', unlabelled=dict(score_thr=0.4), cfg_options=options)
     jobs = make_jobs(study(tmp_path, methods=dict(hint=arm)))
     check_fit(jobs)
     assert jobs[-1].config.model.unlabelled == dict(score_thr=0.4)
-    arm['unlabelled'] = dict(score=0.4)
-    with pytest.raises(ValueError, match="unlabelled.*'score'"):
-        check_fit(make_jobs(study(tmp_path, methods=dict(hint=arm))))
+    mistakes = [
+        (dict(arm, unlabelled=dict(score=0.4)), "unlabelled.*'score'"),
+        (dict(arm, cfg_options={}), 'hint cannot be built .*unlabelled'),
+        (dict(arm, cfg_options={'train_dataloader.dataset.ann_fil': 'a.txt'}), 'ann_fil'),
+    ]
+    for wrong, message in mistakes:
+        with pytest.raises(ValueError, match=message):
+            check_fit(make_jobs(study(tmp_path, methods=dict(hint=wrong))))
 
 
 def test_stages_of_an_arm_are_those_of_its_detector(tmp_path):
