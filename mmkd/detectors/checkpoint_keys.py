@@ -128,14 +128,17 @@ def from_checkpoint_keys(
 
 
 _SAME = (
-    'resume with the methods that the run was started with, or start a new run from these student '
-    'weights: load_from instead of resume'
+    'resume with the methods that the run was started with, in their order, or start a new run '
+    'from these student weights: load_from instead of resume'
 )
 
 
 def _check_methods(own: list[str], stored: list[str] | None) -> None:
-    """Compares names; None is of a checkpoint that says nothing of them."""
-    if stored is not None and sorted(own) != sorted(stored):
+    """Compares names and order, by which an optimizer finds the state of each adapter.
+
+    None is of a checkpoint that says nothing of them.
+    """
+    if stored is not None and own != list(stored):
         raise UserError(
             'cannot resume', f'a run with the methods {stored}, as this one has {own}', _SAME
         )

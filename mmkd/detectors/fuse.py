@@ -260,6 +260,9 @@ class _Graphed(nn.Module):
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, capture_error_mode='thread_local'):
             written = self.part(maps)
+        levels = [written] if isinstance(written, Tensor) else written
+        if not isinstance(levels, (list, tuple)) or not all(isinstance(x, Tensor) for x in levels):
+            raise RuntimeError(f'its output is a {type(written).__name__}, not maps')
         return graph, read, written
 
 
@@ -272,7 +275,8 @@ def in_float32(value: Value) -> Value:
     if isinstance(value, Tensor):
         return value.float() if value.is_floating_point() else value
     if isinstance(value, (tuple, list)):
-        return type(value)(map(in_float32, value))
+        made = map(in_float32, value)
+        return type(value)(*made) if hasattr(value, '_fields') else type(value)(made)
     if is_dataclass(value) and not isinstance(value, type):
         named = {one.name: in_float32(getattr(value, one.name)) for one in fields(value)}
         return replace(value, **named)

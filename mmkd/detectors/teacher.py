@@ -125,7 +125,9 @@ class Teacher:
         self._load()
         if self.cache is not None:
             named = f'{self.source}, checkpoint {self.checkpoint}'
-            self.cache.open(named, self._config, self.model.state_dict())
+            # Half precision rounds what is kept.
+            told = (self._config, self.speed.dtype) if self.speed.dtype else self._config
+            self.cache.open(named, told, self.model.state_dict())
 
     def _load(self) -> None:
         if self.checkpoint is None and getattr(self.model, 'pretrained', False):

@@ -223,7 +223,8 @@ def dense_boxes(output: Value, labels: Sequence[Tensor], coder: Coder) -> Tensor
 def expected_sides(numbers: Tensor) -> Tensor:
     """(N, 4 * bins) logits -> (N, 4): the means of the four distances, in bins."""
     bins = wide(numbers).unflatten(1, (4, -1)).softmax(dim=-1)
-    return bins @ torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)
+    # Not "@", which autocast takes to half precision.
+    return (bins * torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)).sum(-1)
 
 
 def _decoded(coder: Coder, priors: Tensor, deltas: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ def effects(folder: Path) -> dict[str, list[str]]:
         runs = json.loads(record.read_text('utf-8'))['runs']
         values: dict[str, dict[int, float]] = {}
         for run in runs:
-            values.setdefault(run['arm'], {})[run['seed']] = run['metrics'][metric]
+            if metric in run['metrics']:
+                values.setdefault(run['arm'], {})[run['seed']] = run['metrics'][metric]
         for name, arm in study.methods.items():
             method = _only_method(arm)
             paired = compare(values.get(name, {}), values.get('student', {}), None)
@@ -49,7 +50,7 @@ def effects(folder: Path) -> dict[str, list[str]]:
 def _only_method(arm: Any) -> str | None:
     """The class of an arm's method at its defaults; of an arm in stages the first's."""
     made = make_arm('arm', arm, ())
-    plain = not made.cfg_options and made.student_scale == 1
+    plain = not made.cfg_options and made.student_scale == 1 and made.unlabelled is None
     alone = len(made.methods) == 1 and set(made.methods[0]) <= _AT_DEFAULTS
     counts = plain and (alone or made.stages is not None)
     return made.methods[0]['type'].split('.')[-1] if counts else None

@@ -105,6 +105,10 @@ def test_the_folder_of_another_teacher_is_refused(tmp_path):
     cfg.teacher.cache = str(tmp_path / 'cache')
     with pytest.raises(ValueError, match='of another teacher or of other weights.*teacher.pth'):
         MODELS.build(cfg).init_weights()
+    cfg = distill_cfg(tmp_path, methods=[dict(type='mmkd.Hint')])
+    cfg.teacher.update(cache=str(tmp_path / 'cache'), dtype='bf16')  # what it holds is not rounded
+    with pytest.raises(ValueError, match='of another teacher'):
+        MODELS.build(cfg).init_weights()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmkd.detectors import checkpoint_keys
 from mmkd.engine.commands.export import export_student
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_retinanet_cfg, tiny_run_cfg, train, write_tiny_coco
@@ -72,3 +73,11 @@ def test_resuming_with_the_adapters_goes_on(data_root, tmp_path):
     runner(data_root, tmp_path, epochs=1).train()
     runner(data_root, tmp_path, epochs=2, resume=True).train()
     assert (tmp_path / 'epoch_2.pth').exists()
+
+
+def test_an_optimizer_finds_the_state_of_its_adapters_by_their_order():
+    names = ['near', 'far']
+    checkpoint_keys._check_methods(names, names)
+    checkpoint_keys._check_methods(names, None)
+    with pytest.raises(ValueError, match=r"methods \['far', 'near'\].* in their order"):
+        checkpoint_keys._check_methods(names, names[::-1])

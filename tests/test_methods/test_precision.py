@@ -295,6 +295,9 @@ def test_every_kind_of_waiting_is_counted():
         lambda: torch.tensor([1.0], device=values.device),
         lambda: values[[0, 2]],
         lambda: values[None, [0, 2]],
+        lambda: values.cpu(),
+        lambda: values.to('cpu'),
+        lambda: torch.tensor(data=[1.0], device=values.device),
     ):
         with HostWaits() as waits:
             wait()

@@ -61,6 +61,24 @@ def test_the_ends_of_stages_are_scaled_and_each_keeps_an_epoch():
     assert [stage.get('epochs') for stage in cfg.model.stages] == [1, 1, None]
 
 
+def test_stages_never_outlast_a_shortened_training():
+    cfg = config()
+    cfg.model = dict(stages=[dict(epochs=10), dict(epochs=1), dict(epochs=1)])
+    set_epochs(cfg, 3)
+    assert [stage.epochs for stage in cfg.model.stages] == [1, 1, 1]
+    with pytest.raises(ValueError, match='2 epochs .*3 parts of model.stages'):
+        set_epochs(cfg, 2)
+
+
+def test_a_methods_schedule_keeps_an_epoch():
+    cfg = config()
+    weight = dict(type='linear', start=1.0, stop=0.0, begin=8, end=12)
+    cfg.model = dict(methods=[dict(type='mmkd.FGFI', loss_weight=weight)])
+    set_epochs(cfg, 1)
+    scaled = cfg.model.methods[0].loss_weight
+    assert (scaled.begin, scaled.end) == (0, 1)
+
+
 def test_none_keeps_the_schedule():
     cfg = config()
     assert set_epochs(cfg, None) == 12

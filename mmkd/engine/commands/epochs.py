@@ -19,7 +19,7 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     first stages of methods and ``model.stages``; None keeps all as it is.
 
     Raises:
-        ValueError: The config trains by iterations.
+        ValueError: The config trains by iterations, or has more stages than epochs.
     """
     old = config.train_cfg.get('max_epochs')
     if old is None:
@@ -43,8 +43,6 @@ def set_epochs(config: Config, epochs: int | None) -> int:
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         if scheduler.get('by_epoch', True):
             _scale(scheduler, epochs / old)
-            if scheduler.get('begin', 0) >= scheduler.get('end', math.inf):  # rounded to nothing
-                scheduler['begin'] = scheduler['end'] - 1
     for hook in config.get('custom_hooks') or ():
         if 'switch_epoch' in hook:
             hook.switch_epoch = round(hook.switch_epoch * epochs / old)
@@ -54,10 +52,18 @@ def set_epochs(config: Config, epochs: int | None) -> int:
         if part.get('by_epoch', True):
             _scale(part, epochs / old)
     before = end = 0
-    for stage in (config.get('model') or {}).get('stages') or ():
-        if 'epochs' in stage:  # the ends are rounded, so that the sum is
+    stages = (config.get('model') or {}).get('stages') or ()
+    if len(stages) > epochs:
+        raise UserError(
+            f'{epochs} epochs',
+            f'are fewer than the {len(stages)} parts of model.stages',
+            'train longer',
+        )
+    for index, stage in enumerate(stages):
+        if 'epochs' in stage:  # the ends are rounded, so that the sum is; each part keeps an epoch
             before, begin = before + stage.epochs, end
-            end = max(begin + 1, round(before * epochs / old))
+            last = epochs - (len(stages) - 1 - index)
+            end = min(max(begin + 1, round(before * epochs / old)), last)
             stage.epochs = end - begin
     return epochs
 
@@ -67,5 +73,8 @@ def _scale(scheduler: Any, ratio: float) -> None:
         if isinstance(scheduler.get(key), int):
             least = 0 if key == 'begin' or not scheduler[key] else 1
             scheduler[key] = max(least, round(scheduler[key] * ratio))
+    begin, end = scheduler.get('begin', 0), scheduler.get('end', math.inf)
+    if isinstance(begin, int) and begin >= end:  # rounded to nothing
+        scheduler['begin'] = end - 1
     if 'milestones' in scheduler:
         scheduler.milestones = [max(1, round(step * ratio)) for step in scheduler.milestones]

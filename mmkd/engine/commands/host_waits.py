@@ -18,8 +18,9 @@ class HostWaits(TorchDispatchMode):
     """Counts, while its block runs, what makes the host wait where the tensors are on a GPU.
 
     These are the operations whose result is a number for Python, or has a size that the values
-    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks; and numbers of
-    Python that are copied to a GPU: ``new_tensor``, ``tensor`` on a device, indices that are lists.
+    decide: ``item``, ``tolist``, ``nonzero``, ``unique`` and indices that are masks; tensors that
+    ``cpu()`` or ``to('cpu')`` fetch; and numbers of Python that are copied to a GPU:
+    ``new_tensor``, ``tensor`` on a device, indices that are lists.
 
     Attributes:
         count: How many there were.
@@ -50,7 +51,7 @@ class HostWaits(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-_COPYING = (Tensor.tolist, Tensor.new_tensor)
+_COPYING = (Tensor.cpu, Tensor.tolist, Tensor.new_tensor)
 _INDEXED = (Tensor.__getitem__, Tensor.__setitem__)
 
 
@@ -69,11 +70,13 @@ class _Copies(TorchFunctionMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Runs and counts one call."""
+        named = kwargs or {}
         made = (
             function in (torch.tensor, torch.as_tensor)
-            and (kwargs or {}).get('device') is not None
-            and not isinstance(args[0], Tensor)
+            and named.get('device') is not None
+            and not isinstance(args[0] if args else named.get('data'), Tensor)
         )
         listed = function in _INDEXED and _has_list(args[1])
-        self._waits.count += bool(function in _COPYING or made or listed)
-        return function(*args, **(kwargs or {}))
+        fetched = function is Tensor.to and 'cpu' in (*args[1:2], named.get('device'))
+        self._waits.count += bool(function in _COPYING or made or listed or fetched)
+        return function(*args, **named)

@@ -3,7 +3,7 @@
 import inspect
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from mmkd.utils.errors import UserError, UserImportError
 from mmkd.utils.quiet import quiet_host
 
 TOLERANCE = 1e-3
-"""Largest difference of an output between torch and onnxruntime."""
+"""Largest difference of an output, over its largest value above 1, of torch and onnxruntime."""
 
 
 def plain_student(text: str | None, weights: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -48,7 +48,16 @@ def plain_student(text: str | None, weights: Mapping[str, Tensor], source: str) 
     cfg = Config(read_config_text(text))
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     spec = cfg.model.student if is_distillation(cfg) else cfg.model
-    model = MODELS.build(resolve_spec(spec, 'student').model).eval()
+    try:
+        model = MODELS.build(resolve_spec(spec, 'student').model).eval()
+    except KeyError as error:
+        modules = (cfg.get('custom_imports') or {}).get('imports')
+        raise UserError(
+            f'--onnx: {source}',
+            f'has a student that cannot be built here: {str(error.args[0]).splitlines()[0]}',
+            f'register it first, as custom_imports={modules} of its config did: code that a '
+            'checkpoint names is not imported; in Python import it and call export_onnx',
+        ) from error
     load_strictly(model, weights, source, 'its own config')
     return model
 
@@ -66,7 +75,8 @@ def export_onnx(detector: nn.Module, out: str | Path, shape: tuple[int, int]) ->
         shape: (H, W), pixels.
 
     Returns:
-        The largest difference of an output between torch and onnxruntime, on a random image.
+        The largest difference of an output between torch and onnxruntime on a random image, over
+        the largest value of that output where it is above 1.
 
     Raises:
         ValueError: The detector has two stages, or an output differs by more than
@@ -99,8 +109,7 @@ def export_onnx(detector: nn.Module, out: str | Path, shape: tuple[int, int]) ->
     content = program.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
     found = session.run(list(expected), {'inputs': inputs.numpy()})
-    pairs = zip(expected.values(), found, strict=True)
-    difference = max(float(np.abs(one.numpy() - other).max()) for one, other in pairs)
+    difference = largest_difference(expected.values(), found)
     if not difference <= TOLERANCE:
         raise UserError(
             f'--onnx {out}',
@@ -110,6 +119,12 @@ def export_onnx(detector: nn.Module, out: str | Path, shape: tuple[int, int]) ->
         )
     write_atomically(content, out)
     return difference
+
+
+def largest_difference(expected: Iterable[Tensor], found: Iterable[np.ndarray]) -> float:
+    """Of any output, over its largest expected value where that is above 1; NaN where one is."""
+    pairs = zip(expected, found, strict=True)
+    return float(np.max([np.abs(a.numpy() - b).max() / max(1, a.abs().max()) for a, b in pairs]))
 
 
 class _Head(nn.Module):

@@ -7,6 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd.utils.config_walk import type_name
+
 
 class ShortRunHook(Hook):
     """Warns of a warm-up or a measuring ``auto_scale`` that takes more than half of the training.
@@ -29,18 +31,24 @@ class ShortRunHook(Hook):
 
 def _warm_ups(runner: Runner) -> Iterator[tuple[int, str, str]]:
     schedulers: Any = runner.cfg.get('param_scheduler') or []
-    for index, entry in enumerate(schedulers if isinstance(schedulers, list) else []):
-        if not entry.get('by_epoch', True) and entry.get('start_factor', 1) < 1:
-            setting = f'param_scheduler.{index}'
+    alone = not isinstance(schedulers, list)
+    for index, entry in enumerate([schedulers] if alone else schedulers):
+        first = {'LinearLR': 'start_factor', 'ConstantLR': 'factor'}.get(type_name(entry))
+        if not entry.get('by_epoch', True) and first and entry.get(first, 1 / 3) < 1:
+            setting = 'param_scheduler' if alone else f'param_scheduler.{index}'
             what = f'{setting} keeps the learning rate low'
             yield entry.get('end', 0), what, f'--cfg-options {setting}.end=%d'
 
 
 def _measuring(runner: Runner) -> Iterator[tuple[int, str, str]]:
     model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    for method in getattr(model, 'distill', {}).values():
+    named = (runner.cfg.get('model') or {}).get('methods')
+    for index, method in enumerate(getattr(model, 'distill', {}).values()):
         if method.auto_scale is not None:
             what = f'the loss of {method.name} counts 0 while auto_scale measures,'
-            scale = f'auto_scale: {{fraction: {method.auto_scale.fraction}, iters: %d}}'
-            remedy = f"--method '{{type: mmkd.{type(method).__name__}, {scale}}}'"
+            fraction, place = method.auto_scale.fraction, f'model.methods.{index}.auto_scale'
+            remedy = f'--cfg-options {place}.fraction={fraction:g} {place}.iters=%d'
+            if not named:  # the default method
+                scale = f'auto_scale: {{fraction: {fraction:g}, iters: %d}}'
+                remedy = f"--method '{{type: mmkd.{type(method).__name__}, {scale}}}'"
             yield method.auto_scale.iters, what, remedy

@@ -47,7 +47,8 @@ def query_costs(
     logits = wide(student)
     # BCE(p_S, p_T) of logits z is log(1 + e^z) - z p_T, so no (Q, P, K) is made.
     classes = functional.softplus(logits).sum(dim=1, keepdim=True)
-    classes = (classes - logits @ wide(teacher).sigmoid().T) / student.shape[1]
+    with torch.autocast(logits.device.type, enabled=False):  # which would round the product
+        classes = (classes - logits @ wide(teacher).sigmoid().T) / student.shape[1]
     own, others = wide(student_boxes), wide(teacher_boxes)
     rows = _corners(own).repeat_interleave(len(others), dim=0), _corners(others).repeat(len(own), 1)
     overlap = giou_error(*rows).unflatten(0, (len(own), len(others)))

@@ -11,10 +11,16 @@ import mmdet
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import load_file
 
 from mmkd.engine.commands.export import export_student
-from mmkd.engine.commands.onnx_export import export_onnx
+from mmkd.engine.commands.onnx_export import (
+    TOLERANCE,
+    export_onnx,
+    largest_difference,
+    plain_student,
+)
 from mmkd.testing import (
     tiny_faster_rcnn_cfg,
     tiny_retinanet_cfg,
@@ -183,6 +189,20 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(ImportError, match=r'pip install "mmkd\[onnx\]"'):
         export_onnx(build_plain(tiny_retinanet_cfg()).eval(), tmp_path / 'a.onnx', (64, 64))
+
+
+def test_a_student_of_foreign_code_is_named(tmp_path):
+    cfg = Config(dict(model=tiny_retinanet_cfg(), custom_imports=dict(imports=['my_net'])))
+    cfg.model.backbone.type = 'MyNet'
+    with pytest.raises(ValueError, match=r"MyNet is not in .*custom_imports=\['my_net'\]"):
+        plain_student(cfg.pretty_text, {}, 'a.pth')
+
+
+@pytest.mark.parametrize(('error', 'fits'), [(1.0, True), (5.0, False), (float('nan'), False)])
+def test_outputs_in_pixels_differ_relatively_and_a_nan_is_seen(error, fits):
+    expected = [torch.zeros(1, 2), torch.full((1, 2), 2000.0)]
+    found = [np.zeros((1, 2)), np.full((1, 2), 2000.0 + error)]
+    assert (largest_difference(expected, found) <= TOLERANCE) is fits
 
 
 def test_a_one_stage_student_is_written_as_onnx_of_equal_outputs(tmp_path):
