@@ -43,7 +43,8 @@ def effects(folder: Path) -> dict[str, list[str]]:
             method = _only_method(arm)
             paired = compare(values.get(name, {}), values.get('student', {}), None)
             if method is not None and paired is not None:
-                found.setdefault(method, []).append(_line(paired.summary, file.stem))
+                line = _line(paired.summary, file.stem) + _beside(arm)
+                found.setdefault(method, []).append(line)
     return found
 
 
@@ -54,6 +55,12 @@ def _only_method(arm: Any) -> str | None:
     alone = len(made.methods) == 1 and set(made.methods[0]) <= _AT_DEFAULTS
     counts = plain and (alone or made.stages is not None)
     return made.methods[0]['type'].split('.')[-1] if counts else None
+
+
+def _beside(arm: Any) -> str:
+    """The other methods of an arm in stages, ``' with KD'``."""
+    others = [method['type'].split('.')[-1] for method in make_arm('arm', arm, ()).methods[1:]]
+    return f' with {", ".join(others)}' if others else ''
 
 
 def _line(summary: Summary, study: str) -> str:

@@ -38,3 +38,4 @@ def test_methods_at_their_defaults_have_a_line_a_study(tmp_path, seeds):
         '+0.020 [-0.005, +0.045] made, 3 seeds',
     ]
     assert found['Hint'] == [expected[seeds - 1]]
+    assert found['FSP'][0].endswith(f'{seeds} seed{"s" * (seeds > 1)} with KD')
