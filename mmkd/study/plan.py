@@ -272,6 +272,11 @@ def make_arm(name: str, value: Any, seeds: tuple[int, ...]) -> Arm:
             f'study: methods[{name!r}] must be a list of method configs, or a dict of '
             f'{sorted(_ARM_KEYS)}; got {value!r}.'
         )
+    if entry.get('unlabelled') is not None and entry.get('student_scale', 1) != 1:
+        raise UserError(
+            f'study: methods[{name!r}] has both student_scale, whose images are those of the '
+            "teacher's config, and unlabelled, which needs others: leave one out."
+        )
     own = entry.get('seeds')
     own = {
         'methods': tuple(methods),

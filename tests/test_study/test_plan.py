@@ -180,6 +180,8 @@ def test_an_arm_says_how_it_learns_from_unlabelled_images(tmp_path):
     jobs = make_jobs(study(tmp_path, methods=dict(hint=arm)))
     check_fit(jobs)
     assert jobs[-1].config.model.unlabelled == dict(score_thr=0.4)
+    with pytest.raises(ValueError, match='both student_scale.* and unlabelled'):
+        study(tmp_path, methods=dict(hint=dict(arm, student_scale=0.5)))
     mistakes = [
         (dict(arm, unlabelled=dict(score=0.4)), "unlabelled.*'score'"),
         (dict(arm, cfg_options={}), 'hint cannot be built .*unlabelled'),
