@@ -1,31 +1,13 @@
 """BCCD, ``train`` to ``test``: a thin GFL under the recipe and the methods that came later.
 
 python tools/compare.py configs/studies/later_gfl_bccd.py
-Weights are each method's defaults, or of PKD, MGD and FGD what their authors take for one-stage
-detectors with anchors.
-The recipe stands for FGFI, whose weight it finds. All arms were named before the first run.
+As later_retinanet_bccd.py, longer, and with LD, which needs distributions of edges.
 --seeds 0 1 2 --arms student recipe cross_kd runs what an interval needs.
 """
 
+_base_ = './later_retinanet_bccd.py'
 pair = '../pairs/gfl_r18_16th_bccd.py'
-cfg_options = {
-    'train_dataloader.dataset.ann_file': 'ImageSets/Main/train.txt',
-    'val_evaluator.iou_thrs': [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
-}
-methods = dict(
-    recipe=dict(title='recipe', methods=[dict(type='mmkd.Recipe')]),
-    pkd=dict(title='PKD', methods=[dict(type='mmkd.Imitation', loss_weight=10.0)]),
-    cwd=dict(title='CWD', methods=[dict(type='mmkd.CWD')]),
-    mgd=dict(title='MGD', methods=[dict(type='mmkd.MGD', loss_weight=2e-5, drop=0.65)]),
-    fgd=dict(
-        title='FGD',
-        methods=[dict(type='mmkd.FGD', alpha=1e-3, beta=5e-4, gamma=1e-3, relation=5e-6)],
-    ),
-    dist=dict(title='DIST', methods=[dict(type='mmkd.DIST', on=['dense'])]),
-    cross_kd=dict(title='CrossKD', methods=[dict(type='mmkd.CrossKD', on='dense')]),
-    ld=dict(title='LD', methods=[dict(type='mmkd.LD')]),
-)
+methods = dict(ld=dict(title='LD', methods=[dict(type='mmkd.LD')]))
 max_epochs = 8  # two thirds of the schedule of the other studies, to fit an hour on a core
-seeds = [0]
-metric = 'pascal_voc/mAP_mean'
+teacher = dict(max_epochs=16)
 record = '../../docs/studies/later_gfl_bccd.json'

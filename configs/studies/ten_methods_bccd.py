@@ -9,12 +9,9 @@ has another student, of half the image size, and FSP needs a student of the teac
 neither is here.
 """
 
-pair = '../pairs/faster_rcnn_r18_16th_bccd.py'
-cfg_options = {
-    'train_dataloader.dataset.ann_file': 'ImageSets/Main/train.txt',
-    'val_evaluator.iou_thrs': [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
-}
+_base_ = './recipe_bccd.py'
 methods = dict(
+    _delete_=True,
     fgfi=dict(title='FGFI', methods=[dict(type='mmkd.FGFI')]),
     kd=dict(title='KD', methods=[dict(type='mmkd.KD')]),
     fitnets=dict(
@@ -50,5 +47,4 @@ methods = dict(
     ),
 )
 seeds = [0, 1]
-metric = 'pascal_voc/mAP_mean'
 record = '../../docs/studies/ten_methods_bccd.json'

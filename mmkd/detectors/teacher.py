@@ -126,8 +126,7 @@ class Teacher:
         if self.cache is not None:
             named = f'{self.source}, checkpoint {self.checkpoint}'
             # Half precision rounds what is kept.
-            told = (self._config, self.speed.dtype) if self.speed.dtype else self._config
-            self.cache.open(named, told, self.model.state_dict())
+            self.cache.open(named, (self._config, self.speed.dtype), self.model.state_dict())
 
     def _load(self) -> None:
         if self.checkpoint is None and getattr(self.model, 'pretrained', False):

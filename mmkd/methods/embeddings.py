@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from mmkd.losses.functional import constant, wide
+from mmkd.losses.functional import constant, product, wide
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.settings import check_choice, check_number
 
@@ -82,7 +82,7 @@ class EmbeddingMethod(DistillMethod):
                 chosen = chosen[surest.sort().values]
             if len(chosen) < self.min_rows:
                 continue
-            own, target = (rows[chosen] @ wide(side).to(rows.dtype) for side in sides)
+            own, target = (product(rows[chosen], wide(side).to(rows.dtype)) for side in sides)
             total = total + self.loss(student=own, teacher=target, labels=labels[chosen])
             related, count = related + len(chosen), count + 1
         return {
@@ -113,7 +113,7 @@ class EmbeddingMethod(DistillMethod):
         weight = weight / weight.sum(dim=1, keepdim=True)
         member = torch.zeros_like(groups).index_copy(0, index, positive)  # any RoI of the row
         score = scores.new_zeros(len(labels)).index_copy(0, positive, scores)
-        mean = weight.to(score.dtype) @ score
+        mean = product(weight.to(score.dtype), score)
         return weight, output.rois[member, 0].long(), labels[member], mean
 
 

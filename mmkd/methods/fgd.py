@@ -10,6 +10,7 @@ from mmkd.losses.functional import (
     constant,
     focal_errors,
     global_avg_factor,
+    product,
     squared_difference,
 )
 from mmkd.observation import Batch, DetectorInfo, Observation
@@ -46,7 +47,7 @@ class GlobalContext(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         shares = self.key(features).flatten(2).softmax(dim=2)  # (B, 1, H W)
-        context = features.flatten(2) @ shares.transpose(1, 2)  # (B, C, 1)
+        context = product(features.flatten(2), shares.transpose(1, 2))  # (B, C, 1)
         return features + self.transform(context[..., None])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmkd.losses.functional import constant, wide
+from mmkd.losses.functional import constant, product, wide
 from mmkd.observation import Observation, RoIOutput, RPNOutput, members
 from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
@@ -223,8 +223,7 @@ def dense_boxes(output: Value, labels: Sequence[Tensor], coder: Coder) -> Tensor
 def expected_sides(numbers: Tensor) -> Tensor:
     """(N, 4 * bins) logits -> (N, 4): the means of the four distances, in bins."""
     bins = wide(numbers).unflatten(1, (4, -1)).softmax(dim=-1)
-    # Not "@", which autocast takes to half precision.
-    return (bins * torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype)).sum(-1)
+    return product(bins, torch.arange(bins.shape[-1], device=bins.device, dtype=bins.dtype))
 
 
 def _decoded(coder: Coder, priors: Tensor, deltas: Tensor) -> Tensor:

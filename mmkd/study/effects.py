@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
-from .plan import make_arm
+from .plan import Arm, make_arm
 from .statistics import Summary, compare
 
 _AT_DEFAULTS = {'type', 'channels'}
@@ -40,27 +39,21 @@ def effects(folder: Path) -> dict[str, list[str]]:
             if metric in run['metrics']:
                 values.setdefault(run['arm'], {})[run['seed']] = run['metrics'][metric]
         for name, arm in study.methods.items():
-            method = _only_method(arm)
+            made = make_arm(name, arm, ())
             paired = compare(values.get(name, {}), values.get('student', {}), None)
-            if method is not None and paired is not None:
-                line = _line(paired.summary, file.stem) + _beside(arm)
+            if paired is not None and _counts(made):
+                method, *others = (one['type'].split('.')[-1] for one in made.methods)
+                line = _line(paired.summary, file.stem) + f' with {", ".join(others)}' * bool(
+                    others
+                )
                 found.setdefault(method, []).append(line)
     return found
 
 
-def _only_method(arm: Any) -> str | None:
-    """The class of an arm's method at its defaults; of an arm in stages the first's."""
-    made = make_arm('arm', arm, ())
-    plain = not made.cfg_options and made.student_scale == 1 and made.unlabelled is None
-    alone = len(made.methods) == 1 and set(made.methods[0]) <= _AT_DEFAULTS
-    counts = plain and (alone or made.stages is not None)
-    return made.methods[0]['type'].split('.')[-1] if counts else None
-
-
-def _beside(arm: Any) -> str:
-    """The other methods of an arm in stages, ``' with KD'``."""
-    others = [method['type'].split('.')[-1] for method in make_arm('arm', arm, ()).methods[1:]]
-    return f' with {", ".join(others)}' if others else ''
+def _counts(arm: Arm) -> bool:
+    plain = not arm.cfg_options and arm.student_scale == 1 and arm.unlabelled is None
+    alone = len(arm.methods) == 1 and set(arm.methods[0]) <= _AT_DEFAULTS
+    return plain and (alone or arm.stages is not None)
 
 
 def _line(summary: Summary, study: str) -> str:

@@ -122,8 +122,8 @@ def _student_job(
     config = copy.deepcopy(student)
     # Schedules of methods and stages count in epochs too, and are scaled with the training.
     model, methods = config.model, [registered_method(method) for method in arm.methods]
-    distilled = dict(methods=methods, stages=arm.stages, unlabelled=arm.unlabelled)
-    distilled = copy.deepcopy(distilled)
+    own = dict(methods=methods, stages=arm.stages, unlabelled=arm.unlabelled)
+    distilled = copy.deepcopy(own)
     config.model = {key: value for key, value in distilled.items() if value is not None}
     epochs = set_epochs(config, study.student.max_epochs or study.max_epochs)
     scaled, config.model = config.model, model

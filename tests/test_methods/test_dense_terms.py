@@ -8,8 +8,6 @@ import torch
 from mmdet.models.dense_heads import paa_head
 from mmengine.logging import MessageHub
 
-from mmkd.losses.functional import query_costs
-from mmkd.methods.head_samples import expected_sides
 from mmkd.observation import Observation
 from mmkd.testing.batches import demo_batch
 from mmkd.testing.detectors import tiny_fcos_cfg, tiny_retinanet_cfg
@@ -196,19 +194,3 @@ def test_without_an_object_boxes_are_a_zero_with_a_graph(make, tmp_path):
     assert losses['loss_bounded_reg_dense'] == 0
     assert losses['loss_bounded_reg_dense'].requires_grad
     assert losses['loss_soft_cls_dense'].isfinite()
-
-
-def test_expected_sides_are_not_rounded_under_autocast():
-    numbers = torch.randn(7, 4 * 17, generator=torch.Generator().manual_seed(0))
-    with torch.autocast('cpu', torch.bfloat16):
-        rounded = expected_sides(numbers)
-    torch.testing.assert_close(rounded, expected_sides(numbers), rtol=0, atol=0)
-
-
-def test_costs_of_queries_are_not_rounded_under_autocast():
-    made = torch.Generator().manual_seed(0)
-    logits = [torch.randn(5, 3, generator=made) for _ in range(2)]
-    boxes = [torch.rand(5, 4, generator=made) for _ in range(2)]
-    with torch.autocast('cpu', torch.bfloat16):
-        rounded = query_costs(*logits, *boxes, (2.0, 5.0, 2.0))
-    torch.testing.assert_close(rounded, query_costs(*logits, *boxes, (2.0, 5.0, 2.0)))

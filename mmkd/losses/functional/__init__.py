@@ -41,6 +41,7 @@ from .reduction import (
     constant,
     global_avg_factor,
     global_mean,
+    product,
     squared_difference,
     wide,
 )
@@ -122,6 +123,7 @@ __all__ = [
     'valuable_region',
     'weighted_soft_binary_cross_entropy',
     'weighted_soft_cross_entropy',
+    'product',
     'wide',
 ]
 

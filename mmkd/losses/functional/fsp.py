@@ -3,11 +3,10 @@
 Letters: B images, M and N channels of two maps of one network, H x W cells.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .reduction import wide
+from .reduction import product, wide
 
 
 def fsp_matrix(first: Tensor, second: Tensor) -> Tensor:
@@ -20,7 +19,8 @@ def fsp_matrix(first: Tensor, second: Tensor) -> Tensor:
         side if list(side.shape[-2:]) == size else functional.adaptive_max_pool2d(side, size)
         for side in (wide(first), wide(second))
     ]
-    return torch.einsum('bmhw,bnhw->bmn', *sides) / (size[0] * size[1])
+    one, other = (side.flatten(2) for side in sides)
+    return product(one, other.transpose(1, 2)) / (size[0] * size[1])
 
 
 def fsp_error(student: Tensor, teacher: Tensor) -> Tensor:

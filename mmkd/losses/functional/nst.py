@@ -6,7 +6,7 @@ Letters: B images, C channels, M = H x W cells; each channel is a vector of M nu
 from torch import Tensor
 from torch.nn import functional
 
-from .reduction import wide
+from .reduction import product, wide
 
 KERNELS = ('linear', 'polynomial', 'gaussian')
 
@@ -26,9 +26,9 @@ def selectivity_error(student: Tensor, teacher: Tensor, kernel: str = 'polynomia
     if kernel == 'linear':
         return (t.mean(dim=1) - s.mean(dim=1)).square().sum(dim=1)
     if kernel == 'polynomial' and s.shape[2] < max(s.shape[1], t.shape[1]):
-        grams = [side.transpose(1, 2) @ side / side.shape[1] for side in (t, s)]
+        grams = [product(side.transpose(1, 2), side) / side.shape[1] for side in (t, s)]
         return (grams[0] - grams[1]).square().sum(dim=(1, 2))
-    products = [a @ b.transpose(1, 2) for a, b in ((t, t), (s, s), (t, s))]
+    products = [product(a, b.transpose(1, 2)) for a, b in ((t, t), (s, s), (t, s))]
     if kernel == 'polynomial':
         kernels = [product.square() for product in products]
     else:

@@ -26,6 +26,12 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """First @ second in float32 or wider, also under an autocast, which would round both."""
+    with torch.autocast(first.device.type, enabled=False):
+        return wide(first) @ wide(second)
+
+
 def constant(value: object, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A number, or lists of them, beside a tensor; unlike ``new_tensor`` it waits for no GPU.
 

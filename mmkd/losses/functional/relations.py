@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .reduction import constant, wide
+from .reduction import constant, product, wide
 
 _TINY = 1e-12
 
@@ -56,7 +56,7 @@ def _angles(rows: Tensor, vertices: Tensor, chunk: slice) -> Tensor:
     differences = rows[None] - vertices[chunk, None]  # (J, N, D)
     squares = differences.square().sum(dim=2, keepdim=True)
     units = differences / squares.masked_fill(squares == 0, 1).clamp(min=_TINY).sqrt()
-    return units @ units.transpose(1, 2)
+    return product(units, units.transpose(1, 2))
 
 
 def angle_error(student: Tensor, teacher: Tensor, chunk: int = 32) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from .binary_kd import binary_cross_entropy
 from .boxes import giou_error
-from .reduction import wide
+from .reduction import product, wide
 
 
 def query_errors(
@@ -47,8 +47,7 @@ def query_costs(
     logits = wide(student)
     # BCE(p_S, p_T) of logits z is log(1 + e^z) - z p_T, so no (Q, P, K) is made.
     classes = functional.softplus(logits).sum(dim=1, keepdim=True)
-    with torch.autocast(logits.device.type, enabled=False):  # which would round the product
-        classes = (classes - logits @ wide(teacher).sigmoid().T) / student.shape[1]
+    classes = (classes - product(logits, wide(teacher).sigmoid().T)) / student.shape[1]
     own, others = wide(student_boxes), wide(teacher_boxes)
     rows = _corners(own).repeat_interleave(len(others), dim=0), _corners(others).repeat(len(own), 1)
     overlap = giou_error(*rows).unflatten(0, (len(own), len(others)))
