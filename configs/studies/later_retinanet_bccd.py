@@ -16,6 +16,10 @@ methods = dict(
     recipe=dict(title='recipe', methods=[dict(type='mmkd.Recipe')]),
     cross_kd=dict(title='CrossKD', methods=[dict(type='mmkd.CrossKD', on='dense')]),
     dist=dict(title='DIST', methods=[dict(type='mmkd.DIST', on=['dense'])]),
+    recipe_dist=dict(
+        title='recipe + DIST',
+        methods=[dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['dense'])],
+    ),
     pkd=dict(title='PKD', methods=[dict(type='mmkd.Imitation', loss_weight=10.0)]),
     cwd=dict(title='CWD', methods=[dict(type='mmkd.CWD')]),
     mgd=dict(title='MGD', methods=[dict(type='mmkd.MGD', loss_weight=2e-5, drop=0.65)]),

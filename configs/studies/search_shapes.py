@@ -1,4 +1,4 @@
-"""Shapes, ``train`` to ``val``: does more weight, or a term on the RoI head, add to the recipe?
+"""Shapes, ``train`` to ``val``: does more weight, another term or another method beat the recipe?
 
 python tools/dataset_converters/make_shapes.py data/shapes
 python tools/compare.py configs/studies/search_shapes.py --teacher-checkpoint PATH
@@ -22,6 +22,31 @@ methods = dict(
             dict(type='mmkd.Recipe', loss_weight=3.0),
             dict(type='mmkd.CrossKD', loss_weight=3.0),
         ],
+    ),
+    dist_rpn=dict(
+        title='recipe + DIST on the RPN',
+        methods=[dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['rpn'])],
+    ),
+    dist_rois=dict(
+        title='recipe + DIST on RoIs',
+        methods=[dict(type='mmkd.Recipe'), dict(type='mmkd.DIST')],
+    ),
+    binary=dict(
+        title='recipe + BinaryKD',
+        methods=[dict(type='mmkd.Recipe'), dict(type='mmkd.BinaryKD')],
+    ),
+    mgd=dict(title='MGD', methods=[dict(type='mmkd.MGD')]),
+    fgd=dict(title='FGD', methods=[dict(type='mmkd.FGD')]),
+    roi_features=dict(
+        title='recipe + features of RoIs',
+        methods=[
+            dict(type='mmkd.Recipe'),
+            dict(type='mmkd.Imitation', stage='roi_head', normalize='none', loss_weight=1.0),
+        ],
+    ),
+    standardized=dict(
+        title='PKD near objects',
+        methods=[dict(type='mmkd.Imitation', region=dict(type='mmkd.ImitationRegion'))],
     ),
 )
 seeds = [0, 1]
