@@ -10,11 +10,8 @@ trained first.
 _base_ = './recipe_shapes.py'
 pair = '../pairs/retinanet_r18_16th_shapes.py'
 methods = dict(
+    recipe=dict(title='recipe', methods=[dict(type='mmkd.Recipe')]),
     dist=dict(title='DIST', methods=[dict(type='mmkd.DIST', on=['dense'])]),
-    recipe_dist=dict(
-        title='recipe + DIST',
-        methods=[dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['dense'])],
-    ),
 )
 seeds = [0, 1, 2]
 record = '../../docs/studies/later_retinanet_shapes.json'

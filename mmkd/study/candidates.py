@@ -13,6 +13,7 @@ from rich.console import Console
 
 from mmkd.detectors.build import DEFAULT_METHODS
 from mmkd.engine.checks.arguments import check_arguments
+from mmkd.engine.checks.classes import class_lists
 from mmkd.engine.checks.unlabelled import check_unlabelled
 from mmkd.registry import DATASETS, MODELS
 from mmkd.utils.config_walk import configs_in, datasets_of
@@ -56,23 +57,35 @@ def fitting(study: Study, console: Console) -> dict[str, Candidate]:
 
 
 def check_fit(jobs: Iterable[Job]) -> None:
-    """Looks at the settings of each arm's data and builds its detector, before any is trained.
+    """Looks at each arm's data, detector, and the file of a teacher, before any is trained.
 
     Raises:
-        ValueError: A method does not fit the pair, or a setting is wrong; names the arm and why.
+        ValueError: A method does not fit the pair, a setting is wrong, or the weights of the teacher
+            are those of another detector or of other classes; names the arm, or the file, and why.
     """
     first = {job.arm: job for job in reversed(list(jobs)) if job.kind == TRAIN}
+    looked_at: set[str | None] = {None}
     for job in first.values():
         try:
             check_arguments(job.config, ('train', 'val'))
             check_unlabelled(job.config)
-            if job.teacher is not None:
-                _built(job.config)
+            model = None if job.teacher is None else _built(job.config)
         except UserError as error:
             raise UserError(
                 f'study: {job.title} cannot be built ({error}): correct it, take it out of '
                 'methods, or run the others with --arms.'
             ) from error
+        if job.needs is None and job.teacher not in looked_at:
+            looked_at.add(job.teacher)
+            _check_teacher(model, job)
+
+
+def _check_teacher(model: Any, job: Job) -> None:
+    (teacher,) = model.teachers.values()
+    teacher.checkpoint = job.teacher
+    classes = next(class_lists(job.config, 'train'), (None, None))[1]
+    teacher.read(classes, 'give a teacher trained on these, or no checkpoint: one is then trained')
+    teacher.load()
 
 
 def _built(config: Config) -> Any:

@@ -19,6 +19,7 @@ from .plan import STUDENT, TEACHER, Arm, Detector, Study
 TRAIN, TEST = 'train', 'test'
 _LOG_INTERVAL = 10
 _REPRODUCIBLE = 'ReproducibleHook'
+_LOADERS = 'train_dataloader', 'val_dataloader', 'test_dataloader'
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,12 @@ def _student_job(
         )
         if arm.student_scale != 1:
             # Both detectors are given what the teacher's config loads; the student's is shrunk.
-            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            for loader in _LOADERS:
                 config[loader].dataset = copy.deepcopy(teacher.config[loader].dataset)
             config.model.update(student_scale=arm.student_scale, pairing=arm.pairing)
+            options = arm.cfg_options.items()
+            config.merge_from_dict({k: v for k, v in options if k.split('.')[0] in _LOADERS})
+            _test_on_val(config)
     folder = study.work_dir / 'runs' / arm.name / f'seed_{seed}'
     job = Job(index, arm.name, arm.title, seed, TRAIN, config, plain, folder, epochs)
     if not arm.methods:

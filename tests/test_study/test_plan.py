@@ -1,6 +1,9 @@
 from pathlib import Path
 
 import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
 
 from mmkd.study import check_fit, make_jobs, read_study
 from mmkd.study.jobs import select
@@ -157,6 +160,34 @@ def test_a_teacher_on_large_images_has_its_own_loading(tmp_path):
     assert sizes(job.config) == {(256, 192)}
     assert sizes(job.plain) == sizes(alone.config) == {(128, 96)}
     assert job.config.train_dataloader.batch_size == alone.config.train_dataloader.batch_size
+
+    scales['cfg_options'] = {
+        'train_dataloader': dict(batch_size=3, dataset=dict(indices=20)),
+        'val_dataloader.dataset.indices': 5,
+    }
+    few = make_jobs(study(tmp_path, **settings, seeds=[0]))[-1]
+    loaders = [few.config[f'{split}_dataloader'] for split in ('train', 'val', 'test')]
+    assert [loader.dataset.indices for loader in loaders] == [20, 5, 5]
+    assert loaders[0].batch_size == 3 and sizes(few.config) == {(256, 192)}
+    assert few.plain.train_dataloader.dataset.indices == 20 and sizes(few.plain) == {(128, 96)}
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(tmp_path):
+    file = tmp_path / 'teacher.pth'
+    given = dict(SHAPES['teacher'], checkpoint=str(file))
+    weights = MODELS.build(Config.fromfile(given['config']).model).state_dict()
+    classes = make_jobs(study(tmp_path))[-1].config.train_dataloader.dataset.metainfo.classes
+
+    def check(classes, weights=weights):
+        meta = dict(dataset_meta=dict(classes=tuple(classes)))
+        torch.save(dict(state_dict=weights, meta=meta), file)
+        check_fit(make_jobs(study(tmp_path, teacher=given)))
+
+    check(classes)
+    with pytest.raises(ValueError, match=r'teacher.pth was trained .*one is then trained'):
+        check(classes[::-1])
+    with pytest.raises(ValueError, match=r'teacher.pth'):
+        check(classes, dict(list(weights.items())[1:]))
 
 
 def test_a_method_that_does_not_fit_the_pair_is_refused_before_any_run(tmp_path):
