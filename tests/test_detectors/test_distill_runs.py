@@ -9,6 +9,7 @@ from pathlib import Path
 import mmdet
 import pytest
 
+from mmkd.run import main as run_main
 from mmkd.testing import (
     in_process,
     tiny_faster_rcnn_cfg,
@@ -35,13 +36,9 @@ def run(log, cfg):
     assert in_process(train, cfg, log=log) == 0, log.read_text()
 
 
-def call(*args):
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-    done = subprocess.run(
-        [sys.executable, *map(str, args)], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done
+def script(log, *argv):
+    """As ``python -m mmkd.run SCRIPT ARGS``, without an interpreter of its own."""
+    assert in_process(run_main, [str(word) for word in argv], log=log) == 0, log.read_text()
 
 
 def metrics(work_dir):
@@ -55,7 +52,14 @@ def test_mmdetections_own_scripts_train_and_evaluate(data_root, tmp_path):
     config, plain = tmp_path / 'distill.py', tmp_path / 'student.py'
     run_dir = tmp_path / 'run'
     tiny_run_cfg(data_root, run_dir, model=distill_cfg(tmp_path), **common).dump(config)
-    call(SCRIPTS / 'train.py', config)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / 'train.py'), str(config)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
     student = tiny_run_cfg(data_root, tmp_path / 'tested', model=tiny_faster_rcnn_cfg(), **common)
     # What a plain MMDetection project has: none of our modules.
@@ -67,7 +71,7 @@ def test_mmdetections_own_scripts_train_and_evaluate(data_root, tmp_path):
         test_evaluator=student.val_evaluator,
     )
     student.dump(plain)
-    call('-m', 'mmkd.run', SCRIPTS / 'test.py', plain, run_dir / 'epoch_1.pth')
+    script(tmp_path / 'test_log', SCRIPTS / 'test.py', plain, run_dir / 'epoch_1.pth')
     scalars = [json.loads(line) for line in next(run_dir.glob('*/vis_data/scalars.json')).open()]
     (validated,) = [row for row in scalars if 'coco/bbox_mAP' in row]
     tested = metrics(tmp_path / 'tested')
@@ -97,7 +101,12 @@ def test_mmdetections_own_test_script_evaluates_a_distilled_rfcn(data_root, tmp_
         test_evaluator=plain.val_evaluator,
     )
     plain.dump(tmp_path / 'rfcn.py')
-    call('-m', 'mmkd.run', SCRIPTS / 'test.py', tmp_path / 'rfcn.py', tmp_path / 'run/epoch_1.pth')
+    script(
+        tmp_path / 'test_log',
+        SCRIPTS / 'test.py',
+        tmp_path / 'rfcn.py',
+        tmp_path / 'run/epoch_1.pth',
+    )
     scalars = next((tmp_path / 'run').glob('*/vis_data/scalars.json'))
     (validated,) = [r for r in map(json.loads, scalars.open()) if 'coco/bbox_mAP' in r]
     assert metrics(tmp_path / 'tested')['coco/bbox_mAP'] == validated['coco/bbox_mAP']
