@@ -53,7 +53,8 @@ class DistillMethod(nn.Module):
         auto_scale: The :class:`AutoScale` of a config's ``auto_scale``, or None.
 
     Raises:
-        ValueError: ``loss_weight`` is negative, ``name`` is not an identifier or contains ``loss``.
+        ValueError: ``loss_weight`` is negative; ``name`` is not an identifier, contains ``loss`` or
+            is a name of PyTorch's modules, e.g. ``half``.
     """
 
     student_fields: frozenset[str] = frozenset({'features'})
@@ -91,6 +92,8 @@ class DistillMethod(nn.Module):
                 f'name={name!r} contains "loss", which marks what is trained on: what the method '
                 'only watches would be added to the total. Choose another name.'
             )
+        if hasattr(nn.ModuleDict, name):  # in which methods are kept by their names
+            raise UserError(f'name={name!r} is a word of PyTorch modules. Choose another.')
         self.name = name
         self.auto_scale: AutoScale | None = None
         self._zeros: dict[str, Tensor] = {}

@@ -156,6 +156,8 @@ def test_a_generator_of_other_levels_is_refused(scene):
     ({'warmup_iters': -1}, 'warmup_iters must be >= 0, got -1'),
     ({'psi': 2}, 'psi must lie'),
     ({'name': 'a b'}, 'name must be an identifier'),
+    ({'name': 'half'}, "name='half' is a word of PyTorch"),
+    ({'name': 'keys'}, "name='keys' is a word of PyTorch"),
     ({'name': 'fgfi_loss'}, 'contains "loss", which marks what is trained on'),
 ])  # fmt: skip
 def test_bad_constants_are_refused(kwargs, message):
