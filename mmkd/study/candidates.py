@@ -60,8 +60,8 @@ def check_fit(jobs: Iterable[Job]) -> None:
     """Looks at each arm's data, detector, and the file of a teacher, before any is trained.
 
     Raises:
-        ValueError: A method does not fit the pair, a setting is wrong, or the weights of the teacher
-            are those of another detector or of other classes; names the arm, or the file, and why.
+        ValueError: A method does not fit the pair, a setting is wrong, or the teacher's weights are
+            those of another detector or of other classes; names the arm, or the file, and why.
     """
     first = {job.arm: job for job in reversed(list(jobs)) if job.kind == TRAIN}
     looked_at: set[str | None] = {None}

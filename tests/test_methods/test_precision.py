@@ -304,4 +304,6 @@ def test_every_kind_of_waiting_is_counted():
         assert waits.count == 1
     with HostWaits() as waits:
         values[torch.tensor([0, 2])], values[1:], values.masked_fill(values > 0, 1).sum()
-    assert waits.count == 0
+        copy = values.clone()
+        copy[copy > 0] = 5.0
+    assert waits.count == 0 and copy.tolist() == [5, 0, 5]

@@ -59,6 +59,12 @@ def _has_list(index: Any) -> bool:
     return any(isinstance(one, list) for one in (index if isinstance(index, tuple) else [index]))
 
 
+def _fills_mask(index: Any, value: Any) -> bool:
+    """Whether ``x[index] = value`` is a masked fill, for which CUDA need not know the cells."""
+    masked = isinstance(index, Tensor) and index.dtype == torch.bool
+    return masked and isinstance(value, (bool, int, float))
+
+
 class _Copies(TorchFunctionMode):
     """What copies values between host and GPU before anything is dispatched."""
 
@@ -79,4 +85,9 @@ class _Copies(TorchFunctionMode):
         listed = function in _INDEXED and _has_list(args[1])
         fetched = function is Tensor.to and 'cpu' in (*args[1:2], named.get('device'))
         self._waits.count += bool(function in _COPYING or made or listed or fetched)
+        if function is Tensor.__setitem__ and _fills_mask(*args[1:3]):
+            before = self._waits.count
+            function(*args)
+            self._waits.count = before
+            return None
         return function(*args, **named)
