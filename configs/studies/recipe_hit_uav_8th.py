@@ -1,0 +1,10 @@
+"""HIT-UAV: the recipe on a student of a quarter of the teacher's width.
+
+python tools/compare.py configs/studies/recipe_hit_uav_8th.py --teacher-checkpoint PATH
+As recipe_hit_uav.py, whose student has an eighth, with three paired seeds.
+"""
+
+_base_ = './recipe_hit_uav.py'
+pair = '../pairs/faster_rcnn_r18_8th_hit_uav.py'
+seeds = [0, 1, 2]
+record = '../../docs/studies/recipe_hit_uav_8th.json'
