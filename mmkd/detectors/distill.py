@@ -36,6 +36,7 @@ from mmkd.utils.types import Entries
 from .batch import batch_of
 from .build import DEFAULT_METHODS, build_methods, read_teachers, refuse_settings
 from .describe import ImageSize, describe
+from .inherit import inherit, inherited_parts, knows_classes
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
@@ -77,6 +78,9 @@ class DistillDetector(BaseDetector):
         unlabelled: ``dict(score_thr=..., task_weight=..., teacher=...)``: a teacher's detections
             stand for the labels of the images of :class:`mmkd.datasets.WithUnlabelled` that have
             none; see :class:`PseudoLabels`.
+        inherit: True: the student's neck and heads begin with the teacher's weights where all of
+            them fit, which the log says; or a list of its parts, ``['backbone', 'neck']``, that
+            must. The student's config initialises the others.
         stages: ``[dict(methods=['fitnets'], epochs=4, task=False), dict(methods=['kd'])]``: parts
             of the training, one after the other; see :class:`Stage`, :class:`Stages`.
 
@@ -99,6 +103,7 @@ class DistillDetector(BaseDetector):
         dry_run_size: ImageSize | None = None,
         nan_guard: bool = True,
         unlabelled: dict | None = None,
+        inherit: bool | Sequence[str] = False,
         stages: Sequence[dict] | None = None,
         **others: object,
     ) -> None:
@@ -128,6 +133,7 @@ class DistillDetector(BaseDetector):
                 for name, one in self.teachers.items()
             }
             self.unlabelled = self._pseudo_labels(unlabelled)
+            self.inherits = self._inherited(inherit)
             self._join(methods, pairing, dry_run_size)
         self.stages = Stages(stages, self.distill) if stages is not None and self.pairs else None
         self._register_state_dict_hook(to_checkpoint_keys)
@@ -162,6 +168,16 @@ class DistillDetector(BaseDetector):
         check_arguments('unlabelled', setting, PseudoLabels, without=('pairs', 'student'))
         return PseudoLabels(self.pairs, self.student, **setting)
 
+    def _inherited(self, setting: bool | Sequence[str]) -> tuple[str, ...]:
+        if setting is False or not self.teachers:
+            return ()
+        if self.student_checkpoint is not None:
+            raise UserError(
+                f'inherit={setting!r} and student.checkpoint={self.student_checkpoint!r} both say '
+                'what the student begins with: leave one out.'
+            )
+        return inherited_parts(setting, self.student, self.teacher.model)
+
     def role(self, name: str) -> str:
         """What messages call a teacher."""
         return 'teacher' if len(self.teachers) == 1 else f'teacher {name!r}'
@@ -174,9 +190,10 @@ class DistillDetector(BaseDetector):
         )
 
     def reads_classes(self, teacher: str) -> bool:
-        """Whether a method compares outputs of classes with this teacher, or it labels images."""
+        """Whether classes of this teacher matter: to a method, unlabelled images or ``inherit``."""
         known = all_fields()
         labels = self.unlabelled is not None and self.unlabelled.pair is self.pairs[teacher]
+        labels |= any(knows_classes(getattr(self.student, part)) for part in self.inherits)
         return labels or any(known[field].of_classes for field in self.reads(teacher))
 
     @property
@@ -361,6 +378,8 @@ class DistillDetector(BaseDetector):
                 method.init_weights()
         for teacher in self.teachers.values():
             teacher.load()
+        if self.inherits:
+            inherit(self.inherits, self.student, self.teacher.model)
         announce(self)
 
     def named_parameters(

@@ -51,7 +51,7 @@ def effects(folder: Path) -> dict[str, list[str]]:
 
 
 def _counts(arm: Arm) -> bool:
-    plain = not arm.cfg_options and arm.student_scale == 1 and arm.unlabelled is None
+    plain = not (arm.cfg_options or arm.unlabelled or arm.inherit) and arm.student_scale == 1
     alone = len(arm.methods) == 1 and set(arm.methods[0]) <= _AT_DEFAULTS
     return plain and (alone or arm.stages is not None)
 

@@ -123,7 +123,7 @@ def _student_job(
     config = copy.deepcopy(student)
     # Schedules of methods and stages count in epochs too, and are scaled with the training.
     model, methods = config.model, [registered_method(method) for method in arm.methods]
-    own = dict(methods=methods, stages=arm.stages, unlabelled=arm.unlabelled)
+    own = dict(methods=methods, stages=arm.stages, unlabelled=arm.unlabelled, inherit=arm.inherit)
     distilled = copy.deepcopy(own)
     config.model = {key: value for key, value in distilled.items() if value is not None}
     epochs = set_epochs(config, study.student.max_epochs or study.max_epochs)

@@ -22,7 +22,9 @@ _KEYS = set(
     'search_options'.split()
 )
 _DETECTOR_KEYS = {'config', 'checkpoint', 'cfg_options', 'max_epochs', 'seeds'}
-_ARM_KEYS = set('methods seeds cfg_options title student_scale pairing stages unlabelled'.split())
+_ARM_KEYS = set(
+    'methods seeds cfg_options title student_scale pairing stages unlabelled inherit'.split()
+)
 _NAME = re.compile(r'\w[\w.+-]*')
 
 
@@ -59,6 +61,7 @@ class Arm:
         stages: Of the training, see there; None: one.
         unlabelled: How it learns from images without labels, which ``cfg_options`` bring, see
             there; None: it is given none.
+        inherit: Parts that begin with the teacher's weights, see there; None: none.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Arm:
     pairing: str = 'shift'
     stages: Sequence[Setting] | None = None
     unlabelled: Setting | None = None
+    inherit: bool | Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
