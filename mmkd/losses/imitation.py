@@ -32,6 +32,9 @@ class ImitationLoss(nn.Module):
 
     mean_of_channels = False
 
+    by_cell = True
+    """Whether each kept cell counts for itself, wherever it lies."""
+
     def __init__(self, loss_weight: float = 0.01) -> None:
         super().__init__()
         check_number('loss_weight', loss_weight, '>= 0')

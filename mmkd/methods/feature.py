@@ -12,6 +12,7 @@ from mmkd.modules import FeatureAligner, constructor, named_class
 from mmkd.observation import Batch, DetectorInfo, MapsInfo, Observation
 from mmkd.settings import check_choice
 from mmkd.utils.errors import UserError
+from mmkd.utils.host import host_knows
 
 from .base import DistillMethod
 from .schedule import ScheduleSetting
@@ -173,16 +174,32 @@ class FeatureMethod(DistillMethod):
 
         Of a region of weights it is their mean.
         """
-        adapted, targets = self.aligned(student, teacher)
         if self.region is None:
-            return {f'loss_{self.name}': self.loss(**self._normalized(adapted, targets))}
+            return {
+                f'loss_{self.name}': self.loss(**self._normalized(*self.aligned(student, teacher)))
+            }
         weights = self.weights(student, teacher, batch)
         kept = torch.stack([level.sum() for level in weights]).sum()
-        loss = self.loss(**self._normalized(adapted, targets, weights), mask=weights)
+        if self._apart(weights):
+            first, second = (self._maps(side) for side in (student, teacher))
+            found = self.aligner.at_cells(self.adapters, first, second, self.pairs, weights)
+        else:
+            found = (*self.aligned(student, teacher), weights)
+        loss = self.loss(**self._normalized(*found), mask=found[2])
         return {
             f'loss_{self.name}': loss,
             f'{self.name}_cells': kept / max(sum(level.numel() for level in weights), 1),
         }
+
+    def _apart(self, weights: Sequence[Tensor]) -> bool:
+        """Whether kept cells can be computed without the others."""
+        return (
+            type(self).aligned is FeatureMethod.aligned
+            and bool(self.pairs)
+            and self.normalize == 'none'
+            and getattr(self.loss, 'by_cell', False)
+            and all(level.dtype == torch.bool and host_knows(level) for level in weights)
+        )
 
     def _normalized(
         self,

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mmkd.registry import MODELS
 from mmkd.settings import check_number
@@ -49,6 +50,29 @@ class ConvAdapter(nn.Module):
     def forward(self, student: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
         return self.relu(self.conv(student))
+
+    def at_cells(self, student: Tensor, cells: Tensor) -> Tensor:
+        """What :meth:`forward` gives in some cells, computed in these alone.
+
+        Args:
+            student: (B, in_channels, H, W).
+            cells: (N, 3) image, row and column.
+
+        Returns:
+            (N, out_channels).
+        """
+        size = self.conv.kernel_size[0]
+        padded = functional.pad(student, (size // 2,) * 4)
+        height, width = padded.shape[-2:]
+        image, row, column = cells.unbind(1)
+        first = (image * height + row) * width + column  # of each cell's window
+        steps = torch.arange(size, device=cells.device)
+        window = (steps[:, None] * width + steps).flatten()
+        rows = padded.permute(0, 2, 3, 1).flatten(0, 2)
+        # Its backward pass adds up in one order, that of a plain index need not.
+        taken = functional.embedding(first[:, None] + window, rows).flatten(1)
+        weight = self.conv.weight.permute(2, 3, 1, 0).flatten(0, 2)
+        return self.relu(functional.linear(taken, weight.t(), self.conv.bias))
 
 
 @MODELS.register_module()

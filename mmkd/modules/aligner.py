@@ -14,6 +14,9 @@ from mmkd.utils.types import Entries
 from .pairing import LevelPairs, pair_levels, resize_like
 from .parts import constructor
 
+FEW = 0.3
+"""Share of kept cells up to which they are adapted one by one; see ``docs/performance.md``."""
+
 
 @MODELS.register_module()
 class FeatureAligner:
@@ -108,6 +111,36 @@ class FeatureAligner:
             else:
                 adapted.append(adapter(resize_like(student[i], target)))
         return adapted, targets
+
+    def at_cells(
+        self,
+        adapters: nn.ModuleList,
+        student: Sequence[Tensor],
+        teacher: Sequence[Tensor],
+        pairs: LevelPairs,
+        masks: Sequence[Tensor],
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """As a call, and the masks; of levels whose kept cells are few these alone are computed.
+
+        A level's N kept cells are then (1, C_T, 1, N) of both sides, in the order of images, rows
+        and columns, with a mask (1, 1, N). ``masks`` are (B, H_T, W_T) bool, whose values the host
+        must know.
+        """
+        adapted, targets, kept = [], [], []
+        for place, (adapter, pair) in enumerate(zip(adapters, pairs, strict=True)):
+            mask, target = masks[place], teacher[pair[1]]
+            at_cells = getattr(adapter, 'at_cells', None)
+            if at_cells is not None and mask.sum() <= FEW * mask.numel():
+                own = at_cells(resize_like(student[pair[0]], target), mask.nonzero())
+                other = target.permute(0, 2, 3, 1)[mask]
+                own, other = (side.t()[None, :, None] for side in (own, other))
+                mask = mask.new_ones(1, 1, len(other[0, 0, 0]))
+            else:
+                (own,), (other,) = self(adapters[place : place + 1], student, teacher, [pair])
+            adapted.append(own)
+            targets.append(other)
+            kept.append(mask)
+        return adapted, targets, kept
 
 
 def _check_grid(adapted: Tensor, student: Tensor, target: Tensor) -> None:

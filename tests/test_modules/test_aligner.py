@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmkd.losses import ImitationLoss
 from mmkd.modules import ConvAdapter, DeconvAdapter, FeatureAligner
 from mmkd.testing.observations import info_of
 
@@ -142,3 +143,50 @@ class TestLayersThatEnlarge:
 def test_what_is_no_layer_is_refused(adapter, message):
     with pytest.raises(ValueError, match=message):
         FeatureAligner(adapter)
+
+
+class TestFewCells:
+    """Kept cells alone give what whole maps give, and the same gradients."""
+
+    @pytest.mark.parametrize('kernel, relu', [(1, False), (3, True), (5, False)])
+    @pytest.mark.parametrize('share', [0.0, 0.05, 0.15])
+    def test_they_are_those_of_whole_maps(self, kernel, relu, share):
+        generator = torch.Generator().manual_seed(1)
+        student = torch.randn(2, 3, 7, 9, dtype=torch.double, generator=generator)
+        teacher = torch.randn(2, 4, 7, 9, dtype=torch.double, generator=generator)
+        mask = torch.rand(2, 7, 9, generator=generator) < share
+        if share:  # windows that reach over every border
+            mask[0, 0, 0] = mask[1, 6, 8] = True
+        layers = nn.ModuleList([ConvAdapter(3, 4, kernel, relu)]).double()
+        student.requires_grad_()
+
+        def loss_of(maps, targets, masks):
+            loss = ImitationLoss()(student=maps, teacher=targets, mask=masks)
+            return loss, torch.autograd.grad(loss, [student, *layers.parameters()])
+
+        aligner, pairs = FeatureAligner(), [(0, 0)]
+        whole = loss_of(*aligner(layers, [student], [teacher], pairs), [mask])
+        maps, targets, masks = aligner.at_cells(layers, [student], [teacher], pairs, [mask])
+        assert maps[0].shape == targets[0].shape == (1, 4, 1, mask.sum())
+        assert masks[0].shape == (1, 1, mask.sum())
+        torch.testing.assert_close(loss_of(maps, targets, masks), whole, rtol=1e-12, atol=1e-15)
+
+    def test_another_grid_is_resized_first(self):
+        student, teacher = torch.randn(1, 3, 4, 6), torch.randn(1, 4, 8, 12)
+        layers, mask = nn.ModuleList([ConvAdapter(3, 4, 3)]), torch.rand(1, 8, 12) < 0.2
+        (whole,), _ = FeatureAligner()(layers, [student], [teacher], [(0, 0)])
+        (few,), *_ = FeatureAligner().at_cells(layers, [student], [teacher], [(0, 0)], [mask])
+        torch.testing.assert_close(few[0, :, 0].t(), whole.permute(0, 2, 3, 1)[mask])
+
+    @pytest.mark.parametrize('layer', [ConvAdapter(3, 4, 3), DeconvAdapter(3, 4)])
+    def test_many_cells_and_other_layers_keep_their_maps(self, layer):
+        size = (16, 12) if isinstance(layer, DeconvAdapter) else (8, 6)
+        student, teacher = torch.randn(2, 3, 8, 6), torch.randn(2, 4, *size)
+        mask = torch.ones(2, *size, dtype=torch.bool)
+        if isinstance(layer, DeconvAdapter):
+            mask[:] = False
+        layers = nn.ModuleList([layer])
+        maps, targets, masks = FeatureAligner().at_cells(
+            layers, [student], [teacher], [(0, 0)], [mask]
+        )
+        assert maps[0].shape == teacher.shape and targets[0] is teacher and masks[0] is mask

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mmkd.utils.host import as_on_gpu
+
 _WAITING = frozenset(
     '_local_scalar_dense equal masked_select nonzero repeat_interleave unique_consecutive '
     'unique_dim _unique _unique2'.split()
@@ -32,12 +34,14 @@ class HostWaits(TorchDispatchMode):
         self._copies = _Copies(self)
 
     def __enter__(self) -> 'HostWaits':
+        self._before = as_on_gpu.set(True)
         self._copies.__enter__()
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         self._copies.__exit__(*error)
+        as_on_gpu.reset(self._before)
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
