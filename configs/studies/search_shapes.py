@@ -37,17 +37,6 @@ methods = dict(
     ),
     mgd=dict(title='MGD', methods=[dict(type='mmkd.MGD')]),
     fgd=dict(title='FGD', methods=[dict(type='mmkd.FGD')]),
-    roi_features=dict(
-        title='recipe + features of RoIs',
-        methods=[
-            dict(type='mmkd.Recipe'),
-            dict(type='mmkd.Imitation', stage='roi_head', normalize='none', loss_weight=1.0),
-        ],
-    ),
-    standardized=dict(
-        title='PKD near objects',
-        methods=[dict(type='mmkd.Imitation', region=dict(type='mmkd.ImitationRegion'))],
-    ),
 )
 seeds = [0, 1]
 metric = 'pascal_voc/mAP_mean'

@@ -53,15 +53,22 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str, conf
     model.load_state_dict(state, strict=False)
 
 
-def misfit_report(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+def misfit_report(
+    expected: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    taker: str = 'model',
+    giver: str = 'checkpoint',
+) -> str:
     """Lines that say how two sets of weights differ; empty where they agree.
+
+    ``taker`` and ``giver`` are what to call whose they are.
 
     ``num_batches_tracked`` of batch norm may be absent: old checkpoints have none.
     """
     missing = [k for k in expected if k not in given and not k.endswith('num_batches_tracked')]
     unexpected = [k for k in given if k not in expected]
     shapes = [
-        f'{k}: checkpoint {tuple(given[k].shape)}, model {tuple(expected[k].shape)}'
+        f'{k}: {giver} {tuple(given[k].shape)}, {taker} {tuple(expected[k].shape)}'
         for k in expected
         if k in given and given[k].shape != expected[k].shape
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
@@ -176,7 +176,20 @@ class DistillDetector(BaseDetector):
                 f'inherit={setting!r} and student.checkpoint={self.student_checkpoint!r} both say '
                 'what the student begins with: leave one out.'
             )
-        return inherited_parts(setting, self.student, self.teacher.model)
+        if len(self.teachers) > 1:
+            raise UserError(
+                f'inherit={setting!r}',
+                f'takes one teacher, there are {list(self.teachers)}',
+                'start from a file instead, student=dict(config=..., checkpoint=...)',
+            )
+        (pair,) = self.pairs.values()
+        parts = inherited_parts(setting, self.student, pair.teacher.model, pair.factor)
+        if 'backbone' in parts and pair.converter is not None:
+            MMLogger.get_current_instance().warning(
+                'inherit: the backbone begins with weights for pixels that the '
+                "teacher's data_preprocessor normalises otherwise than the student's."
+            )
+        return parts
 
     def role(self, name: str) -> str:
         """What messages call a teacher."""
@@ -232,8 +245,9 @@ class DistillDetector(BaseDetector):
         self.nan_guard.check()
         check_marks(self.unlabelled, batch_data_samples)
         compared = any(method.active for method in self.distill.values())
-        if compared or self.unlabelled or self.stages:
+        if compared or self.unlabelled or self.inherits:
             self._check_runners_classes()
+        if compared or self.unlabelled or self.stages:
             trains = self.stages is not None and torch.is_grad_enabled()
             end_step = self.stages.begin_step(self) if trains else None
             losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)

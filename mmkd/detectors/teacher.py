@@ -151,7 +151,7 @@ class Teacher:
 
         Raises:
             ValueError: The names or their order differ; shows both lists. Of a specialist: the data
-                lacks one of its classes.
+                lacks one of its classes, or has others and they are compared.
         """
         if self.specialist is not None:
             unknown = [name for name in self.specialist if name not in data]
@@ -160,10 +160,17 @@ class Teacher:
                     f'teacher: classes={list(self.specialist)} has {unknown}, which the training '
                     f'data lacks: it has {list(data)}.'
                 )
+            if compared and list(self.specialist) != list(data):
+                raise UserError(
+                    f'teacher: classes={list(self.specialist)} are not those of the training data, '
+                    f'{list(data)}, and a method or inherit compares classes one by one: use a '
+                    'method on features, or a teacher of this list.'
+                )
             return
         found = class_difference(self.classes, data) if self.classes and compared else None
         if found is not None:
             raise UserError(
                 f'the teacher {self.checkpoint} {found.text}: give the data set the same '
-                'metainfo.classes in the same order, or train a teacher on this list.'
+                'metainfo.classes in the same order, train a teacher on this list, or distil by a '
+                "method on features, e.g. methods=[dict(type='mmkd.FGFI')]."
             )

@@ -25,7 +25,7 @@ from .field import (
     offered_fields,
     recording,
 )
-from .heads import class_count, dense_head
+from .heads import check_anchors, class_count, dense_head
 
 __all__ = [
     'DryRun',
@@ -36,6 +36,7 @@ __all__ = [
     'all_fields',
     'as_tuple',
     'backbone',
+    'check_anchors',
     'class_count',
     'coders',
     'dense',

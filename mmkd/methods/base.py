@@ -92,8 +92,10 @@ class DistillMethod(nn.Module):
                 f'name={name!r} contains "loss", which marks what is trained on: what the method '
                 'only watches would be added to the total. Choose another name.'
             )
-        if hasattr(nn.ModuleDict, name):  # in which methods are kept by their names
-            raise UserError(f'name={name!r} is a word of PyTorch modules. Choose another.')
+        if hasattr(nn.ModuleDict(), name):  # in which methods are kept by their names
+            raise UserError(
+                f'name={name!r} is a word of PyTorch modules. Choose another, e.g. "{name}_2".'
+            )
         self.name = name
         self.auto_scale: AutoScale | None = None
         self._zeros: dict[str, Tensor] = {}

@@ -64,28 +64,28 @@ def check_fit(jobs: Iterable[Job]) -> None:
             those of another detector or of other classes; names the arm, or the file, and why.
     """
     first = {job.arm: job for job in reversed(list(jobs)) if job.kind == TRAIN}
-    looked_at: set[str | None] = {None}
     for job in first.values():
         try:
             check_arguments(job.config, ('train', 'val'))
             check_unlabelled(job.config)
-            model = None if job.teacher is None else _built(job.config)
+            if job.teacher is not None:
+                _check_teacher(_built(job.config), job)
         except UserError as error:
             raise UserError(
                 f'study: {job.title} cannot be built ({error}): correct it, take it out of '
                 'methods, or run the others with --arms.'
             ) from error
-        if job.needs is None and job.teacher not in looked_at:
-            looked_at.add(job.teacher)
-            _check_teacher(model, job)
 
 
 def _check_teacher(model: Any, job: Job) -> None:
+    if job.needs is not None:  # it is trained first
+        return
     (teacher,) = model.teachers.values()
     teacher.checkpoint = job.teacher
-    classes = next(class_lists(job.config, 'train'), (None, None))[1]
-    teacher.read(classes, 'give a teacher trained on these, or no checkpoint: one is then trained')
     teacher.load()
+    classes = next(class_lists(job.config, 'train'), (None, None))[1]
+    if classes is not None:
+        model.check_classes(classes)
 
 
 def _built(config: Config) -> Any:

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from mmengine.logging import MMLogger
+from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
 
+from mmkd.engine.checks.preflight import check_checkpoint_settings
 from mmkd.registry import MODELS
 from mmkd.testing import tiny_faster_rcnn_cfg
-from mmkd.testing.distill import save_teacher
+from mmkd.testing.distill import loss_of, save_teacher
 
 PARTS = ('backbone', 'neck', 'rpn_head', 'roi_head')
 
@@ -68,6 +70,8 @@ def test_named_parts_must_fit(tmp_path):
         (['rpn'], "no part 'rpn', it has .*'rpn_head'"),
         ([], 'inherit must be True or a list'),
         ('neck', "inherit must be True or a list .* got 'neck'"),
+        (1, 'inherit must be True or a list .* got 1'),
+        ({'neck': 1}, 'inherit must be True or a list'),
         (None, 'inherit must be True or a list'),
     ],
 )
@@ -100,6 +104,64 @@ def test_rows_of_classes_need_one_class_list(tmp_path):
     with pytest.raises(ValueError, match='another order'):
         heads.check_classes(known[::-1])
     build(tmp_path, inherit=['rpn_head'], methods=methods, classes=known).check_classes(known[::-1])
+
+
+def test_a_head_of_other_anchors_is_left_out_and_refused_by_name(tmp_path):
+    other = tiny_faster_rcnn_cfg()
+    other['rpn_head']['anchor_generator']['scales'] = [4]
+    assert build(tmp_path, teacher=other, inherit=True).inherits == ('neck', 'roi_head')
+    with pytest.raises(ValueError, match=r'(?s)inherit: rpn_head .*anchor_generator differs'):
+        build(tmp_path, teacher=other, inherit=['rpn_head'])
+
+
+def test_other_pixels_for_an_inherited_backbone_are_warned_of(tmp_path, caplog):
+    other = tiny_faster_rcnn_cfg()
+    other['data_preprocessor']['mean'] = [1.0, 2.0, 3.0]
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        build(tmp_path, teacher=other, inherit=['backbone'])
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert 'inherit: the backbone begins with weights for pixels' in caplog.text
+
+
+def test_of_several_teachers_it_is_refused():
+    cfg = dict(config=tiny_faster_rcnn_cfg())
+    model = dict(type='mmkd.DistillDetector', student=tiny_faster_rcnn_cfg(), inherit=True)
+    with pytest.raises(ValueError, match=r"inherit=True takes one teacher, there are \['a', 'b'\]"):
+        MODELS.build(dict(model, teacher=dict(a=cfg, b=cfg), methods=[]))
+
+
+def test_load_from_is_another_start(tmp_path):
+    cfg = Config(dict(model=dict(type='mmkd.DistillDetector', inherit=True), load_from='a.pth'))
+    with pytest.raises(ValueError, match=r"load_from='a.pth' would overwrite .*inherit=True"):
+        check_checkpoint_settings(cfg)
+
+
+@pytest.mark.parametrize('weight', [0.0, 1.0])
+def test_a_loss_checks_the_classes_of_what_was_inherited(tmp_path, weight, monkeypatch):
+    methods = [dict(type='mmkd.FGFI', loss_weight=weight)]
+    model = build(tmp_path, inherit=['roi_head'], methods=methods, classes=('a', 'b', 'c'))
+    hub = dict(loop_stage='train', dataset_meta=dict(classes=('c', 'b', 'a')))
+    monkeypatch.setattr(MessageHub, 'get_info', lambda _, key, default=None: hub.get(key, default))
+    with pytest.raises(ValueError, match='another order'):
+        loss_of(model)
+
+
+def test_a_specialists_rows_are_not_those_of_the_data(tmp_path):
+    teacher = dict(config=tiny_faster_rcnn_cfg(), checkpoint=None, classes=['c', 'b', 'a'])
+    model = MODELS.build(
+        dict(
+            type='mmkd.DistillDetector',
+            student=tiny_faster_rcnn_cfg(),
+            teacher=teacher,
+            methods=[dict(type='mmkd.FGFI')],
+            inherit=['roi_head'],
+        )
+    )
+    with pytest.raises(ValueError, match='a method or inherit compares classes one by one'):
+        model.check_classes(('a', 'b', 'c'))
 
 
 def test_a_detector_for_prediction_alone_ignores_it(tmp_path):

@@ -158,6 +158,7 @@ def test_a_generator_of_other_levels_is_refused(scene):
     ({'name': 'a b'}, 'name must be an identifier'),
     ({'name': 'half'}, "name='half' is a word of PyTorch"),
     ({'name': 'keys'}, "name='keys' is a word of PyTorch"),
+    ({'name': 'training'}, "name='training' is a word of PyTorch"),
     ({'name': 'fgfi_loss'}, 'contains "loss", which marks what is trained on'),
 ])  # fmt: skip
 def test_bad_constants_are_refused(kwargs, message):

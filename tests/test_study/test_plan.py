@@ -178,15 +178,18 @@ def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(tmp_path):
     weights = MODELS.build(Config.fromfile(given['config']).model).state_dict()
     classes = make_jobs(study(tmp_path))[-1].config.train_dataloader.dataset.metainfo.classes
 
-    def check(classes, weights=weights):
+    def check(classes, weights=weights, **methods):
         meta = dict(dataset_meta=dict(classes=tuple(classes)))
         torch.save(dict(state_dict=weights, meta=meta), file)
-        check_fit(make_jobs(study(tmp_path, teacher=given)))
+        check_fit(
+            make_jobs(study(tmp_path, teacher=given, methods=methods or {'hint': 'mmkd.Hint'}))
+        )
 
-    check(classes)
-    with pytest.raises(ValueError, match=r'teacher.pth was trained .*one is then trained'):
-        check(classes[::-1])
-    with pytest.raises(ValueError, match=r'teacher.pth'):
+    check(classes, kd='mmkd.KD')
+    check(classes[::-1])  # of features alone
+    with pytest.raises(ValueError, match=r'study: kd cannot be built .*teacher.pth was trained'):
+        check(classes[::-1], hint='mmkd.Hint', kd='mmkd.KD')
+    with pytest.raises(ValueError, match=r'hint cannot be built .*teacher.pth does not fit'):
         check(classes, dict(list(weights.items())[1:]))
 
 

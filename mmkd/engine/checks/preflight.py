@@ -67,6 +67,12 @@ def check_checkpoint_settings(cfg: Config) -> None:
     """Looks for the files of ``load_from``, of resuming, and of student and teacher."""
     files: list[tuple[str, str | None, str]] = []
     load_from = cfg.get('load_from')
+    if load_from and not cfg.get('resume') and (cfg.get('model') or {}).get('inherit'):
+        raise UserError(
+            f'load_from={load_from!r}',
+            f'would overwrite what model.inherit={cfg.model.inherit!r} takes over',
+            'leave one out',
+        )
     if not cfg.get('resume'):
         remedy = 'correct the path, or set load_from=None to start from the configured weights'
         files.append(('load_from', load_from, remedy))
