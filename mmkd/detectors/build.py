@@ -1,7 +1,7 @@
 """Builds the configured methods through the registry; knows none of them by name."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -22,7 +22,10 @@ DEFAULT_METHODS: tuple[dict, ...] = (dict(type='mmkd.Recipe'),)
 
 
 def build_methods(
-    configs: Sequence[dict], student: DetectorInfo, teachers: Mapping[str, DetectorInfo]
+    configs: Sequence[dict],
+    student: DetectorInfo,
+    teachers: Mapping[str, DetectorInfo],
+    comparable: Callable[[str, str], bool] = lambda teacher, field: False,
 ) -> nn.ModuleDict:
     """Methods by name, set up for the detectors.
 
@@ -31,6 +34,8 @@ def build_methods(
             one that it reads, may stand in each.
         student: Description of the student.
         teachers: Of each teacher, by its name.
+        comparable: Whether the student's and a teacher's value of a field mean the same, by their
+            names; for methods that choose by it what they are, as :class:`mmkd.methods.Recipe`.
 
     Raises:
         ValueError: ``methods`` is empty, two have one name, a type is unknown, an argument is
@@ -47,7 +52,8 @@ def build_methods(
         check_method_type(config.get('type'))
         config = _with_scope(config)
         auto_scale, name = config.pop('auto_scale', None), config.pop('teacher', None)
-        method = _build(config)
+        asked = [name] if name in teachers else list(teachers)
+        method = _build(config, lambda field: all(comparable(one, field) for one in asked))
         method.set_auto_scale(auto_scale)
         method.teacher = _teacher(method.name, name, teachers)
         if method.name in methods:
@@ -109,12 +115,14 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
         )
 
 
-def _build(config: dict) -> Any:
+def _build(config: dict, comparable: Callable[[str], bool]) -> Any:
     kind = config['type']
-    accepted, others = accepted_arguments(kind if isinstance(kind, type) else MODELS.get(kind))
+    cls = kind if isinstance(kind, type) else MODELS.get(kind)
+    accepted, others = accepted_arguments(cls)
     known = [*accepted, 'auto_scale', 'teacher']
     check_known(f'methods: {kind}', set(config) - {'type'}, known, others=others)
-    return MODELS.build(config)
+    choose = getattr(cls, 'choose', None)
+    return MODELS.build(config if choose is None else choose(config, comparable))
 
 
 def _with_scope(config: dict) -> dict:

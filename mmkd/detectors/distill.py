@@ -25,7 +25,7 @@ from mmkd.detectors.detector_source import (
     resolve_teachers,
 )
 from mmkd.detectors.student_resize import StudentDownscaler
-from mmkd.fields import Field, all_fields, recording
+from mmkd.fields import Field, all_fields, comparable, recording
 from mmkd.observation import Observation, Seen
 from mmkd.registry import MODELS
 from mmkd.settings import check_arguments
@@ -149,7 +149,9 @@ class DistillDetector(BaseDetector):
         if self.downscaler is not None:
             self.downscaler.fit_padding(self.data_preprocessor, student)
             infos = {name: self.downscaler.describe(one, pairing) for name, one in infos.items()}
-        self.distill = build_methods(configs, student, infos) if infos else nn.ModuleDict()
+        self.distill = (
+            build_methods(configs, student, infos, self._comparable) if infos else nn.ModuleDict()
+        )
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
@@ -161,6 +163,10 @@ class DistillDetector(BaseDetector):
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
         )
         self._recorded = {name: known[name] for name in sorted(every)}
+
+    def _comparable(self, teacher: str, field: str) -> bool:
+        pair = self.pairs[teacher]
+        return comparable(field, self.student, pair.teacher.model, pair.factor)
 
     def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:
         if setting is None or not self.pairs:

@@ -257,6 +257,18 @@ def offered_fields(detector: Detector) -> dict[str, Field]:
     return {name: field for name, field in all_fields().items() if field.offered(detector)}
 
 
+def comparable(name: str, student: Detector, teacher: Detector, factor: int) -> bool:
+    """Whether both detectors offer a field and it means the same; see :meth:`Field.check`."""
+    field = all_fields()[name]
+    if not field.offered(student) or not field.offered(teacher):
+        return False
+    try:
+        field.check(student, teacher, factor)
+    except UserError:
+        return False
+    return True
+
+
 def as_tuple(maps: Any) -> tuple[Tensor, ...]:
     """One map, or several, as a tuple."""
     return tuple(maps) if isinstance(maps, (tuple, list)) else (maps,)

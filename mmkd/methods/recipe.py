@@ -1,5 +1,7 @@
 """The default: what a user gets who names no method."""
 
+from collections.abc import Callable
+
 from mmengine.logging import MMLogger
 
 from mmkd.observation import DetectorInfo
@@ -11,12 +13,17 @@ from .schedule import ScheduleSetting
 FRACTION = 0.7
 """Of the task's loss that imitation begins with."""
 
+WEIGHT = 2.0
+"""Of each term of DIST, as :class:`DIST` has it by default."""
+
 
 @MODELS.register_module()
 class Recipe(FGFI):
-    """Imitation near objects whose weight is found on the pair: the default for ``methods``.
+    """What helped most on pairs like this one: the default for ``methods``.
 
-    It is :class:`FGFI` with two rules in place of settings. Its weight is chosen in the first 50
+    Two one-stage detectors whose dense heads can be compared get :class:`DIST` on them, with its
+    own weights. Every other pair gets imitation near objects, whose weight is found on it:
+    :class:`FGFI` with two rules in place of settings. Its weight is chosen in the first 50
     iterations so that it begins as 0.7 of the task (:class:`AutoScale`), whatever the scale and the
     channels of the teacher's features. Where the detectors have other strides, the levels whose
     stride both have are compared, and the log says which. Objects are near by the anchors of the
@@ -24,7 +31,7 @@ class Recipe(FGFI):
     what it gained is in ``docs/results.md``.
 
     Args:
-        loss_weight: Factor on the weight that is found, or a schedule of it.
+        loss_weight: Factor on the weight that is found, or on DIST's, or a schedule of it.
         name: Name in the log and the checkpoint.
 
     Raises:
@@ -33,6 +40,20 @@ class Recipe(FGFI):
 
     def __init__(self, loss_weight: ScheduleSetting = 1.0, name: str | None = None) -> None:
         super().__init__(loss_weight, name=name)
+
+    @classmethod
+    def choose(cls, config: dict, comparable: Callable[[str], bool]) -> dict:
+        """The config that a recipe stands for on a pair, which goes by the recipe's name.
+
+        Args:
+            config: The recipe's.
+            comparable: Whether the two detectors' values of a field mean the same.
+        """
+        if not comparable('dense'):
+            return config
+        MMLogger.get_current_instance().info('recipe: DIST, as dense heads can be compared.')
+        weights = dict(loss_weight=1.0, beta=WEIGHT, gamma=WEIGHT)
+        return dict(name='recipe', **weights) | config | dict(type='mmkd.DIST', on=['dense'])
 
     def set_auto_scale(self, setting: dict | None) -> None:
         """Has the weight chosen, by the rule above or as ``auto_scale`` of the config says."""

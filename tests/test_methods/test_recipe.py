@@ -32,13 +32,43 @@ def log(caplog):
     logger.removeHandler(caplog.handler)
 
 
-@pytest.mark.parametrize('config', [tiny_faster_rcnn_cfg, tiny_retinanet_cfg, tiny_fcos_cfg])
-def test_left_out_methods_mean_the_recipe_on_any_detector(config):
-    model = build(config(), config())
+@pytest.mark.parametrize(
+    'student, teacher',
+    [
+        (tiny_faster_rcnn_cfg, tiny_faster_rcnn_cfg),
+        (tiny_retinanet_cfg, tiny_faster_rcnn_cfg),
+        (tiny_fcos_cfg, tiny_retinanet_cfg),  # of dense heads that say different things
+    ],
+)
+def test_left_out_methods_mean_imitation_whose_weight_is_found(student, teacher):
+    model = build(student(), teacher())
     assert [type(method).__name__ for method in model.distill.values()] == ['Recipe']
     found = losses(model)
     assert found['loss_recipe'] == 0 and found['recipe_weight'] == 0, 'it is being measured'
     assert model.distill['recipe'].has_masks
+
+
+@pytest.mark.parametrize('config', [tiny_retinanet_cfg, tiny_fcos_cfg])
+def test_on_dense_heads_that_can_be_compared_it_is_dist(config, log):
+    assert list(build(config(), config()).distill) == ['recipe'] and 'recipe: DIST' in log.text
+    half = dict(type='mmkd.Recipe', loss_weight=0.5, name='half')
+    methods = [dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['dense']), half]
+    found = losses(build(config(), config(), methods=methods))
+    assert found['loss_dist_dense'] > 0
+    torch.testing.assert_close(found['loss_recipe_dense'], found['loss_dist_dense'])
+    torch.testing.assert_close(found['loss_half_dense'], found['loss_dist_dense'] / 2)
+
+
+def test_of_other_classes_it_compares_features():
+    teacher = tiny_retinanet_cfg()
+    teacher['bbox_head'].update(num_classes=7)
+    assert type(build(tiny_retinanet_cfg(), teacher).distill['recipe']).__name__ == 'Recipe'
+
+
+def test_on_dense_heads_a_wrong_setting_is_refused_as_elsewhere():
+    with pytest.raises(ValueError, match='temperature'):
+        method = dict(type='mmkd.Recipe', temperature=2.0)
+        build(tiny_fcos_cfg(), tiny_fcos_cfg(), methods=[method])
 
 
 @pytest.mark.parametrize('scale', [1.0, 30.0])
@@ -59,7 +89,7 @@ def test_it_begins_as_its_share_of_the_task_whatever_the_features_scale(scale):
 
 def test_auto_scale_of_a_config_replaces_its_own():
     method = dict(type='mmkd.Recipe', auto_scale=dict(fraction=0.2, iters=7))
-    model = build(tiny_fcos_cfg(), tiny_fcos_cfg(), methods=[method])
+    model = build(tiny_fcos_cfg(), tiny_retinanet_cfg(), methods=[method])
     measured = model.distill['recipe'].auto_scale
     assert (measured.fraction, measured.iters) == (0.2, 7)
 
