@@ -51,12 +51,12 @@ def test_left_out_methods_mean_imitation_whose_weight_is_found(student, teacher)
 @pytest.mark.parametrize('config', [tiny_retinanet_cfg, tiny_fcos_cfg])
 def test_on_dense_heads_that_can_be_compared_it_is_dist(config, log):
     assert list(build(config(), config()).distill) == ['recipe'] and 'recipe: DIST' in log.text
-    half = dict(type='mmkd.Recipe', loss_weight=0.5, name='half')
-    methods = [dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['dense']), half]
+    other = dict(type='mmkd.Recipe', loss_weight=0.5, name='other')
+    methods = [dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['dense']), other]
     found = losses(build(config(), config(), methods=methods))
     assert found['loss_dist_dense'] > 0
     torch.testing.assert_close(found['loss_recipe_dense'], found['loss_dist_dense'])
-    torch.testing.assert_close(found['loss_half_dense'], found['loss_dist_dense'] / 2)
+    torch.testing.assert_close(found['loss_other_dense'], found['loss_dist_dense'] / 2)
 
 
 def test_of_other_classes_it_compares_features():
