@@ -1,8 +1,8 @@
-"""BCCD, ``train`` to ``test``: a thin GFL under the recipe and the methods that came later.
+"""BCCD, ``train`` to ``test``: a thin GFL under FGFI and the methods that came later.
 
 python tools/compare.py configs/studies/later_gfl_bccd.py
 As later_retinanet_bccd.py, longer, and with LD, which needs distributions of edges.
---seeds 0 1 2 --arms student recipe cross_kd runs what an interval needs.
+--seeds 0 1 2 --arms student fgfi cross_kd runs what an interval needs.
 """
 
 _base_ = './later_retinanet_bccd.py'

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -52,8 +53,9 @@ def build_methods(
         check_method_type(config.get('type'))
         config = _with_scope(config)
         auto_scale, name = config.pop('auto_scale', None), config.pop('teacher', None)
-        asked = [name] if name in teachers else list(teachers)
-        method = _build(config, lambda field: all(comparable(one, field) for one in asked))
+        read = name if name in list(teachers) else next(iter(teachers))
+        fits = _never if name == ENSEMBLE else partial(comparable, read)
+        method = _build(config, student, fits)
         method.set_auto_scale(auto_scale)
         method.teacher = _teacher(method.name, name, teachers)
         if method.name in methods:
@@ -115,14 +117,19 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
         )
 
 
-def _build(config: dict, comparable: Callable[[str], bool]) -> Any:
+def _never(field: str) -> bool:
+    """Of an ensemble, which has no head that answers as the student's."""
+    return False
+
+
+def _build(config: dict, student: DetectorInfo, comparable: Callable[[str], bool]) -> Any:
     kind = config['type']
     cls = kind if isinstance(kind, type) else MODELS.get(kind)
     accepted, others = accepted_arguments(cls)
     known = [*accepted, 'auto_scale', 'teacher']
     check_known(f'methods: {kind}', set(config) - {'type'}, known, others=others)
     choose = getattr(cls, 'choose', None)
-    return MODELS.build(config if choose is None else choose(config, comparable))
+    return MODELS.build(config if choose is None else choose(config, student, comparable))
 
 
 def _with_scope(config: dict) -> dict:

@@ -166,6 +166,8 @@ class DistillDetector(BaseDetector):
 
     def _comparable(self, teacher: str, field: str) -> bool:
         pair = self.pairs[teacher]
+        if all_fields()[field].of_classes and pair.teacher.specialist is not None:
+            return False
         return comparable(field, self.student, pair.teacher.model, pair.factor)
 
     def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:

@@ -19,11 +19,11 @@ WEIGHT = 2.0
 
 @MODELS.register_module()
 class Recipe(FGFI):
-    """What helped most on pairs like this one: the default for ``methods``.
+    """The default for ``methods``: what helped, by the family of the detectors.
 
-    Two one-stage detectors whose dense heads can be compared get :class:`DIST` on them, with its
-    own weights. Every other pair gets imitation near objects, whose weight is found on it:
-    :class:`FGFI` with two rules in place of settings. Its weight is chosen in the first 50
+    Two one-stage detectors with anchors and several classes whose dense heads can be compared, as
+    RetinaNet, get :class:`DIST` on them, with its own weights. Every other pair gets imitation near
+    objects, :class:`FGFI` with two rules in place of settings. Its weight is chosen in the first 50
     iterations so that it begins as 0.7 of the task (:class:`AutoScale`), whatever the scale and the
     channels of the teacher's features. Where the detectors have other strides, the levels whose
     stride both have are compared, and the log says which. Objects are near by the anchors of the
@@ -42,18 +42,23 @@ class Recipe(FGFI):
         super().__init__(loss_weight, name=name)
 
     @classmethod
-    def choose(cls, config: dict, comparable: Callable[[str], bool]) -> dict:
+    def choose(cls, config: dict, student: DetectorInfo, comparable: Callable[[str], bool]) -> dict:
         """The config that a recipe stands for on a pair, which goes by the recipe's name.
 
         Args:
             config: The recipe's.
+            student: Description of the student.
             comparable: Whether the two detectors' values of a field mean the same.
         """
-        if not comparable('dense'):
+        several = (student.num_classes or 0) > 1  # DIST relates the classes of a row
+        if cls is not Recipe or not several or not comparable('dense'):
             return config
-        MMLogger.get_current_instance().info('recipe: DIST, as dense heads can be compared.')
+        if student.dense.boxes != 'deltas':
+            return config
+        name = config.get('name') or 'recipe'
+        MMLogger.get_current_instance().info(f'{name}: DIST, as dense heads can be compared.')
         weights = dict(loss_weight=1.0, beta=WEIGHT, gamma=WEIGHT)
-        return dict(name='recipe', **weights) | config | dict(type='mmkd.DIST', on=['dense'])
+        return weights | config | dict(type='mmkd.DIST', on=['dense'], name=name)
 
     def set_auto_scale(self, setting: dict | None) -> None:
         """Has the weight chosen, by the rule above or as ``auto_scale`` of the config says."""

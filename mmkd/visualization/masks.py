@@ -84,7 +84,8 @@ def build_imitator(config: Config, method: str | None = None) -> tuple[Distiller
     if not masked:
         raise UserError(
             f'{config.filename}: none of its methods has an imitation mask '
-            f"({', '.join(model.distill)}). Add dict(type='mmkd.FGFI') to methods."
+            f"({', '.join(model.distill)}). Add dict(type='mmkd.FGFI') to methods, or "
+            '--method fgfi.'
         )
     if method is None and len(masked) > 1:
         raise UserError(f'{len(masked)} methods have a mask: choose one of {list(masked)}.')

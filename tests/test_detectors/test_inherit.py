@@ -108,7 +108,7 @@ def test_rows_of_classes_need_one_class_list(tmp_path):
 
 def test_a_head_of_other_anchors_is_left_out_and_refused_by_name(tmp_path):
     other = tiny_faster_rcnn_cfg()
-    other['rpn_head']['anchor_generator']['scales'] = [4]
+    other['rpn_head']['anchor_generator']['scales'] = [7]
     assert build(tmp_path, teacher=other, inherit=True).inherits == ('neck', 'roi_head')
     with pytest.raises(ValueError, match=r'(?s)inherit: rpn_head .*anchor_generator differs'):
         build(tmp_path, teacher=other, inherit=['rpn_head'])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
+from mmkd.methods import Recipe
 from mmkd.registry import MODELS
 from mmkd.testing import (
     demo_batch,
@@ -37,7 +38,8 @@ def log(caplog):
     [
         (tiny_faster_rcnn_cfg, tiny_faster_rcnn_cfg),
         (tiny_retinanet_cfg, tiny_faster_rcnn_cfg),
-        (tiny_fcos_cfg, tiny_retinanet_cfg),  # of dense heads that say different things
+        (tiny_retinanet_cfg, tiny_fcos_cfg),  # of dense heads that say different things
+        (tiny_fcos_cfg, tiny_fcos_cfg),  # without anchors
     ],
 )
 def test_left_out_methods_mean_imitation_whose_weight_is_found(student, teacher):
@@ -48,15 +50,51 @@ def test_left_out_methods_mean_imitation_whose_weight_is_found(student, teacher)
     assert model.distill['recipe'].has_masks
 
 
-@pytest.mark.parametrize('config', [tiny_retinanet_cfg, tiny_fcos_cfg])
-def test_on_dense_heads_that_can_be_compared_it_is_dist(config, log):
+def test_on_dense_heads_that_can_be_compared_it_is_dist(log):
+    config = tiny_retinanet_cfg
     assert list(build(config(), config()).distill) == ['recipe'] and 'recipe: DIST' in log.text
     other = dict(type='mmkd.Recipe', loss_weight=0.5, name='other')
-    methods = [dict(type='mmkd.Recipe'), dict(type='mmkd.DIST', on=['dense']), other]
+    methods = [dict(type='mmkd.Recipe', name=None), dict(type='mmkd.DIST', on=['dense']), other]
     found = losses(build(config(), config(), methods=methods))
     assert found['loss_dist_dense'] > 0
     torch.testing.assert_close(found['loss_recipe_dense'], found['loss_dist_dense'])
     torch.testing.assert_close(found['loss_other_dense'], found['loss_dist_dense'] / 2)
+
+
+class Own(Recipe):
+    """A user's."""
+
+
+@pytest.mark.parametrize(
+    'teacher, method',
+    [
+        (dict(a={}, b={}), dict(type='mmkd.Recipe', teacher='ensemble')),
+        (dict(classes=['c', 'b', 'a']), dict(type='mmkd.Recipe')),
+        ({}, dict(type=Own)),
+    ],
+    ids=['ensemble', 'specialist', 'subclass'],
+)
+def test_where_no_one_head_answers_it_compares_features(teacher, method):
+    given = dict(config=tiny_retinanet_cfg())
+    teacher = dict(a=given, b=given) if 'a' in teacher else given | teacher
+    config = dict(type='mmkd.DistillDetector', student=tiny_retinanet_cfg(), teacher=teacher)
+    model = MODELS.build(dict(config, methods=[method]))
+    (built,) = model.distill.values()
+    assert isinstance(built, Recipe)
+    losses(model)
+
+
+def test_of_one_class_there_is_no_row_to_relate():
+    student, teacher = tiny_retinanet_cfg(), tiny_retinanet_cfg()
+    for cfg in (student, teacher):
+        cfg['bbox_head'].update(num_classes=1)
+    assert isinstance(build(student, teacher).distill['recipe'], Recipe)
+
+
+def test_a_teacher_must_be_named_by_one_word():
+    with pytest.raises(ValueError, match=r"must name the teacher that it reads.* got \['a'\]"):
+        method = dict(type='mmkd.Recipe', teacher=['a'])
+        build(tiny_retinanet_cfg(), tiny_retinanet_cfg(), methods=[method])
 
 
 def test_of_other_classes_it_compares_features():
@@ -68,7 +106,7 @@ def test_of_other_classes_it_compares_features():
 def test_on_dense_heads_a_wrong_setting_is_refused_as_elsewhere():
     with pytest.raises(ValueError, match='temperature'):
         method = dict(type='mmkd.Recipe', temperature=2.0)
-        build(tiny_fcos_cfg(), tiny_fcos_cfg(), methods=[method])
+        build(tiny_retinanet_cfg(), tiny_retinanet_cfg(), methods=[method])
 
 
 @pytest.mark.parametrize('scale', [1.0, 30.0])
