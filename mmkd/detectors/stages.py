@@ -227,7 +227,8 @@ def _stage(name: str, setting: Mapping, methods: Mapping[str, Any], last: bool) 
         if one not in methods:
             raise UserError(
                 f'{name}.methods',
-                f'has {one!r}, which is no method of the config.{nearest(str(one), methods)}',
+                f'has {one!r}, which is no method of the config'
+                + (f' ({hint.strip()})' if (hint := nearest(str(one), methods)) else ''),
                 f'write names of the log, of {list(methods)}',
             )
     if stage.epochs is not None:

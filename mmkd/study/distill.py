@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mmkd.compat import is_distillation
 from mmkd.detectors.detector_source import resolve_spec
+from mmkd.engine.checks.preflight import check_test
 from mmkd.engine.commands.data import teacher_remedy
 from mmkd.engine.commands.export import export_student
 from mmkd.engine.commands.tool_options import read_config, set_teacher_checkpoints
@@ -140,6 +141,7 @@ def run(args: argparse.Namespace, console: Console) -> Distilled:
     folder = Path(cfg.work_dir)
     used, alone, file = (folder / name for name in ('distill.py', 'student.py', 'student.pth'))
     plain = _plain(cfg)
+    check_test(plain)  # it ends with one
     folder.mkdir(parents=True, exist_ok=True)
     cfg.dump(used)
     plain.dump(alone)

@@ -64,6 +64,10 @@ def test_it_ends_with_a_plain_student_and_what_that_reaches(folder):
             'model.student_scale=0.5',
             'model.student_scale=0.5 makes the images',
         ),
+        (
+            '--teacher large.py --teacher-checkpoint large.pth --cfg-options test_dataloader=None',
+            'test_dataloader of small.py say nothing, so there is no test: set test_dataloader',
+        ),
     ],
 )
 def test_what_is_left_out_is_named(folder, words, message, capsys):

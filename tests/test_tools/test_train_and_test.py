@@ -150,6 +150,7 @@ def test_another_class_order_is_no_start_of_a_training(trained, reordered, tmp_p
         (['no.pth'], 'no checkpoint no.pth'),
         (['run/epoch_1.pth', '--out', 'a.txt'], '--out='),
         (['run/epoch_1.pth', '--cfg-options', 'test_dataloader.dataset.data_root=no'], 'data_root'),
+        (['run/epoch_1.pth', '--cfg-options', 'test_cfg=None'], 'so there is no test: set'),
     ],
 )
 def test_bad_input_of_the_test_tool_is_named(trained, tmp_path, monkeypatch, args, message):

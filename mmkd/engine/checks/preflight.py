@@ -172,6 +172,20 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         check_coco_files(cfg, splits)
 
 
+def check_test(cfg: Config) -> None:
+    """Refuses a test that the config does not describe, then looks at its data."""
+    parts = ('test_dataloader', 'test_evaluator', 'test_cfg')
+    # An empty dict is MMEngine's default loop.
+    lacking = [name for name in parts if cfg.get(name) is None]
+    if lacking:
+        raise UserError(
+            ', '.join(lacking),
+            f'of {cfg.filename} say nothing, so there is no test',
+            'set test_dataloader, test_evaluator and test_cfg; most configs repeat those of val',
+        )
+    check_data(cfg, ('test',))
+
+
 def _paths(dataset: Setting) -> Iterator[tuple[str, str]]:
     """(setting, path) of what a data set reads and does not exist."""
     if is_remote(dataset):

@@ -18,7 +18,7 @@ from mmkd.compat import is_distillation
 from mmkd.detectors.build import refuse_inherited
 from mmkd.engine.checks.arguments import check_model
 from mmkd.engine.checks.classes import class_lists
-from mmkd.engine.checks.preflight import check_data, check_training
+from mmkd.engine.checks.preflight import check_test, check_training
 from mmkd.engine.commands.data import add_data_options, teacher_remedy
 from mmkd.engine.commands.methods import add_method_option, method_name
 from mmkd.engine.commands.tool_options import (
@@ -120,7 +120,7 @@ def test_checkpoint(cfg: Config, checkpoint: str | Path, work_dir: str | Path) -
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.resume, cfg.load_from = str(work_dir), False, str(checkpoint)
     check_model(cfg)
-    check_data(cfg, ('test',))
+    check_test(cfg)
     with writing_into(cfg.work_dir):
         build_runner(cfg).test()
 
@@ -138,7 +138,7 @@ def _test(args: argparse.Namespace) -> None:
     if not osp.isfile(osp.expanduser(args.checkpoint)) and '://' not in args.checkpoint:
         raise UserFileNotFoundError(f'there is no checkpoint {args.checkpoint}.')
     check_model(cfg)
-    check_data(cfg, ('test',))
+    check_test(cfg)
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
         pictures = cfg.default_hooks.visualization
