@@ -208,7 +208,7 @@ A, B = dict(methods=['a'], epochs=2, task=False), dict(methods=['b'])
         ([A, dict(B, epoch=3)], r"stages\[1\].epoch=3: .* Did you mean 'epochs'"),
         ([dict(methods=['a'], task=False), B], r'stages\[0\] has no epochs: .* last'),
         ([A, dict(methods='b')], r"stages\[1\].methods must be a list of names, got 'b'"),
-        ([A, dict(methods=['bb'])], r"stages\[1\].methods has 'bb', .* Did you mean 'b'"),
+        ([A, dict(methods=['bb'])], r"stages\[1\].methods has 'bb', .* \(Did you mean 'b'"),
         ([A], r"stages has \['b'\] in no stage: name each"),
         ([dict(A, epochs=0), B], r'stages\[0\].epochs must be a whole number >= 1|be >= 1, got 0'),
         ([dict(A, task='False'), B], r"stages\[0\].task must be True or False, got 'False'"),
