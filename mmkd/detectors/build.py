@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -26,7 +25,7 @@ def build_methods(
     configs: Sequence[dict],
     student: DetectorInfo,
     teachers: Mapping[str, DetectorInfo],
-    comparable: Callable[[str, str], bool] = lambda teacher, field: False,
+    comparable: Mapping[str, Callable[[str], bool]] | None = None,
 ) -> nn.ModuleDict:
     """Methods by name, set up for the detectors.
 
@@ -35,8 +34,8 @@ def build_methods(
             one that it reads, may stand in each.
         student: Description of the student.
         teachers: Of each teacher, by its name.
-        comparable: Whether the student's and a teacher's value of a field mean the same, by their
-            names; for methods that choose by it what they are, as :class:`mmkd.methods.Recipe`.
+        comparable: By a teacher's name, whether its and the student's value of a field mean the
+            same; for methods that choose by it what they are, as :class:`mmkd.methods.Recipe`.
 
     Raises:
         ValueError: ``methods`` is empty, two have one name, a type is unknown, an argument is
@@ -53,9 +52,10 @@ def build_methods(
         check_method_type(config.get('type'))
         config = _with_scope(config)
         auto_scale, name = config.pop('auto_scale', None), config.pop('teacher', None)
-        read = name if name in list(teachers) else next(iter(teachers))
-        fits = _never if name == ENSEMBLE else partial(comparable, read)
-        method = _build(config, student, fits)
+        # An ensemble has no head that answers as the student's.
+        alike = dict.fromkeys([*teachers, ENSEMBLE], _never) | dict(comparable or {})
+        one = name if name in list(alike) else next(iter(alike))
+        method = _build(config, student, alike[one])
         method.set_auto_scale(auto_scale)
         method.teacher = _teacher(method.name, name, teachers)
         if method.name in methods:
@@ -118,7 +118,6 @@ def _check_offered(method: Any, role: str, reads: frozenset[str], info: Detector
 
 
 def _never(field: str) -> bool:
-    """Of an ensemble, which has no head that answers as the student's."""
     return False
 
 

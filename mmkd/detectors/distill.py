@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
-from mmengine.logging import MessageHub, MMLogger
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmkd.compat import load_checkpoint_file
@@ -25,10 +25,9 @@ from mmkd.detectors.detector_source import (
     resolve_teachers,
 )
 from mmkd.detectors.student_resize import StudentDownscaler
-from mmkd.fields import Field, all_fields, comparable, recording
+from mmkd.fields import Field, all_fields, recording
 from mmkd.observation import Observation, Seen
 from mmkd.registry import MODELS
-from mmkd.settings import check_arguments
 from mmkd.utils.errors import UserError
 from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Entries
@@ -36,11 +35,11 @@ from mmkd.utils.types import Entries
 from .batch import batch_of
 from .build import DEFAULT_METHODS, build_methods, read_teachers, refuse_settings
 from .describe import ImageSize, describe
-from .inherit import inherit, inherited_parts, knows_classes
+from .inherit import inherit, inherited_parts, inherits_classes
 from .nan_guard import NanGuard
 from .pair import ENSEMBLE, Pair, ensemble
 from .probe import Probe, probe_step
-from .pseudo_labels import PseudoLabels, check_marks
+from .pseudo_labels import check_marks, pseudo_labels
 from .stages import Stage, Stages
 from .start import FirstSteps, announce
 from .teacher import Teacher
@@ -78,9 +77,8 @@ class DistillDetector(BaseDetector):
         unlabelled: ``dict(score_thr=..., task_weight=..., teacher=...)``: a teacher's detections
             stand for the labels of the images of :class:`mmkd.datasets.WithUnlabelled` that have
             none; see :class:`PseudoLabels`.
-        inherit: True: the student's neck and heads begin with the teacher's weights where all of
-            them fit, which the log says; or a list of its parts, ``['backbone', 'neck']``, that
-            must. The student's config initialises the others.
+        inherit: True: neck and heads begin with the teacher's weights where a whole part fits; or a
+            list of parts that must, ``['backbone', 'neck']``. See ``docs/teachers.md``.
         stages: ``[dict(methods=['fitnets'], epochs=4, task=False), dict(methods=['kd'])]``: parts
             of the training, one after the other; see :class:`Stage`, :class:`Stages`.
 
@@ -110,8 +108,7 @@ class DistillDetector(BaseDetector):
         refuse_settings(others, DistillDetector)
         if init_cfg is not None:
             raise UserError('DistillDetector takes no init_cfg: set it in model.student.')
-        student_spec = resolve_spec(student, 'student')
-        detector = build_detector(student_spec)
+        detector = build_detector(student_spec := resolve_spec(student, 'student'))
         if data_preprocessor is not None:
             super().__init__(data_preprocessor)
             detector.data_preprocessor = self.data_preprocessor
@@ -122,18 +119,17 @@ class DistillDetector(BaseDetector):
         self.nan_guard = NanGuard(nan_guard)
         self.first_steps = FirstSteps()
         self.writes_student = False
-        downscaler = None if student_scale == 1 else StudentDownscaler(student_scale)
-        self.downscaler = downscaler
+        self.downscaler = None if student_scale == 1 else StudentDownscaler(student_scale)
         # The teachers and the adapters draw no number from the student's random stream.
         with forked_rng():
             specs = {} if teacher is None else resolve_teachers(teacher)
             self.teachers = {name: Teacher(spec) for name, spec in specs.items()}
             self.pairs = {
-                name: Pair(self.data_preprocessor, one, downscaler, self.nan_guard)
+                name: Pair(self.data_preprocessor, one, self.downscaler, self.nan_guard)
                 for name, one in self.teachers.items()
             }
-            self.unlabelled = self._pseudo_labels(unlabelled)
-            self.inherits = self._inherited(inherit)
+            self.unlabelled = pseudo_labels(unlabelled, self.pairs, self.student)
+            self.inherits = inherited_parts(inherit, self)
             self._join(methods, pairing, dry_run_size)
         self.stages = Stages(stages, self.distill) if stages is not None and self.pairs else None
         self._register_state_dict_hook(to_checkpoint_keys)
@@ -149,9 +145,8 @@ class DistillDetector(BaseDetector):
         if self.downscaler is not None:
             self.downscaler.fit_padding(self.data_preprocessor, student)
             infos = {name: self.downscaler.describe(one, pairing) for name, one in infos.items()}
-        self.distill = (
-            build_methods(configs, student, infos, self._comparable) if infos else nn.ModuleDict()
-        )
+        alike = {name: partial(pair.comparable, self.student) for name, pair in self.pairs.items()}
+        self.distill = build_methods(configs, student, infos, alike) if infos else nn.ModuleDict()
         known = all_fields()
         for name, pair in self.pairs.items():
             reads = self.reads(name)
@@ -163,41 +158,6 @@ class DistillDetector(BaseDetector):
             *(known[field].needs for name in self.teachers for field in self.reads(name)),
         )
         self._recorded = {name: known[name] for name in sorted(every)}
-
-    def _comparable(self, teacher: str, field: str) -> bool:
-        pair = self.pairs[teacher]
-        if all_fields()[field].of_classes and pair.teacher.specialist is not None:
-            return False
-        return comparable(field, self.student, pair.teacher.model, pair.factor)
-
-    def _pseudo_labels(self, setting: dict | None) -> PseudoLabels | None:
-        if setting is None or not self.pairs:
-            return None
-        check_arguments('unlabelled', setting, PseudoLabels, without=('pairs', 'student'))
-        return PseudoLabels(self.pairs, self.student, **setting)
-
-    def _inherited(self, setting: bool | Sequence[str]) -> tuple[str, ...]:
-        if setting is False or not self.teachers:
-            return ()
-        if self.student_checkpoint is not None:
-            raise UserError(
-                f'inherit={setting!r} and student.checkpoint={self.student_checkpoint!r} both say '
-                'what the student begins with: leave one out.'
-            )
-        if len(self.teachers) > 1:
-            raise UserError(
-                f'inherit={setting!r}',
-                f'takes one teacher, there are {list(self.teachers)}',
-                'start from a file instead, student=dict(config=..., checkpoint=...)',
-            )
-        (pair,) = self.pairs.values()
-        parts = inherited_parts(setting, self.student, pair.teacher.model, pair.factor)
-        if 'backbone' in parts and pair.converter is not None:
-            MMLogger.get_current_instance().warning(
-                'inherit: the backbone begins with weights for pixels that the '
-                "teacher's data_preprocessor normalises otherwise than the student's."
-            )
-        return parts
 
     def role(self, name: str) -> str:
         """What messages call a teacher."""
@@ -214,8 +174,11 @@ class DistillDetector(BaseDetector):
         """Whether classes of this teacher matter: to a method, unlabelled images or ``inherit``."""
         known = all_fields()
         labels = self.unlabelled is not None and self.unlabelled.pair is self.pairs[teacher]
-        labels |= any(knows_classes(getattr(self.student, part)) for part in self.inherits)
-        return labels or any(known[field].of_classes for field in self.reads(teacher))
+        return (
+            labels
+            or inherits_classes(self)
+            or any(known[field].of_classes for field in self.reads(teacher))
+        )
 
     @property
     def teacher(self) -> Teacher:
@@ -281,8 +244,7 @@ class DistillDetector(BaseDetector):
             also: See :meth:`observe`.
 
         Returns:
-            The student's losses, scaled by the methods; what each active method says, by its name;
-            and what they saw.
+            The student's losses, scaled by the methods; what each of these says; what they saw.
         """
         stage = self.stage
         active = {name: method for name, method in self.distill.items() if method.active}
@@ -400,8 +362,7 @@ class DistillDetector(BaseDetector):
                 method.init_weights()
         for teacher in self.teachers.values():
             teacher.load()
-        if self.inherits:
-            inherit(self.inherits, self.student, self.teacher.model)
+        inherit(self)
         announce(self)
 
     def named_parameters(

@@ -1,6 +1,6 @@
 """Parts of the student that begin with the teacher's weights."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from mmengine.logging import MMLogger
 from torch import nn
@@ -12,33 +12,53 @@ from mmkd.utils.errors import UserError
 _BACKBONE = 'backbone'
 
 
-def inherited_parts(
-    setting: bool | Sequence[str], student: nn.Module, teacher: nn.Module, factor: int = 1
-) -> tuple[str, ...]:
+def inherited_parts(setting: Any, model: Any) -> tuple[str, ...]:
     """Names of the student's parts that take over the teacher's weights.
 
     Args:
-        setting: Names of parts, all of which must fit; or True for those of neck and heads that do.
-        student: The student.
-        teacher: The teacher.
-        factor: Side of the teacher's images over that of the student's.
+        setting: Names of parts, all of which must fit; True for those of neck and heads that do;
+            False for none.
+        model: The detector that distils, its student and teachers built.
 
     Raises:
-        ValueError: A part is unknown, or its weights or anchors do not fit; names the first that
-            differ. Or none fits.
+        ValueError: The setting is neither, or contradicts others; a part is unknown, or its weights
+            or anchors do not fit, names the first that differ; or none fits.
     """
-    named = setting is not True
-    if named and (not isinstance(setting, (list, tuple)) or not setting):
+    if setting is False or not model.pairs:
+        return ()
+    if setting is not True and (not isinstance(setting, (list, tuple)) or not setting):
         raise UserError(
             f"inherit must be True or a list of parts, e.g. ['neck', 'rpn_head'], got {setting!r}."
         )
-    known = parts_of(student)
+    if model.student_checkpoint is not None:
+        raise UserError(
+            f'inherit={setting!r} and student.checkpoint={model.student_checkpoint!r} both say '
+            'what the student begins with: leave one out.'
+        )
+    if len(model.pairs) > 1:
+        raise UserError(
+            f'inherit={setting!r}',
+            f'takes one teacher, there are {list(model.pairs)}',
+            'start from a file instead, student=dict(config=..., checkpoint=...)',
+        )
+    (pair,) = model.pairs.values()
+    parts = _fitting(setting, model.student, pair)
+    if _BACKBONE in parts and pair.converter is not None:
+        MMLogger.get_current_instance().warning(
+            "inherit: the backbone begins with weights for pixels that the teacher's "
+            "data_preprocessor normalises otherwise than the student's."
+        )
+    return parts
+
+
+def _fitting(setting: Any, student: nn.Module, pair: Any) -> tuple[str, ...]:
+    known, misfits = parts_of(student), {}
+    named = setting is not True
     wanted = list(setting) if named else [name for name in known if name != _BACKBONE]
-    misfits = {}
     for name in wanted:
         if name not in known:
             raise UserError(f'inherit: the student has no part {name!r}, it has {known}.')
-        if report := _misfit(name, student, teacher, factor):
+        if report := _misfit(name, student, pair.teacher.model, pair.factor):
             misfits[name] = report
     fitting = tuple(name for name in wanted if name not in misfits)
     if misfits and (named or not fitting):
@@ -69,15 +89,21 @@ def _misfit(name: str, student: nn.Module, teacher: nn.Module, factor: int) -> s
     return report
 
 
-def knows_classes(part: nn.Module) -> bool:
-    """Whether the weights of a part are of a class list, so that both sides need one."""
-    return any((getattr(module, 'num_classes', None) or 1) > 1 for module in part.modules())
+def inherits_classes(model: Any) -> bool:
+    """Whether weights that are taken over are of a class list, so that both sides need one."""
+    parts = (getattr(model.student, name) for name in model.inherits)
+    counts = (getattr(module, 'num_classes', None) for part in parts for module in part.modules())
+    return any((count or 1) > 1 for count in counts)
 
 
-def inherit(parts: Sequence[str], student: nn.Module, teacher: nn.Module) -> None:
-    """Copies the teacher's weights and buffers of these parts to the student, and says so."""
+def inherit(model: Any) -> None:
+    """Copies the teacher's weights and buffers of the inherited parts, and says so."""
+    parts, student = model.inherits, model.student
+    if not parts:
+        return
+    (teacher,) = model.teachers.values()
     for name in parts:
-        getattr(student, name).load_state_dict(getattr(teacher, name).state_dict())
+        getattr(student, name).load_state_dict(getattr(teacher.model, name).state_dict())
     others = ', '.join(name for name in parts_of(student) if name not in parts)
     MMLogger.get_current_instance().info(
         f"inherit: begins with the teacher's weights: {', '.join(parts)}; with the student's own: "

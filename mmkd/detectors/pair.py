@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmkd.detectors.renormalize import pixel_converter
 from mmkd.detectors.student_resize import StudentDownscaler
-from mmkd.fields import Query, all_fields, class_count, offered_fields
+from mmkd.fields import Query, all_fields, class_count, comparable, offered_fields
 from mmkd.observation import Batch, DetectorInfo, Observation
 from mmkd.utils.errors import UserError
 
@@ -60,6 +60,12 @@ class Pair:
     def factor(self) -> int:
         """Side of the teacher's images over that of the student's."""
         return 1 if self.downscaler is None else self.downscaler.factor
+
+    def comparable(self, student: nn.Module, field: str) -> bool:
+        """Whether a field of the student and of the teacher, no specialist, means the same."""
+        if all_fields()[field].of_classes and self.teacher.specialist is not None:
+            return False
+        return comparable(field, student, self.teacher.model, self.factor)
 
     def note_classes(self, student: nn.Module, role: str, compared: bool) -> None:
         """Says in the log that a teacher has other classes than the student, where it may.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.observation import Batch, Observation, gradient_cosine, gradient_norm, total_loss
+from mmkd.utils.host import as_on_gpu
 from mmkd.utils.random_state import forked_rng
 from mmkd.utils.types import Detector
 
@@ -98,7 +99,9 @@ def probe_step(model: Detector, data: dict) -> Probe:
         maps: dict[str, Maps] = {}
         for name, method in twin.distill.items():
             _watch(method, maps, name)
-        task, by_method, seen = twin.compute_losses(inputs, samples, also=('backbone', 'features'))
+        with as_on_gpu():  # kept cells alone would be no maps
+            found = twin.compute_losses(inputs, samples, also=('backbone', 'features'))
+        task, by_method, seen = found
         with torch.no_grad():
             masks = {
                 name: method.masks(*seen.by(method.teacher))

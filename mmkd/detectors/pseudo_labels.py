@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmkd.fields import class_count
-from mmkd.settings import check_choice, check_number
+from mmkd.settings import check_arguments, check_choice, check_number
 from mmkd.utils.errors import UserError
 from mmkd.utils.types import Detector, Entries
 
@@ -136,6 +136,20 @@ class PseudoLabels:
 def is_unlabelled(sample: Any) -> bool:
     """Whether ``mmkd.WithUnlabelled`` gave the sample, from its unlabelled images."""
     return sample.metainfo.get('unlabelled', False)
+
+
+def pseudo_labels(
+    setting: dict | None, pairs: Mapping[str, Pair], student: Detector
+) -> PseudoLabels | None:
+    """What ``unlabelled`` says; None where it says nothing or there is no teacher.
+
+    Raises:
+        ValueError: An argument is unknown; or as :class:`PseudoLabels`.
+    """
+    if setting is None or not pairs:
+        return None
+    check_arguments('unlabelled', setting, PseudoLabels, without=('pairs', 'student'))
+    return PseudoLabels(pairs, student, **setting)
 
 
 def check_marks(setting: PseudoLabels | None, samples: Sequence[Any]) -> None:

@@ -34,14 +34,15 @@ class HostWaits(TorchDispatchMode):
         self._copies = _Copies(self)
 
     def __enter__(self) -> 'HostWaits':
-        self._before = as_on_gpu.set(True)
+        self._as_on_gpu = as_on_gpu()
+        self._as_on_gpu.__enter__()
         self._copies.__enter__()
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         self._copies.__exit__(*error)
-        as_on_gpu.reset(self._before)
+        self._as_on_gpu.__exit__(*error)
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
