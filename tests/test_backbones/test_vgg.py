@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 import torch
 import torchvision
@@ -13,6 +15,7 @@ from mmkd.registry import MODELS
 def torchvision_file(tmp_path_factory):
     """A file as torchvision writes it, of random weights."""
 
+    @cache
     def write(name):
         path = tmp_path_factory.mktemp('zoo') / f'{name}.pth'
         network = getattr(torchvision.models, name)(weights=None, init_weights=False)
@@ -54,8 +57,8 @@ def test_the_name_in_torchvisions_zoo_loads_as_a_pretrained_checkpoint(
     )
     model = MODELS.build(cfg)
     model.init_weights()
-    ours, theirs = model.state_dict(), network.state_dict()
-    assert ours and all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    found, expected = model.state_dict(), network.state_dict()
+    assert found and all(torch.equal(value, expected[name]) for name, value in found.items())
     assert 'vgg16' in mmengine_checkpoint.get_torchvision_models()
 
 

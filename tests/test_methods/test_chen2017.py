@@ -32,14 +32,14 @@ def test_it_is_the_sum_of_the_three_methods(tmp_path):
         for key, value in parts.state_dict().items()
     }
     whole.load_state_dict(state, strict=True)
-    ours, theirs = losses_of(whole), losses_of(parts)
+    found, parts_found = losses_of(whole), losses_of(parts)
     renamed = {}
-    for key, value in theirs.items():
+    for key, value in parts_found.items():
         for old, new in (*SHORT.items(), ('loss_hint', 'loss_chen2017_hint')):
             key = key.replace(old, new)
         renamed[key] = value
-    assert len(ours) == 10
-    torch.testing.assert_close(ours, renamed)
+    assert len(found) == 10
+    torch.testing.assert_close(found, renamed)
 
 
 @pytest.mark.parametrize('off, gone', [
@@ -77,12 +77,12 @@ def test_the_defaults_are_those_of_the_parts():
 
 def test_mu_scales_the_hard_losses_that_are_trained(tmp_path):
     plain = losses_of(build(tmp_path, dict(type='mmkd.Chen2017', loss_weight=0)))
-    ours = losses_of(build(tmp_path, dict(type='mmkd.Chen2017', mu=0.25)))
-    torch.testing.assert_close(ours['loss_cls'], 0.25 * plain['loss_cls'])
-    for scaled, value in zip(ours['loss_rpn_cls'], plain['loss_rpn_cls'], strict=True):
+    found = losses_of(build(tmp_path, dict(type='mmkd.Chen2017', mu=0.25)))
+    torch.testing.assert_close(found['loss_cls'], 0.25 * plain['loss_cls'])
+    for scaled, value in zip(found['loss_rpn_cls'], plain['loss_rpn_cls'], strict=True):
         torch.testing.assert_close(scaled, 0.25 * value)
-    torch.testing.assert_close(ours['loss_bbox'], plain['loss_bbox'])
-    torch.testing.assert_close(ours['loss_rpn_bbox'], plain['loss_rpn_bbox'])
+    torch.testing.assert_close(found['loss_bbox'], plain['loss_bbox'])
+    torch.testing.assert_close(found['loss_rpn_bbox'], plain['loss_rpn_bbox'])
 
 
 def test_its_weight_weighs_all_terms_and_mu_nu_gamma_may_be_scheduled(tmp_path):
@@ -111,12 +111,12 @@ def test_trains_with_and_without_boxes_on_fpn_and_c4(tmp_path, config, num_boxes
     )
     with torch.autocast('cpu', torch.bfloat16):
         losses = loss_of(model, num_boxes=num_boxes)
-    ours = {key: value for key, value in losses.items() if 'loss_chen' in key}
+    found = {key: value for key, value in losses.items() if 'loss_chen' in key}
     total, _ = model.parse_losses(losses)
     total.backward()
-    assert len(ours) == 5 and {value.dtype for value in ours.values()} == {torch.float32}
-    assert total.isfinite() and ours['loss_chen2017_soft_rcn'] > 0
-    assert bool(ours['loss_chen2017_bounded_rcn'] == 0) is (num_boxes == (0, 0))
+    assert len(found) == 5 and {value.dtype for value in found.values()} == {torch.float32}
+    assert total.isfinite() and found['loss_chen2017_soft_rcn'] > 0
+    assert bool(found['loss_chen2017_bounded_rcn'] == 0) is (num_boxes == (0, 0))
     assert all(p.grad.any() for p in model.distill.parameters())
 
 
