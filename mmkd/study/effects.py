@@ -8,7 +8,7 @@ from mmengine.config import Config
 from .plan import Arm, make_arm
 from .statistics import Summary, compare
 
-_AT_DEFAULTS = {'type', 'channels'}
+_AT_DEFAULTS = {'type', 'channels', 'on'}  # the last two say where, not how
 _MEANS = ('pascal_voc/mAP_mean', 'coco/bbox_mAP')
 _FEW = 3  # seeds, below which an interval says nothing
 
