@@ -216,9 +216,10 @@ class DistillDetector(BaseDetector):
         self.nan_guard.check()
         check_marks(self.unlabelled, batch_data_samples)
         compared = any(method.active for method in self.distill.values())
-        if compared or self.unlabelled or self.inherits:
+        answered = compared or self.unlabelled or self.stages
+        if answered or self.inherits:
             self._check_runners_classes()
-        if compared or self.unlabelled or self.stages:
+        if answered:
             trains = self.stages is not None and torch.is_grad_enabled()
             end_step = self.stages.begin_step(self) if trains else None
             losses, by_method, seen = self.compute_losses(batch_inputs, batch_data_samples)
